@@ -1,0 +1,65 @@
+/**
+ * The workflow as data: steps, dependencies and policies, without a single function.
+ *
+ * A plan can be hashed, stored in the bucket beside the runs that follow it, compared, drawn and compiled. What a user writes
+ * (`src/define`) becomes a plan and a table of handlers; everything below that line knows only the plan.
+ */
+
+/** What happens to the run when a step has failed for good. */
+export type OnFailure = "fail_workflow" | "pause_workflow" | "continue" | "compensate";
+
+/** How long to wait before attempt n+1: `min(initialMs · multiplier^n, maxMs)`, then ± `jitter` (0 to 1). */
+export interface RetryPolicy {
+  readonly initialMs: number;
+  readonly maxMs: number;
+  readonly multiplier: number;
+  readonly jitter: number;
+}
+
+/** A node with a handler: one task on the queue for each generation of it. */
+export interface TaskStep {
+  readonly kind: "task";
+  readonly name: string;
+  readonly dependsOn: readonly string[];
+  /** Attempts after the first that an ordinary error may use up. */
+  readonly retries: number;
+  readonly retryPolicy: RetryPolicy;
+  /** Longest that one attempt may run, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Wait between the moment the step becomes startable and its start, in milliseconds. 0: none. */
+  readonly delayMs: number;
+  readonly onFailure: OnFailure;
+  /** Whether the step has an undo. */
+  readonly compensate: boolean;
+  /** Whether some other program on the bucket runs the handler. */
+  readonly remote: boolean;
+}
+
+/** A node that waits for one signal and has no handler. The signal has the node's name. */
+export interface SignalStep {
+  readonly kind: "signal";
+  readonly name: string;
+  readonly dependsOn: readonly string[];
+  /** Longest wait in milliseconds; 0: for ever. */
+  readonly timeoutMs: number;
+  /** `fail`: the step fails with `SignalTimeout`; `continue`: it completes with the result null. */
+  readonly onTimeout: "fail" | "continue";
+  readonly onFailure: OnFailure;
+}
+
+export type PlanStep = TaskStep | SignalStep;
+
+/** A whole workflow as data. Steps are in the order in which they were written. */
+export interface Plan {
+  readonly name: string;
+  /** A label for people; not part of any decision. */
+  readonly version?: string;
+  readonly steps: readonly PlanStep[];
+  /** `mirror`: reverse of the dependency order, independent undos side by side; `chain`: strictly one after the other. */
+  readonly compensation: "mirror" | "chain";
+  readonly onCompensationFailure: "collect";
+  /** Whether writers that do not know us (real buquet) may change runs, so that parked runs are polled. */
+  readonly foreign: boolean;
+  /** Names of the signals that the workflow declares, sorted; absent: any name is accepted. */
+  readonly signals?: readonly string[];
+}

@@ -1,0 +1,65 @@
+/** The persisted form of a machine, and what it means in words that need no machine. */
+
+import type { Outcome } from "./events.ts";
+
+/** What `getPersistedSnapshot()` returns: plain JSON, loadable by stock `createActor(machine, { snapshot })`. Opaque outside `machines/`. */
+export type PersistedSnapshot = { readonly [member: string]: unknown };
+
+/** The eight words that buquet knows for a run. */
+export type RunStatus = "pending" | "running" | "waiting_signal" | "compensating" | "paused" | "completed" | "failed" | "cancelled";
+
+/** The true state of a step, in our own words; the wire knows five of them. */
+export type StepPhase =
+  /** Not startable yet. */
+  | "pending"
+  /** Startable, but its delay is not over. */
+  | "delaying"
+  /** Startable, but the run is paused. */
+  | "parked"
+  | "running"
+  | "waiting"
+  | "completed"
+  | "skipped"
+  | "held"
+  | "failed"
+  /** Stopped before it ended, or never reached by a run that is over. */
+  | "cancelled";
+
+/** The undo of one step. `none`: nothing to undo (yet). */
+export type UndoPhase = "none" | "running" | "done" | "failed";
+
+export interface StepView {
+  readonly phase: StepPhase;
+  /** Counts from 1; a new one only by resume after a hold, an operator's retry, a migration. 0: never started. */
+  readonly generation: number;
+  /** How often a handler that waits for signals was woken. */
+  readonly wake: number;
+  /** For a step that did not complete: whether its effects may have happened. */
+  readonly outcome?: Outcome;
+  readonly undo: UndoPhase;
+}
+
+/** A wait that is open: the next signal of this name goes to it. */
+export interface OpenWait {
+  readonly signal: string;
+  readonly step: string;
+  readonly generation: number;
+  readonly wake: number;
+}
+
+/** Everything that a snapshot says, without states or tags. */
+export interface Projection {
+  readonly status: RunStatus;
+  /** Names of the steps that run, wait or are being undone, in plan order. */
+  readonly currentSteps: readonly string[];
+  /** One entry for each step of the plan. A Map, because `__proto__` is a legal step name. */
+  readonly steps: ReadonlyMap<string, StepView>;
+  /** Open waits in the order in which signals are given to them. */
+  readonly waits: readonly OpenWait[];
+  /** Why a run that is stopping, compensating or over does not end as completed. */
+  readonly outcome: "failed" | "cancelled" | null;
+  /** Stopping or draining: steps whose forward task is not over yet. */
+  readonly draining: readonly string[];
+  /** True while the operator's pause stands (also when `status` says something else). */
+  readonly paused: boolean;
+}

@@ -1,0 +1,66 @@
+/**
+ * Every key in the bucket, in one file.
+ *
+ * The first group is buquet's own layout and therefore fixed. The second group is ours alone and lives under one prefix, which no
+ * buquet program lists. `docs/keys.md` says for each key who writes it, who deletes it and what it costs.
+ */
+
+/** Minutes are ten digits wide, so that the order of keys is the order of time. */
+export function minuteOf(atMs: number): string {
+  return String(Math.max(0, Math.floor(atMs / 60_000))).padStart(10, "0");
+}
+
+/** The end of a minute, in milliseconds since 1970: everything in it is due by then. */
+export function minuteStart(minute: string): number {
+  return Number(minute) * 60_000;
+}
+
+/** The first hex digit of a task id. */
+export function shardOf(taskId: string): string {
+  return taskId.slice(0, 1);
+}
+
+export const READY_PREFIX = "ready/";
+export const LEASES_PREFIX = "leases/";
+export const TASKS_PREFIX = "tasks/";
+export const WORKERS_PREFIX = "workers/";
+export const WORKFLOW_PREFIX = "workflow/";
+
+export const taskKey = (taskId: string): string => `${TASKS_PREFIX}${shardOf(taskId)}/${taskId}.json`;
+export const readyKey = (taskId: string, availableAt: number): string =>
+  `${READY_PREFIX}${shardOf(taskId)}/${minuteOf(availableAt)}/${taskId}`;
+export const leaseKey = (taskId: string, expiresAt: number): string =>
+  `${LEASES_PREFIX}${shardOf(taskId)}/${minuteOf(expiresAt)}/${taskId}`;
+export const idempotencyKey = (scope: string, hex: string): string => `idempotency/${scope}/${hex}.json`;
+export const workerKey = (workerId: string): string => `${WORKERS_PREFIX}${workerId}.json`;
+
+export const stateKey = (runId: string): string => `${WORKFLOW_PREFIX}${runId}/state.json`;
+export const stepResultKey = (runId: string, step: string): string => `${WORKFLOW_PREFIX}${runId}/steps/${step}.json`;
+export const signalsPrefix = (runId: string, name: string): string => `${WORKFLOW_PREFIX}${runId}/signals/${name}/`;
+export const signalKey = (runId: string, name: string, segment: string): string =>
+  `${signalsPrefix(runId, name)}${segment}`;
+
+/** Everything of ours that is not in buquet's format. */
+export const OWN_PREFIX = "x-workflow/";
+export const ACTIVE_PREFIX = `${OWN_PREFIX}active/`;
+export const DUE_PREFIX = `${OWN_PREFIX}due/`;
+export const SERVING_PREFIX = `${OWN_PREFIX}serving/`;
+
+/** A run that is not over, filed under the minute of its next look. */
+export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
+/** A pending task of ours that is due later than a minute from now. */
+export const dueKey = (taskId: string, availableAt: number): string => `${DUE_PREFIX}${minuteOf(availableAt)}/${taskId}`;
+/** A stored plan; runs name it by its hash (`sha256:` and hex; the colon is left out of the key). */
+export const planKey = (planHash: string): string => `${OWN_PREFIX}plans/${planHash.replace(":", "-")}.json`;
+/** What the workers serve under a workflow name: hashes and the schema of the input. */
+export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${encodeURIComponent(workflow)}.json`;
+/** What one worker serves, renewed every minute while it lives. */
+export const servingKey = (workerId: string): string => `${SERVING_PREFIX}${encodeURIComponent(workerId)}.json`;
+
+/** The two segments behind an index prefix: `…/{minute}/{id}`; undefined when the key is not of that form. */
+export function parseIndexKey(key: string): { readonly minute: string; readonly id: string } | undefined {
+  const parts = key.split("/");
+  const id = parts.at(-1);
+  const minute = parts.at(-2);
+  return id !== undefined && minute !== undefined && /^-?\d{9,10}$/.test(minute) && id !== "" ? { minute, id } : undefined;
+}

@@ -1,0 +1,92 @@
+/**
+ * Bytes under keys, with conditions: all that the project asks of a store.
+ *
+ * - One key is linearizable. There is no transaction over two keys.
+ * - A conditional put answers `stored`, `conflict` or `unknown`; it is sent once. Whoever gets `unknown` reads and decides again (R8).
+ * - `get`, `delete`, `list`, `versions` and unconditional puts are repeated by the store on passing faults; when they give up they throw
+ *   a `WorkflowError` with code `unavailable`. A request that can never succeed (denied, no bucket) throws `invalid`.
+ */
+
+/** Opaque name of one content of one key; never quoted. */
+export type ETag = string;
+
+/** One object as read. Bodies are UTF-8 text; index objects are empty. */
+export interface StoredObject {
+  readonly body: string;
+  readonly etag: ETag;
+}
+
+export type GetOutcome = { readonly kind: "found"; readonly object: StoredObject } | { readonly kind: "missing" };
+
+/** The condition of a put. `absent`: only if the key does not exist; `match`: only if the current etag is this one. */
+export type PutCondition = "always" | "absent" | { readonly match: ETag };
+
+export type PutOutcome =
+  | { readonly kind: "stored"; readonly etag: ETag }
+  /** The condition did not hold (also: a `match` put met a missing key). Nothing was written. */
+  | { readonly kind: "conflict" }
+  /** Written or not, or it may still land later: timeout, reset, 5xx. */
+  | { readonly kind: "unknown"; readonly cause: unknown };
+
+export interface ListedObject {
+  readonly key: string;
+  readonly etag?: ETag;
+}
+
+export interface ListPage {
+  /** In UTF-8 byte order of the whole key. */
+  readonly objects: readonly ListedObject[];
+  /** Whether there is more after the last key of this page. */
+  readonly truncated: boolean;
+}
+
+export interface ListOptions {
+  /** Only keys after this one (exclusive, UTF-8 byte order); it need not exist. */
+  readonly after?: string;
+  /** Most keys on the page, 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number;
+}
+
+export interface ObjectVersion {
+  readonly versionId: string;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number;
+  /** True for a delete marker. */
+  readonly deleted: boolean;
+}
+
+/** Bounds on the store's time right now, in milliseconds since 1970: `earliest <= true time <= latest`. */
+export interface TimeBounds {
+  readonly earliest: number;
+  readonly latest: number;
+}
+
+export interface StoreCapabilities {
+  /** Whether earlier contents of a key can be read. */
+  readonly versions: boolean;
+}
+
+/** Options of every request. */
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ObjectStore extends AsyncDisposable {
+  /** For people and error messages: `memory:`, `file:…`, `s3://bucket…`. No secrets. */
+  readonly url: string;
+  readonly capabilities: StoreCapabilities;
+  get(key: string, options?: RequestOptions): Promise<GetOutcome>;
+  put(key: string, body: string, condition: PutCondition, options?: RequestOptions): Promise<PutOutcome>;
+  /** Deletes the key; quiet when it does not exist. */
+  delete(key: string, options?: RequestOptions): Promise<void>;
+  /** One page of keys under a prefix. */
+  list(prefix: string, options?: ListOptions & RequestOptions): Promise<ListPage>;
+  /** Versions of one key, newest first; empty without the capability. */
+  versions(key: string, options?: RequestOptions): Promise<readonly ObjectVersion[]>;
+  /** The content of one version; `missing` for a delete marker or a version that is gone. */
+  getVersion(key: string, versionId: string, options?: RequestOptions): Promise<GetOutcome>;
+  /** The store's clock. Costs no request: a store over a network learns it from the answers it gets anyway. */
+  time(): TimeBounds;
+  /** Releases sockets and the like; later calls throw `closed`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
