@@ -1,0 +1,205 @@
+/**
+ * The only code that writes the record of a run.
+ *
+ * R1 The record is the only truth and is changed only by a conditional put.
+ * R2 A decision is a pure function of (record, events); a lost race is repaired by deciding again on the winner's record.
+ * R3 Commands are committed with the snapshot that caused them, before any is carried out, and stay in the outbox until the worker
+ *    that carried them out, or one that saw that worker's task completed, drops them in a later write. Nobody drops an entry because
+ *    it is old. No write is made only to confirm. The commands of a handed-off step name their owner and are carried out by nobody else.
+ * R4 Every object that a command creates has an id computed from run, step or cause, kind and generation; carrying out twice is the
+ *    same as once. A claimer reads the record before any handler.
+ * R5 A fact reported twice is the same as once; the first committed result of a step wins, for ever.
+ * R6 A decision that changes nothing writes nothing, but for the one fence write of a claim of attempt 2 or more.
+ * R7 At every instant each run that can move has something durable that will move it: a ready task, a leased task whose lease key was
+ *    put before the claim, a due timer, an active-index entry, or an unacknowledged caller. A worker finishes its own task only after
+ *    everything that its last read or written record asks for is durable, steps it owns included. A worker whose lease is over, by its
+ *    own clock, renews or drops everything.
+ * R8 After a conflict or an unknown reply: read, then decide again. Never conclude from the reply alone.
+ * R9 No step handler starts for a generation that is not recorded, nor without an unexpired lease; attempt 2 or more only after its
+ *    fence write.
+ *
+ * In one process all writers of a run share one queue: facts that arrive while a put is under way go into the next one together.
+ */
+import type { Host } from "../host/host.ts";
+import { stateKey } from "../keys.ts";
+import type { ETag, ObjectStore } from "../store/object-store.ts";
+import { readDocument, replaceDocument } from "../store/document.ts";
+import { decide } from "./decide.ts";
+import type { Delivery } from "./facts.ts";
+import type { Program, Programs } from "./program.ts";
+import { NewerLayoutError, recordCodec, type RunRecord } from "./record.ts";
+
+/** What a commit needs from its surroundings. */
+export interface CommitContext {
+  readonly store: ObjectStore;
+  readonly host: Host;
+  readonly programs: Programs;
+  /** Told of every record that this process wrote, for followers in the same process. */
+  readonly onWritten?: (record: RunRecord, facts: readonly string[]) => void;
+}
+
+/** Facts with the conditions under which they may be written. */
+export interface CommitRequest extends Delivery {
+  /** Whether the record must be read from the store first: a claimer's view may be older than its claim. */
+  readonly fresh: boolean;
+  /** GATE: whether the lease under which this acts is unexpired, renewed if need be. False: everything is dropped. */
+  gate(): Promise<boolean>;
+}
+
+export type CommitOutcome =
+  | { readonly kind: "committed"; readonly record: RunRecord; readonly program: Program; readonly wrote: boolean }
+  | { readonly kind: "dropped" }
+  | { readonly kind: "missing" }
+  /** The run is left as it is, with the reason for a log line. */
+  | { readonly kind: "left"; readonly record?: RunRecord; readonly reason: string };
+
+interface Waiting {
+  readonly request: CommitRequest;
+  resolve(outcome: CommitOutcome): void;
+  reject(error: unknown): void;
+}
+
+interface Cached {
+  readonly record: RunRecord;
+  readonly etag: ETag;
+}
+
+const FIRST_BACKOFF_MS = 20;
+const LONGEST_BACKOFF_MS = 2_000;
+
+/** The writers of one run in this process. */
+export class RunWriter {
+  readonly #context: CommitContext;
+  readonly #runId: string;
+  readonly #waiting: Waiting[] = [];
+  #cached: Cached | undefined;
+  #running = false;
+
+  constructor(context: CommitContext, runId: string) {
+    this.#context = context;
+    this.#runId = runId;
+  }
+
+  /** Applies the facts in one conditional put, with those of everybody who waits. */
+  commit(request: CommitRequest): Promise<CommitOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject });
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    // Facts that were reported in the same turn go into the same write.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0);
+      try {
+        await this.#commitBatch(batch);
+      } catch (error) {
+        this.#cached = undefined;
+        for (const member of batch) member.reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #commitBatch(batch: readonly Waiting[]): Promise<void> {
+    let members = batch;
+    let backoffMs = FIRST_BACKOFF_MS;
+    let fresh = members.some((member) => member.request.fresh);
+    for (;;) {
+      const read = await this.#read(fresh);
+      if (read.kind !== "found") return settle(members, read);
+      members = await this.#passGate(members);
+      if (members.length === 0) return;
+      const program = await this.#programOf(read.cached.record);
+      if (program === undefined) return settle(members, this.#leave(read.cached.record));
+      const next = decide(
+        read.cached.record,
+        program,
+        members.map((member) => member.request),
+        { now: this.#now(), writeId: this.#context.host.random.ulid(this.#now()) },
+      );
+      if (next === read.cached.record) return settle(members, { kind: "committed", record: next, program, wrote: false });
+      const put = await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, read.cached.etag, next);
+      if (put.kind === "stored") {
+        this.#cached = { record: next, etag: put.etag };
+        this.#context.onWritten?.(next, next.machine?.write.events ?? []);
+        return settle(members, { kind: "committed", record: next, program, wrote: true });
+      }
+      // R8: the reply alone says nothing.
+      this.#cached = undefined;
+      fresh = true;
+      await this.#context.host.clock.sleep(this.#context.host.random.next() * backoffMs);
+      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    }
+  }
+
+  async #read(fresh: boolean): Promise<{ kind: "found"; cached: Cached } | Exclude<CommitOutcome, { kind: "committed" }>> {
+    if (!fresh && this.#cached !== undefined) return { kind: "found", cached: this.#cached };
+    try {
+      const read = await readDocument(this.#context.store, stateKey(this.#runId), recordCodec);
+      if (read.kind === "missing") return { kind: "missing" };
+      this.#cached = { record: read.value, etag: read.etag };
+      return { kind: "found", cached: this.#cached };
+    } catch (error) {
+      if (error instanceof NewerLayoutError) return { kind: "left", reason: error.message };
+      throw error;
+    }
+  }
+
+  async #passGate(members: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const passed: Waiting[] = [];
+    for (const member of members) {
+      if (await member.request.gate()) passed.push(member);
+      else member.resolve({ kind: "dropped" });
+    }
+    return passed;
+  }
+
+  async #programOf(record: RunRecord): Promise<Program | undefined> {
+    const { machine } = record;
+    return machine === undefined ? undefined : this.#context.programs.byHash(machine.plan_hash);
+  }
+
+  #leave(record: RunRecord): CommitOutcome {
+    const reason =
+      record.machine === undefined
+        ? "the record has no machine part: a foreign writer dropped it"
+        : `the bucket has no plan ${record.machine.plan_hash}`;
+    return { kind: "left", record, reason };
+  }
+
+  #now(): number {
+    const { earliest, latest } = this.#context.store.time();
+    return Math.round((earliest + latest) / 2);
+  }
+}
+
+function settle(members: readonly Waiting[], outcome: CommitOutcome): void {
+  for (const member of members) member.resolve(outcome);
+}
+
+/** The writers of all runs in this process. A writer lives while somebody uses it. */
+export class RunWriters {
+  readonly #context: CommitContext;
+  readonly #writers = new Map<string, { writer: RunWriter; users: number }>();
+
+  constructor(context: CommitContext) {
+    this.#context = context;
+  }
+
+  /** Lends the writer of a run for the length of `use`. */
+  async with<T>(runId: string, use: (writer: RunWriter) => Promise<T>): Promise<T> {
+    const entry = this.#writers.get(runId) ?? { writer: new RunWriter(this.#context, runId), users: 0 };
+    this.#writers.set(runId, entry);
+    entry.users += 1;
+    try {
+      return await use(entry.writer);
+    } finally {
+      entry.users -= 1;
+      if (entry.users === 0) this.#writers.delete(runId);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
+import { activeKey, stepResultKey } from "../keys.ts";
+import type { QueueContext, TaskRecord, TaskSpec } from "../queue/task.ts";
+import { createTask } from "../queue/submit.ts";
+import { fenceTask, settleTask } from "../queue/settle.ts";
+import { createDocumentBytes } from "../store/document.ts";
+import { stringifyJson } from "../wire/json.ts";
+import type { Fact } from "./facts.ts";
+import type { Program } from "./program.ts";
+import { type Actor, type Flight, type OutboxEntry, type RunRecord, sameFlight } from "./record.ts";
+import { flightTask, tickTask } from "./tasks.ts";
+
+/** What carrying out needs. */
+export interface DispatchContext {
+  readonly queue: QueueContext;
+  /** Told of tasks that this process made ready, so that it need not find them by polling. */
+  readonly onReady: (taskId: string, availableAt: number) => void;
+  /** Told of handlers of a run that should hear that they are no longer wanted. */
+  readonly onUnwanted: (runId: string, taskId: string) => void;
+}
+
+/** Who carries out: its claim, and the lease id of the task of the step it runs itself, if that has one. */
+export interface Carrier {
+  readonly actor: Actor;
+  readonly ownLeaseOf: (taskId: string) => string | undefined;
+}
+
+/** Whether an entry may be carried out by this carrier. The creation of an owned step belongs to its owner, who runs it instead. */
+export function isMine(entry: OutboxEntry, record: RunRecord): boolean {
+  if (entry.do !== "create") return true;
+  return flightOf(record, entry)?.owner === undefined;
+}
+
+function flightOf(record: RunRecord, entry: OutboxEntry): Flight | undefined {
+  if (!("ref" in entry)) return undefined;
+  const { ref } = entry;
+  return record.machine?.flights.find((flight) => sameFlight(flight, ref));
+}
+
+/** Carries out one entry; resolves once it is durable, with what was learned on the way. */
+export async function carryOut(
+  context: DispatchContext,
+  record: RunRecord,
+  program: Program,
+  entry: OutboxEntry,
+  carrier: Carrier,
+): Promise<readonly Fact[]> {
+  switch (entry.do) {
+    case "result":
+      await putResult(context, record, entry.step);
+      return [];
+    case "settle":
+      await settle(context, record, program, entry, carrier);
+      return [];
+    case "create":
+      return create(context, record, program, entry);
+    case "timer": {
+      const task = tickTask(record, { kind: "timer", timer: entry.timer });
+      await makeReady(context, task);
+      return [];
+    }
+    case "fence":
+      return fence(context, record, program, entry);
+    case "look":
+      await moveLook(context, record, entry);
+      return [];
+  }
+}
+
+async function makeReady(context: DispatchContext, spec: TaskSpec): Promise<TaskRecord | undefined> {
+  const made = await createTask(context.queue, spec);
+  const { latest } = context.queue.store.time();
+  context.onReady(spec.id, spec.availableAt ?? latest);
+  return made.kind === "exists" ? made.task : undefined;
+}
+
+/** `steps/{name}.json` is always copied from the record, never from a worker's memory (planted mistake 21). */
+async function putResult(context: DispatchContext, record: RunRecord, step: string): Promise<void> {
+  const state = record.steps.get(step);
+  if (state?.status !== "completed") return;
+  await createDocumentBytes(context.queue.store, context.queue.host, stepResultKey(record.id, step), stringifyJson(state.result ?? null));
+}
+
+async function settle(
+  context: DispatchContext,
+  record: RunRecord,
+  program: Program,
+  entry: Extract<OutboxEntry, { do: "settle" }>,
+  carrier: Carrier,
+): Promise<void> {
+  const spec = flightTask(record, program.machine.plan, entry.ref);
+  const result = entry.ref.kind === "run" ? (record.steps.get(entry.ref.step)?.result ?? null) : null;
+  const output = { success: true, result, step: entry.ref.step };
+  await settleTask(context.queue, spec, entry.status, {
+    ...(entry.status === "completed" ? { output } : {}),
+    ...(entry.error === undefined ? {} : { lastError: entry.error }),
+    ...(carrier.ownLeaseOf(spec.id) === undefined ? {} : { ownLeaseId: carrier.ownLeaseOf(spec.id) as string }),
+  });
+}
+
+async function create(
+  context: DispatchContext,
+  record: RunRecord,
+  program: Program,
+  entry: Extract<OutboxEntry, { do: "create" }>,
+): Promise<readonly Fact[]> {
+  const flight = flightOf(record, entry);
+  if (flight === undefined) return [];
+  const existing = await makeReady(context, flightTask(record, program.machine.plan, flight));
+  return existing === undefined ? [] : endedWithoutUs(flight, existing);
+}
+
+/** A task that ended while its step is in flight was ended by a foreign monitor or worker. */
+export function endedWithoutUs(flight: Flight, task: TaskRecord): readonly Fact[] {
+  if (task.status !== "failed" && task.status !== "cancelled" && task.status !== "expired") return [];
+  const message = task.last_error ?? `its task was ${task.status} by somebody else`;
+  return [
+    { fact: "failed", ref: flight, failure: { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt } },
+  ];
+}
+
+async function fence(
+  context: DispatchContext,
+  record: RunRecord,
+  program: Program,
+  entry: Extract<OutboxEntry, { do: "fence" }>,
+): Promise<readonly Fact[]> {
+  const flight = flightOf(record, entry);
+  if (flight === undefined) return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
+  const spec = flightTask(record, program.machine.plan, flight);
+  if (flight.owner !== undefined) {
+    // Its holder meets the conflict, completes the step and drives on.
+    context.onUnwanted(record.id, flight.owner.task);
+    return [];
+  }
+  const answer = await fenceTask(context.queue, spec);
+  switch (answer.kind) {
+    case "absent":
+      return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
+    case "running":
+      context.onUnwanted(record.id, spec.id);
+      return [];
+    case "pending":
+    case "over":
+      return [{ fact: "fenced", ref: entry.ref, outcome: answer.attempt > 0 ? "unknown" : "never" }];
+  }
+}
+
+async function moveLook(
+  context: DispatchContext,
+  record: RunRecord,
+  entry: Extract<OutboxEntry, { do: "look" }>,
+): Promise<void> {
+  const { store } = context.queue;
+  const put = entry.at === null ? undefined : activeKey(record.id, entry.at);
+  const gone = entry.was === null ? undefined : activeKey(record.id, entry.was);
+  if (put !== undefined) await store.put(put, "", "always");
+  if (gone !== undefined && gone !== put) await store.delete(gone);
+}

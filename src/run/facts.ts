@@ -1,0 +1,63 @@
+/** What a driver knows and the record does not yet: the closed set of facts that a commit applies. */
+import type { Outcome } from "../../machines/events.ts";
+import type { Actor, FlightRef, RunErrorType } from "./record.ts";
+import type { RunCommand } from "./tasks.ts";
+
+/** Why a handler execution did not complete. */
+export interface Failure {
+  readonly type: RunErrorType;
+  readonly message: string;
+  readonly outcome: Outcome;
+  readonly attempt: number;
+}
+
+/** A signal found in the inbox. `segment` is the last part of its key. */
+export interface FoundSignal {
+  readonly name: string;
+  readonly segment: string;
+  readonly id: string;
+  readonly payload: unknown;
+}
+
+export type Fact =
+  /** The run may start. */
+  | { readonly fact: "begin" }
+  | { readonly fact: "done"; readonly ref: FlightRef; readonly result: unknown; readonly attempt: number }
+  | { readonly fact: "failed"; readonly ref: FlightRef; readonly failure: Failure }
+  /** The handler waits for a signal inside itself. */
+  | { readonly fact: "waiting"; readonly ref: FlightRef; readonly signal: string; readonly timeoutMs: number }
+  /** The next attempt comes later: the flight goes back to the queue. */
+  | { readonly fact: "backoff"; readonly ref: FlightRef; readonly availableAt: number; readonly retries: number }
+  /** The holder of this task with an older attempt (or any, when the task is over) is gone. */
+  | { readonly fact: "release"; readonly task: string; readonly before: number }
+  /** This handler execution was claimed before and its holder is gone. */
+  | { readonly fact: "begun"; readonly ref: FlightRef; readonly retries: number }
+  | { readonly fact: "signals"; readonly found: readonly FoundSignal[] }
+  | {
+      readonly fact: "due";
+      readonly timer: "delay" | "deadline";
+      readonly step: string;
+      readonly generation: number;
+      readonly wake: number;
+    }
+  | { readonly fact: "fenced"; readonly ref: FlightRef; readonly outcome: Outcome }
+  | { readonly fact: "command"; readonly id: string; readonly command: RunCommand }
+  /** The definition that this process serves does not fit the run. */
+  | { readonly fact: "mismatch"; readonly message: string }
+  /** These outbox entries were carried out by the one who says so. */
+  | { readonly fact: "confirm"; readonly entries: readonly string[] }
+  /** Nothing new, but the etag must change (the fence write of an attempt after the first). */
+  | { readonly fact: "fence" };
+
+/** Who brings the facts, and whether it can go on with a step at once. */
+export interface Bringer {
+  /** The claim under which it acts; absent: it cannot own a step. */
+  readonly actor?: Actor;
+  /** Whether it takes the next step itself (hand-off). */
+  takes(ref: FlightRef): boolean;
+}
+
+/** The facts of one bringer. */
+export interface Delivery extends Bringer {
+  readonly facts: readonly Fact[];
+}

@@ -1,0 +1,73 @@
+/** The inbox of a run: one immutable object for each signal, in the order of its keys. */
+import { z } from "zod";
+import type { OpenWait } from "../../machines/snapshot.ts";
+import { WorkflowError } from "../errors.ts";
+import { signalKey, signalsPrefix } from "../keys.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { formatOpaque, parseInstant } from "../wire/instant.ts";
+import { parseJson } from "../wire/json.ts";
+import type { FoundSignal } from "./facts.ts";
+import type { RunRecord } from "./record.ts";
+
+/** How far before the cursor the inbox is looked through: the greatest skew between senders plus the longest put. */
+export const SIGNAL_WINDOW_MS = 15 * 60_000;
+
+/** More consumed signals of one name than this are a mistake: the record would grow without end. */
+export const MAX_CONSUMED = 10_000;
+
+const signalSchema = z.object({ id: z.string(), name: z.string(), payload: z.unknown(), created_at: z.string() });
+
+/** Reads one signal. @throws {WorkflowError} with code `data` that names the key. */
+export function decodeSignal(body: string, key: string): { id: string; payload: unknown } {
+  try {
+    const signal = signalSchema.parse(parseJson(body));
+    return { id: signal.id, payload: signal.payload ?? null };
+  } catch (error) {
+    throw new WorkflowError("data", `${key} is not a signal that can be read`, { cause: error });
+  }
+}
+
+/** The signals that the open waits of a record can be given now, oldest first. Sent only after the record that waits was acknowledged. */
+export async function lookIntoInbox(store: ObjectStore, record: RunRecord, waits: readonly OpenWait[]): Promise<readonly FoundSignal[]> {
+  const wanted = new Map<string, number>();
+  for (const wait of waits) wanted.set(wait.signal, (wanted.get(wait.signal) ?? 0) + 1);
+  const found = await Promise.all([...wanted].map(([name, count]) => findSignals(store, record, name, count)));
+  return found.flat();
+}
+
+async function findSignals(store: ObjectStore, record: RunRecord, name: string, count: number): Promise<readonly FoundSignal[]> {
+  const prefix = signalsPrefix(record.id, name);
+  const consumed = new Set(record.machine?.consumed.find((entry) => entry.name === name)?.ids);
+  if (consumed.size > MAX_CONSUMED) {
+    throw new WorkflowError("data", `run ${record.id} has consumed more than ${MAX_CONSUMED} signals named ${JSON.stringify(name)}`);
+  }
+  const found: FoundSignal[] = [];
+  let after = listStart(prefix, record.signals.get(name)?.cursor);
+  for (;;) {
+    const page = await store.list(prefix, after === undefined ? {} : { after });
+    for (const { key } of page.objects) {
+      const segment = key.slice(prefix.length);
+      if (consumed.has(segment) || segment.includes("/")) continue;
+      const signal = await readSignal(store, record.id, name, segment);
+      if (signal !== undefined) found.push(signal);
+      if (found.length === count) return found;
+    }
+    const last = page.objects.at(-1);
+    if (!page.truncated || last === undefined) return found;
+    after = last.key;
+  }
+}
+
+/** A signal that was sent before the cursor may arrive after it, so the look starts a window earlier. */
+function listStart(prefix: string, cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const at = parseInstant(cursor.slice(0, cursor.lastIndexOf("_")));
+  return at === undefined ? undefined : prefix + formatOpaque(at.ms - SIGNAL_WINDOW_MS);
+}
+
+async function readSignal(store: ObjectStore, runId: string, name: string, segment: string): Promise<FoundSignal | undefined> {
+  const key = signalKey(runId, name, segment);
+  const read = await store.get(key);
+  if (read.kind === "missing") return undefined;
+  return { name, segment, ...decodeSignal(read.object.body, key) };
+}

@@ -1,0 +1,17 @@
+/** What a run follows: a compiled plan, found by its hash. */
+import type { RunMachine } from "../../machines/advance.ts";
+
+/** A plan compiled, with both hashes. */
+export interface Program {
+  readonly machine: RunMachine;
+  readonly planHash: string;
+  readonly definitionHash: string;
+}
+
+/** Where the programs come from: what this process serves, and the plans stored in the bucket. */
+export interface Programs {
+  /** The program that this process serves under a name. */
+  current(workflow: string): Program | undefined;
+  /** The program of a plan hash: served here, compiled before, or from the stored plan; undefined when the bucket has no such plan. */
+  byHash(planHash: string): Promise<Program | undefined>;
+}

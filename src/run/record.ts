@@ -1,0 +1,376 @@
+/**
+ * The record of one run: `workflow/{id}/state.json`.
+ *
+ * The plain fields are buquet's and readable alone. The member `machine` holds what they cannot say. Steps and signals are Maps in
+ * memory, because `__proto__` is a legal name.
+ */
+import { z } from "zod";
+import type { Outcome } from "../../machines/events.ts";
+import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
+import { WorkflowError } from "../errors.ts";
+import type { Codec } from "../store/document.ts";
+import { parseJson, stringifyJson } from "../wire/json.ts";
+
+/** The newest layout of `machine` that this version writes and understands. */
+export const RECORD_LAYOUT = 1;
+
+/** Largest record in UTF-16 units; a bigger one could not be read by everybody who has to. */
+export const MAX_RECORD_LENGTH = 4 * 1024 * 1024;
+
+/** The five words that buquet knows for a step. */
+export type WireStepStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
+
+/** What buquet knows of one step. Instants are texts with offset `+00:00`. */
+export interface StepState {
+  readonly status: WireStepStatus;
+  readonly started_at?: string;
+  readonly completed_at?: string;
+  /** JSON, numbers as they were written. */
+  readonly result?: unknown;
+  readonly error?: unknown;
+  readonly task_id?: string;
+  readonly attempt: number;
+}
+
+/** Types of error that a run can end with. */
+export type RunErrorType =
+  | "StepFailed"
+  | "WorkerLost"
+  | "SignalTimeout"
+  | "VersionMismatch"
+  | "Paused"
+  | "Cancelled"
+  | "CompensationFailed"
+  | "Terminated";
+
+/** Why a run is paused or did not complete. */
+export interface RunError {
+  readonly type: string;
+  readonly message: string;
+  readonly step?: string;
+  readonly attempt?: number;
+  readonly at?: string;
+}
+
+/** Names one handler execution: a step or its undo, in one generation, after so many wakes. */
+export interface FlightRef {
+  readonly kind: "run" | "undo";
+  readonly step: string;
+  readonly generation: number;
+  readonly wake: number;
+}
+
+/** The claim of one attempt of a task: who may act for a run. */
+export interface Actor {
+  readonly task: string;
+  readonly attempt: number;
+}
+
+/** A handler execution that was decided and is not over. */
+export interface Flight extends FlightRef {
+  /** Handed off: nobody but the holder of this task and attempt may run it or create its task. */
+  readonly owner?: Actor;
+  /** Its handler may have begun under a holder that is gone. */
+  readonly begun: boolean;
+  /** Retries used up so far. */
+  readonly retries: number;
+  /** Not before this instant (milliseconds since 1970). */
+  readonly availableAt?: number;
+}
+
+/** A durable timer that is open. */
+export interface TimerState {
+  readonly timer: "delay" | "deadline";
+  readonly step: string;
+  readonly generation: number;
+  readonly wake: number;
+  /** Milliseconds since 1970. */
+  readonly dueAt: number;
+}
+
+/** A command that was committed and is not known to be carried out. `by`: the task whose holder added it. */
+export type OutboxEntry = {
+  readonly id: string;
+  readonly by?: string;
+} & (
+  | { readonly do: "result"; readonly step: string }
+  | { readonly do: "settle"; readonly ref: FlightRef; readonly status: "completed" | "failed" | "cancelled"; readonly error?: string }
+  | { readonly do: "create"; readonly ref: FlightRef }
+  | { readonly do: "timer"; readonly timer: TimerState }
+  | { readonly do: "fence"; readonly ref: FlightRef }
+  | { readonly do: "look"; readonly at: number | null; readonly was: number | null }
+);
+
+/** What a handler that waits for signals was given so far, in the order of its calls; null: the deadline passed. */
+export interface GivenSignals {
+  readonly step: string;
+  readonly generation: number;
+  readonly given: readonly ({ readonly id: string; readonly payload: unknown } | null)[];
+  /** The wait that is open now. */
+  readonly signal?: string;
+}
+
+/** What the plain fields cannot say. */
+export interface MachinePart {
+  readonly layout: number;
+  readonly plan_hash: string;
+  readonly snapshot: PersistedSnapshot;
+  readonly flights: readonly Flight[];
+  readonly timers: readonly TimerState[];
+  readonly outbox: readonly OutboxEntry[];
+  readonly given: readonly GivenSignals[];
+  /** Key segments of the signals that were consumed, by name. */
+  readonly consumed: readonly { readonly name: string; readonly ids: readonly string[] }[];
+  /** Ids of operator commands that were applied, newest last. */
+  readonly applied: readonly string[];
+  /** Counts the changes of the idempotency key of a step; absent: 1. */
+  readonly epochs: readonly { readonly step: string; readonly epoch: number }[];
+  /** Failed undos. */
+  readonly compensation_errors: readonly { readonly step: string; readonly message: string }[];
+  /** When the active index has the run looked at next (milliseconds since 1970); null: no more. */
+  readonly look_at: number | null;
+  /** For people: the id of this write and the facts that it applied. */
+  readonly write: { readonly id: string; readonly by?: string; readonly events: readonly string[] };
+}
+
+/** The whole record. */
+export interface RunRecord {
+  readonly id: string;
+  readonly type: string;
+  readonly definition_hash: string;
+  readonly status: RunStatus;
+  readonly current_steps: readonly string[];
+  /** The input, numbers as they were written. */
+  readonly data: unknown;
+  readonly steps: ReadonlyMap<string, StepState>;
+  readonly signals: ReadonlyMap<string, { readonly cursor?: string }>;
+  readonly error?: RunError;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly orchestrator_task_id?: string;
+  readonly machine?: MachinePart;
+  /** Members that we do not know, kept as they were. */
+  readonly rest: Readonly<Record<string, unknown>>;
+}
+
+const statusSchema = z.enum([
+  "pending",
+  "running",
+  "waiting_signal",
+  "compensating",
+  "paused",
+  "completed",
+  "failed",
+  "cancelled",
+]);
+
+const stepSchema = z.looseObject({
+  status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
+  started_at: z.string().optional(),
+  completed_at: z.string().optional(),
+  task_id: z.string().optional(),
+  attempt: z.number().int().nonnegative().default(0),
+});
+
+const refShape = {
+  kind: z.enum(["run", "undo"]),
+  step: z.string(),
+  generation: z.number().int(),
+  wake: z.number().int(),
+};
+const refSchema = z.object(refShape);
+const timerSchema = z.object({
+  timer: z.enum(["delay", "deadline"]),
+  step: z.string(),
+  generation: z.number().int(),
+  wake: z.number().int(),
+  dueAt: z.number(),
+});
+const entryBase = { id: z.string(), by: z.string().optional() };
+const outboxSchema = z.discriminatedUnion("do", [
+  z.object({ ...entryBase, do: z.literal("result"), step: z.string() }),
+  z.object({
+    ...entryBase,
+    do: z.literal("settle"),
+    ref: refSchema,
+    status: z.enum(["completed", "failed", "cancelled"]),
+    error: z.string().optional(),
+  }),
+  z.object({ ...entryBase, do: z.literal("create"), ref: refSchema }),
+  z.object({ ...entryBase, do: z.literal("timer"), timer: timerSchema }),
+  z.object({ ...entryBase, do: z.literal("fence"), ref: refSchema }),
+  z.object({ ...entryBase, do: z.literal("look"), at: z.number().nullable(), was: z.number().nullable() }),
+]);
+
+const machineSchema = z.looseObject({
+  layout: z.number().int().positive(),
+  plan_hash: z.string(),
+  snapshot: z.looseObject({ status: z.string() }),
+  flights: z.array(
+    z.object({
+      ...refShape,
+      owner: z.object({ task: z.string(), attempt: z.number().int() }).optional(),
+      begun: z.boolean(),
+      retries: z.number().int(),
+      availableAt: z.number().optional(),
+    }),
+  ),
+  timers: z.array(timerSchema),
+  outbox: z.array(outboxSchema),
+  given: z.array(
+    z.object({
+      step: z.string(),
+      generation: z.number().int(),
+      given: z.array(z.union([z.null(), z.object({ id: z.string(), payload: z.unknown() })])),
+      signal: z.string().optional(),
+    }),
+  ),
+  consumed: z.array(z.object({ name: z.string(), ids: z.array(z.string()) })),
+  applied: z.array(z.string()),
+  epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),
+  compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
+  look_at: z.number().nullable(),
+  write: z.object({ id: z.string(), by: z.string().optional(), events: z.array(z.string()) }),
+});
+
+const recordSchema = z.looseObject({
+  id: z.string(),
+  type: z.string(),
+  definition_hash: z.string().default(""),
+  status: statusSchema,
+  current_steps: z.array(z.string()).default([]),
+  error: z
+    .looseObject({
+      type: z.string(),
+      message: z.string(),
+      step: z.string().optional(),
+      attempt: z.number().optional(),
+      at: z.string().optional(),
+    })
+    .optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  orchestrator_task_id: z.string().optional(),
+});
+
+const KNOWN = new Set([
+  "id",
+  "type",
+  "definition_hash",
+  "status",
+  "current_steps",
+  "data",
+  "steps",
+  "signals",
+  "error",
+  "created_at",
+  "updated_at",
+  "orchestrator_task_id",
+  "machine",
+]);
+
+function dataError(key: string, cause: unknown): WorkflowError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new WorkflowError("data", `${key} is not a run record that can be read: ${reason}`, { cause });
+}
+
+/** A record written by a newer version of this package: the run is left alone. */
+export class NewerLayoutError extends WorkflowError {
+  constructor(key: string, layout: number) {
+    super("data", `${key} has layout ${layout}, newer than ${RECORD_LAYOUT}; update this program to work on the run`);
+  }
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  if (value === undefined) return [];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("steps and signals are objects");
+  return Object.entries(value);
+}
+
+function decodeMachine(key: string, value: unknown): MachinePart | undefined {
+  if (value === undefined) return undefined;
+  const layout = (value as { layout?: unknown } | null)?.layout;
+  if (typeof layout === "number" && layout > RECORD_LAYOUT) throw new NewerLayoutError(key, layout);
+  return machineSchema.parse(value) as unknown as MachinePart;
+}
+
+/** Reads a record. @throws {WorkflowError} with code `data` that names the key. */
+export function decodeRecord(body: string, key: string): RunRecord {
+  try {
+    const raw = parseJson(body) as Record<string, unknown>;
+    const plain = recordSchema.parse(raw);
+    const steps = new Map<string, StepState>();
+    for (const [name, value] of entriesOf(raw["steps"])) {
+      const step = value as Record<string, unknown>;
+      steps.set(name, { ...step, ...(stepSchema.parse(value) as unknown as StepState) });
+    }
+    const signals = new Map<string, { cursor?: string }>();
+    for (const [name, value] of entriesOf(raw["signals"])) {
+      const cursor = (value as { cursor?: unknown } | null)?.cursor;
+      signals.set(name, typeof cursor === "string" ? { cursor } : {});
+    }
+    const machine = decodeMachine(key, raw["machine"]);
+    return {
+      id: plain.id,
+      type: plain.type,
+      definition_hash: plain.definition_hash,
+      status: plain.status,
+      current_steps: plain.current_steps,
+      data: raw["data"] ?? null,
+      steps,
+      signals,
+      ...(plain.error === undefined ? {} : { error: plain.error as unknown as RunError }),
+      created_at: plain.created_at,
+      updated_at: plain.updated_at,
+      ...(plain.orchestrator_task_id === undefined ? {} : { orchestrator_task_id: plain.orchestrator_task_id }),
+      ...(machine === undefined ? {} : { machine }),
+      rest: Object.fromEntries(Object.entries(raw).filter(([name]) => !KNOWN.has(name))),
+    };
+  } catch (error) {
+    if (error instanceof WorkflowError) throw error;
+    throw dataError(key, error);
+  }
+}
+
+/** Writes a record with buquet's members first and in its order. @throws {WorkflowError} with code `data` above 4 MB. */
+export function encodeRecord(record: RunRecord): string {
+  const { steps, signals, rest, machine, error, orchestrator_task_id, created_at, updated_at, ...head } = record;
+  const text = stringifyJson({
+    ...head,
+    steps: Object.fromEntries(steps),
+    signals: Object.fromEntries(signals),
+    ...(error === undefined ? {} : { error }),
+    created_at,
+    updated_at,
+    ...(orchestrator_task_id === undefined ? {} : { orchestrator_task_id }),
+    ...(machine === undefined ? {} : { machine }),
+    ...rest,
+  });
+  if (text.length > MAX_RECORD_LENGTH) {
+    throw new WorkflowError("data", `the record of run ${record.id} would be ${text.length} characters, more than ${MAX_RECORD_LENGTH}; keep large results elsewhere and return a reference`);
+  }
+  return text;
+}
+
+/** The codec of `workflow/{id}/state.json`. */
+export const recordCodec: Codec<RunRecord> = { decode: decodeRecord, encode: encodeRecord };
+
+/** Whether the run is over for good (but for an operator's retry). */
+export function isOver(status: RunStatus): boolean {
+  return status === "completed" || status === "failed" || status === "cancelled";
+}
+
+/** Whether two references name the same handler execution. */
+export function sameFlight(a: FlightRef, b: FlightRef): boolean {
+  return a.kind === b.kind && a.step === b.step && a.generation === b.generation && a.wake === b.wake;
+}
+
+/** The bare reference of a flight. */
+export function refOf(flight: FlightRef): FlightRef {
+  return { kind: flight.kind, step: flight.step, generation: flight.generation, wake: flight.wake };
+}
+
+/** Whether an outcome says that effects may have happened. */
+export function mayHaveHappened(outcome: Outcome): boolean {
+  return outcome === "unknown";
+}
