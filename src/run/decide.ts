@@ -96,7 +96,9 @@ function applyFact(draft: Draft, fact: Fact): void {
     case "release":
       return applyRelease(draft, fact.task, fact.before);
     case "begun":
-      return mapFlight(draft, fact.ref, (flight) => ({ ...flight, begun: true, retries: fact.retries }));
+      return applyBegun(draft, fact.task, fact.retries);
+    case "lost":
+      return applyLost(draft, fact.task, fact.attempt);
     case "signals":
       for (const signal of fact.found) applySignal(draft, signal);
       return;
@@ -275,9 +277,32 @@ function applyRelease(draft: Draft, task: string, before: number): void {
     const ref = refOf(flight);
     mapFlight(draft, ref, () => ({ ...rest, begun: true, retries: Math.max(flight.retries, 0) + 1 }));
     draft.applied.push(`release ${flight.step}`);
-    const fencing = draft.machine.outbox.some((entry) => entry.id === entryId("fence", ref));
-    if (!fencing) addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+    if (!isFencing(draft, ref)) addEntry(draft, { id: entryId("create", ref), do: "create", ref });
   }
+}
+
+function flightOfTask(draft: Draft, task: string): Flight | undefined {
+  return draft.machine.flights.find((flight) => flightTaskId(draft.record.id, flight) === task);
+}
+
+function isFencing(draft: Draft, ref: FlightRef): boolean {
+  return draft.machine.outbox.some((entry) => entry.id === entryId("fence", ref));
+}
+
+/** A claim of attempt 2 or more: the handler may have begun. While the run drains it is not run again: its outcome is unknown. */
+function applyBegun(draft: Draft, task: string, retries: number): void {
+  const flight = flightOfTask(draft, task);
+  if (flight === undefined) return;
+  if (flight.begun && flight.retries === retries && !isFencing(draft, flight)) return;
+  mapFlight(draft, flight, (old) => ({ ...old, begun: true, retries }));
+  if (isFencing(draft, flight)) applyFenced(draft, refOf(flight), "unknown");
+}
+
+function applyLost(draft: Draft, task: string, attempt: number): void {
+  const flight = flightOfTask(draft, task);
+  if (flight === undefined) return;
+  const message = `its worker was lost ${attempt} times`;
+  applyFailed(draft, refOf(flight), { type: "WorkerLost", message, outcome: "unknown", attempt });
 }
 
 function applySignal(draft: Draft, signal: FoundSignal): void {

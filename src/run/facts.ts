@@ -30,8 +30,10 @@ export type Fact =
   | { readonly fact: "backoff"; readonly ref: FlightRef; readonly availableAt: number; readonly retries: number }
   /** The holder of this task with an older attempt (or any, when the task is over) is gone. */
   | { readonly fact: "release"; readonly task: string; readonly before: number }
-  /** This handler execution was claimed before and its holder is gone. */
-  | { readonly fact: "begun"; readonly ref: FlightRef; readonly retries: number }
+  /** The step of this task was claimed before and that holder is gone. */
+  | { readonly fact: "begun"; readonly task: string; readonly retries: number }
+  /** The step of this task has lost its worker once too often. */
+  | { readonly fact: "lost"; readonly task: string; readonly attempt: number }
   | { readonly fact: "signals"; readonly found: readonly FoundSignal[] }
   | {
       readonly fact: "due";

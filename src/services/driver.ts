@@ -9,12 +9,17 @@ import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../run/program.ts";
-import { type Flight, type FlightRef, isOver, type OutboxEntry, type RunRecord } from "../run/record.ts";
+import { type Flight, type FlightRef, isOver, type OutboxEntry, refOf, type RunRecord, sameFlight } from "../run/record.ts";
 import { flightTaskId } from "../run/tasks.ts";
 
 /** How a handler execution ended. */
 export type HandlerEnd =
-  | { readonly kind: "facts"; readonly facts: readonly Fact[] }
+  | {
+      readonly kind: "facts";
+      readonly facts: readonly Fact[];
+      /** Done once the facts are committed. */
+      readonly afterwards?: () => Promise<void>;
+    }
   /** The task itself went back to the queue (own retry): the chain is over. */
   | { readonly kind: "requeued" }
   /** The lease is lost: nothing of it may be used. */
@@ -32,12 +37,20 @@ export interface ChainLease {
 export interface DriveContext {
   readonly dispatch: DispatchContext;
   /** Whether this process runs the handler and wants to (not while it shuts down). */
-  takes(program: Program | undefined, ref: FlightRef): boolean;
+  takes(ref: FlightRef): boolean;
+  /** Whether the definition served here fits the run: leave it to others, or pause it with this message. */
+  checkVersion(record: RunRecord): Promise<Unfit | undefined>;
+  /** Whether a task is completed or missing. */
+  isCompleted(taskId: string): Promise<boolean>;
   run(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd>;
   /** Lease id of a task that this chain holds beside its first one. */
   ownLeaseOf(taskId: string): string | undefined;
-  readonly log: { warn(message: string, fields?: Readonly<Record<string, unknown>>): void };
 }
+
+/** Why a run is not driven here. */
+export type Unfit =
+  | { readonly kind: "leave"; readonly reason: string }
+  | { readonly kind: "mismatch"; readonly message: string };
 
 /** Why a chain ended. Only after `finished` may its first task be completed. */
 export type DriveEnd =
@@ -51,6 +64,7 @@ export type DriveEnd =
 class Carrying {
   readonly #running = new Map<string, Promise<void>>();
   readonly #done = new Set<string>();
+  readonly #over = new Map<string, Promise<boolean>>();
   #facts: Fact[] = [];
   #failed: unknown;
 
@@ -88,8 +102,11 @@ class Carrying {
     if (this.#failed !== undefined) throw this.#failed;
   }
 
-  forget(): void {
-    this.#done.clear();
+  /** Whether the task that stamped an entry is completed (or pruned): then everything it added is durable. Asked once a task. */
+  isOver(task: string, ask: (task: string) => Promise<boolean>): Promise<boolean> {
+    const known = this.#over.get(task) ?? ask(task);
+    this.#over.set(task, known);
+    return known;
   }
 }
 
@@ -101,49 +118,85 @@ export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
   );
 }
 
+/** What a claimer knows before it has read the record, and what it wants to look up once it has. */
+export interface Errand {
+  readonly facts: readonly Fact[];
+  /** Whether the inbox is looked into even when nothing was written. */
+  readonly listens: boolean;
+  /** More facts, looked up with the record in hand. */
+  lookUp?(record: RunRecord, program: Program): Promise<readonly Fact[]>;
+}
+
 /** Drives until nothing is left to do for this chain. */
-export async function drive(
-  context: DriveContext,
-  writer: RunWriter,
-  lease: ChainLease,
-  first: readonly Fact[],
-): Promise<DriveEnd> {
+export async function drive(context: DriveContext, writer: RunWriter, lease: ChainLease, errand: Errand): Promise<DriveEnd> {
   const carrying = new Carrying();
   const { task } = lease.claim;
   const actor = { task: task.id, attempt: task.attempt };
-  const recovered = task.attempt > 1;
-  let touched = recovered;
-  let program: Program | undefined;
   const commit = (facts: readonly Fact[], fresh: boolean): Promise<CommitOutcome> =>
-    writer.commit({ actor, facts, fresh, gate: () => lease.hold(), takes: (ref) => context.takes(program, ref) });
+    writer.commit({ actor, facts, fresh, gate: () => lease.hold(), takes: (ref) => context.takes(ref) });
 
-  const releases: readonly Fact[] = recovered ? [{ fact: "release", task: task.id, before: task.attempt }, { fact: "fence" }] : [];
-  let outcome = await commit([...releases, ...first], true);
+  const recovered = task.attempt > 1;
+  let touched = recovered || errand.listens;
+  let outcome = await commit(recovered ? fenceFacts(task) : [], true);
+  if (outcome.kind === "committed") {
+    const unfit = await context.checkVersion(outcome.record);
+    if (unfit?.kind === "leave") return { kind: "left", reason: unfit.reason };
+    const looked = unfit === undefined ? await errand.lookUp?.(outcome.record, outcome.program) : undefined;
+    const facts = unfit === undefined ? [...errand.facts, ...(looked ?? [])] : [{ fact: "mismatch" as const, message: unfit.message }];
+    if (facts.length > 0) {
+      touched ||= outcome.wrote;
+      outcome = await commit(facts, false);
+    }
+  }
   for (;;) {
     if (outcome.kind === "missing") return { kind: "finished" };
     if (outcome.kind !== "committed") return outcome;
-    const { record } = outcome;
-    program = outcome.program;
+    const { record, program } = outcome;
     touched ||= outcome.wrote;
     startCarrying(context, carrying, record, program, lease);
     const flight = ownFlight(record, lease.claim);
     if (flight !== undefined) {
-      if (!(await lease.hold())) return { kind: "dropped" };
-      const end = await context.run(flight, record, program);
+      const end = await runOwn(context, flight, record, program, lease);
       if (end.kind !== "facts") {
         if (end.kind === "requeued") await carrying.settle();
         return end;
       }
       outcome = await commit([...carrying.takeFacts(), ...end.facts, ...carrying.confirmed(record)], false);
+      if (outcome.kind === "committed") await end.afterwards?.();
       continue;
     }
     await carrying.settle();
     const learned = carrying.takeFacts();
     const news = learned.length > 0 ? learned : await signalsFor(context, record, program, touched);
     if (news.length === 0) return { kind: "finished", record };
-    outcome = await commit([...news, ...carrying.confirmed(record)], learned.length > 0);
-    if (outcome.kind === "committed" && !outcome.wrote && outcome.record === record) return { kind: "finished", record };
+    outcome = await commit([...news, ...carrying.confirmed(record)], true);
+    if (outcome.kind === "committed" && !outcome.wrote && ownFlight(outcome.record, lease.claim) === undefined && learned.length === 0) {
+      return { kind: "finished", record: outcome.record };
+    }
   }
+}
+
+/** FENCE WRITE: makes every etag held by an earlier holder stale, and releases what it owned. */
+function fenceFacts(task: Claim["task"]): readonly Fact[] {
+  const lost = task.retry_count > task.max_retries;
+  return [
+    { fact: "release", task: task.id, before: task.attempt },
+    lost
+      ? { fact: "lost", task: task.id, attempt: task.attempt - 1 }
+      : { fact: "begun", task: task.id, retries: task.retry_count },
+    { fact: "fence" },
+  ];
+}
+
+async function runOwn(context: DriveContext, flight: Flight, record: RunRecord, program: Program, lease: ChainLease): Promise<HandlerEnd> {
+  // The run is being stopped and this handler has not begun under this claim: it never will.
+  if (isFencing(record, flight)) return { kind: "facts", facts: [{ fact: "fenced", ref: refOf(flight), outcome: "never" }] };
+  if (!(await lease.hold())) return { kind: "dropped" };
+  return context.run(flight, record, program);
+}
+
+function isFencing(record: RunRecord, flight: Flight): boolean {
+  return (record.machine?.outbox ?? []).some((entry) => entry.do === "fence" && sameFlight(entry.ref, flight));
 }
 
 function startCarrying(context: DriveContext, carrying: Carrying, record: RunRecord, program: Program, lease: ChainLease): void {
@@ -151,7 +204,11 @@ function startCarrying(context: DriveContext, carrying: Carrying, record: RunRec
   const carrier = { actor: { task: task.id, attempt: task.attempt }, ownLeaseOf: context.ownLeaseOf };
   for (const entry of record.machine?.outbox ?? []) {
     if (!isMine(entry, record)) continue;
-    carrying.start(entry, () => carryOut(context.dispatch, record, program, entry, carrier));
+    carrying.start(entry, async () => {
+      const before = entry.by !== undefined && entry.by !== task.id && entry.do !== "fence";
+      if (before && (await carrying.isOver(entry.by as string, (id) => context.isCompleted(id)))) return [];
+      return carryOut(context.dispatch, record, program, entry, carrier);
+    });
   }
 }
 

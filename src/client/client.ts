@@ -1,0 +1,386 @@
+/** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
+import { parseDuration } from "../config.ts";
+import type { AnyWorkflow, InputArgument, OutputOf } from "../define/workflow.ts";
+import { RunNotFoundError, TimeoutError, WorkflowCancelledError, WorkflowError, WorkflowFailedError } from "../errors.ts";
+import { signalKey, stateKey, WORKFLOW_PREFIX } from "../keys.ts";
+import { checkRunId, checkSignalName } from "../names.ts";
+import { createTask } from "../queue/submit.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { startRun } from "../run/start.ts";
+import { StoredPrograms } from "../run/stored-programs.ts";
+import { type RunCommand, tickTask } from "../run/tasks.ts";
+import { servedPlan } from "../services/serving.ts";
+import { createDocumentBytes, readDocument } from "../store/document.ts";
+import { checkJsonValue } from "../wire/check.ts";
+import { formatOpaque } from "../wire/instant.ts";
+import { stringifyJson, toPlain } from "../wire/json.ts";
+import type { QueueHandle } from "./connect.ts";
+
+/** How often a follower asks when the run is driven by another process. */
+const FIRST_ASK_MS = 100;
+const LONGEST_ASK_MS = 2_000;
+/** Largest input or payload in UTF-16 units of its JSON. */
+export const MAX_VALUE_LENGTH = 256 * 1024;
+
+/** Options of a client. */
+export interface ClientOptions {
+  /** Definitions for typed starts and checks; others are found in the bucket by name. */
+  readonly workflows?: readonly AnyWorkflow[];
+}
+
+/** Options of `start`. */
+export interface StartOptions {
+  /** @defaultValue `wf-` and a ULID */
+  readonly id?: string;
+}
+
+/** Options of `wait`, `result` and `watch`. */
+export interface WaitForRunOptions {
+  /** Longest wait, `"30s"` or milliseconds; absent: for ever. */
+  readonly timeout?: string | number;
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `cancel` and its like. */
+export interface CommandOptions {
+  readonly reason?: string;
+  /** Wait until the record shows it. @defaultValue false */
+  readonly applied?: boolean;
+}
+
+/** Options of `cancel`. */
+export interface CancelOptions extends CommandOptions {
+  /** Undo completed steps. @defaultValue true */
+  readonly compensate?: boolean;
+}
+
+/** A run as its record says, in plain values. */
+export interface RunView {
+  readonly id: string;
+  readonly type: string;
+  readonly status: RunRecord["status"];
+  readonly currentSteps: readonly string[];
+  readonly data: unknown;
+  readonly steps: Readonly<Record<string, RunRecord["steps"] extends ReadonlyMap<string, infer S> ? S : never>>;
+  readonly error?: RunRecord["error"];
+  readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** The whole record. */
+  readonly record: RunRecord;
+}
+
+/** A started run. */
+export interface Run<Output = unknown> {
+  readonly id: string;
+  wait(options?: WaitForRunOptions): Promise<RunView>;
+  result(options?: WaitForRunOptions): Promise<Output>;
+  signal(name: string, payload: unknown): Promise<string>;
+  cancel(options?: CancelOptions): Promise<void>;
+  get(): Promise<RunView>;
+  watch(options?: WaitForRunOptions): AsyncIterable<RunView>;
+}
+
+/** The view of a record. */
+export function viewOf(record: RunRecord): RunView {
+  const steps = [...record.steps].map(([name, state]) => [
+    name,
+    state.result === undefined ? state : { ...state, result: toPlain(state.result) },
+  ]);
+  return {
+    id: record.id,
+    type: record.type,
+    status: record.status,
+    currentSteps: record.current_steps,
+    data: toPlain(record.data),
+    steps: Object.fromEntries(steps) as RunView["steps"],
+    ...(record.error === undefined ? {} : { error: record.error }),
+    compensationErrors: record.machine?.compensation_errors ?? [],
+    createdAt: record.created_at,
+    updatedAt: record.updated_at,
+    record,
+  };
+}
+
+/** The remote control of runs. */
+export class WorkflowClient {
+  readonly #handle: QueueHandle;
+  readonly #workflows = new Map<string, AnyWorkflow>();
+  readonly #programs: StoredPrograms;
+  readonly #published = new Set<string>();
+  #lastSignalAt = 0;
+
+  constructor(handle: QueueHandle, options: ClientOptions = {}) {
+    this.#handle = handle;
+    const workflows = options.workflows ?? [];
+    for (const workflow of workflows) this.#workflows.set(workflow.name, workflow);
+    this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(servedPlan));
+  }
+
+  /**
+   * Starts a run of a workflow, given by definition or by name. Starting the same id twice is the same as once.
+   * @throws {WorkflowError} `invalid` for an unknown name, an input that its schema refuses, or an id that is another workflow's.
+   */
+  start<W extends AnyWorkflow>(workflow: W, ...input: InputArgument<W>): Promise<Run<OutputOf<W>>>;
+  start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
+  async start(workflow: AnyWorkflow | string, input: unknown = null, options: StartOptions = {}): Promise<Run> {
+    const name = typeof workflow === "string" ? workflow : workflow.name;
+    const definition = typeof workflow === "string" ? this.#workflows.get(name) : workflow;
+    const { host, store } = this.#handle.context;
+    const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
+    checkRunId(id);
+    const data = definition === undefined ? input : await checkInput(definition, input);
+    checkValue("the input", data);
+    const programs = definition === undefined ? this.#programs : this.#programsOf(definition);
+    const program = await programs.byName(name);
+    if (program === undefined) {
+      throw new WorkflowError("invalid", `no workflow ${JSON.stringify(name)} is known here or was ever served on ${store.url}; pass its definition to the client, or start a worker that serves it`);
+    }
+    if (!this.#published.has(program.planHash)) {
+      await programs.publishPlan(name);
+      this.#published.add(program.planHash);
+    }
+    const started = await startRun(this.#handle.context, { id, program, data });
+    this.#handle.events.ready(started.taskId, store.time().latest);
+    return this.run(id, definition);
+  }
+
+  /** A handle of a run that was started before; asks nothing. */
+  run<W extends AnyWorkflow>(id: string, definition?: W): Run<OutputOf<W>> {
+    checkRunId(id);
+    return {
+      id,
+      wait: (options) => this.wait(id, options),
+      result: (options) => this.result(id, options, definition) as Promise<OutputOf<W>>,
+      signal: (name, payload) => this.signal(id, name, payload),
+      cancel: (options) => this.cancel(id, options),
+      get: () => this.get(id),
+      watch: (options) => this.watch(id, options),
+    };
+  }
+
+  /** The run as it is now. @throws {RunNotFoundError} */
+  async get(id: string): Promise<RunView> {
+    return viewOf(await this.#record(id));
+  }
+
+  /** Whether the run exists. */
+  async exists(id: string): Promise<boolean> {
+    checkRunId(id);
+    return (await this.#handle.context.store.get(stateKey(id))).kind === "found";
+  }
+
+  /** The final record, however the run ended. @throws {TimeoutError} when it has not ended in time; the run goes on. */
+  async wait(id: string, options: WaitForRunOptions = {}): Promise<RunView> {
+    for await (const view of this.watch(id, options)) {
+      if (isOver(view.status)) return view;
+    }
+    throw new TimeoutError(`run ${id} has not ended; it goes on`);
+  }
+
+  /**
+   * The output of the run: what `output` of the definition makes, else the results of its last steps by name.
+   * @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError}
+   */
+  async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
+    const view = await this.wait(id, options);
+    if (view.status === "failed") throw new WorkflowFailedError(id, `run ${id} failed: ${view.error?.message ?? "no reason given"}`, view.error);
+    if (view.status === "cancelled") throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
+    const workflow = definition ?? this.#workflows.get(view.type);
+    const results = Object.fromEntries(Object.entries(view.steps).map(([name, step]) => [name, step.result ?? null]));
+    if (workflow?.output !== undefined) return workflow.output(results);
+    const program = view.record.machine === undefined ? undefined : await this.#programs.byHash(view.record.machine.plan_hash);
+    const plan = workflow?.plan ?? program?.machine.plan;
+    const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
+    return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
+  }
+
+  /** Every state of the run that is seen, from now until it is over. Ends without the last one when the time is up. */
+  async *watch(id: string, options: WaitForRunOptions = {}): AsyncGenerator<RunView> {
+    const { clock } = this.#handle.context.host;
+    const deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
+    let seen = "";
+    let askMs = FIRST_ASK_MS;
+    for (;;) {
+      const wake = new AbortController();
+      const unlisten = this.#handle.events.onWritten((record) => {
+        if (record.id === id) wake.abort();
+      });
+      try {
+        const record = await this.#record(id);
+        const version = record.machine?.write.id ?? record.updated_at;
+        if (version !== seen) {
+          seen = version;
+          askMs = FIRST_ASK_MS;
+          yield viewOf(record);
+        }
+        if (isOver(record.status)) return;
+        const leftMs = deadline - clock.monotonic();
+        if (leftMs <= 0 || options.signal?.aborted === true) return;
+        const signal = options.signal === undefined ? wake.signal : AbortSignal.any([wake.signal, options.signal]);
+        await clock.sleep(Math.min(askMs, leftMs), { signal });
+        askMs = Math.min(askMs * 1.5, LONGEST_ASK_MS);
+      } finally {
+        unlisten();
+      }
+    }
+  }
+
+  /**
+   * Sends a signal into the inbox of a run. Returns its id once it is durable.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is over, the name is not declared or the schema refuses the payload.
+   */
+  async signal(id: string, name: string, payload: unknown): Promise<string> {
+    checkSignalName(name);
+    const record = await this.#record(id);
+    if (isOver(record.status)) throw new WorkflowError("invalid", `run ${id} is ${record.status}; it takes no signals any more`);
+    const given = await this.#checkPayload(record, name, payload);
+    const { host, store } = this.#handle.context;
+    // Two signals of one sender never have the same time, and a later one never sorts before an earlier one.
+    this.#lastSignalAt = Math.max(Math.round(store.time().latest), this.#lastSignalAt + 1);
+    const createdAt = formatOpaque(this.#lastSignalAt);
+    const signalId = host.random.uuid();
+    const segment = `${createdAt}_${signalId}.json`;
+    const body = stringifyJson({ id: signalId, name, payload: given, created_at: createdAt });
+    await createDocumentBytes(store, host, signalKey(id, name, segment), body);
+    await this.#tick(record, { kind: "signal", name, segment });
+    return signalId;
+  }
+
+  /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
+  cancel(id: string, options: CancelOptions = {}): Promise<void> {
+    const { reason } = options;
+    return this.#command(id, { type: "cancel", compensate: options.compensate ?? true, ...(reason === undefined ? {} : { reason }) }, options);
+  }
+
+  /** Lets running handlers end and starts nothing new, until `resume`. */
+  pause(id: string, options: CommandOptions = {}): Promise<void> {
+    return this.#command(id, { type: "pause", ...(options.reason === undefined ? {} : { reason: options.reason }) }, options);
+  }
+
+  /** Goes on after a pause; held steps are tried again. */
+  resume(id: string, options: CommandOptions = {}): Promise<void> {
+    return this.#command(id, { type: "resume" }, options);
+  }
+
+  /** Goes on past a held step, as if it had completed with the result null. */
+  skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
+    return this.#command(id, { type: "skip", step }, options);
+  }
+
+  /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
+  terminate(id: string, options: CommandOptions = {}): Promise<void> {
+    return this.#command(id, { type: "terminate", ...(options.reason === undefined ? {} : { reason: options.reason }) }, options);
+  }
+
+  /** Runs in the bucket, by id. */
+  async *list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
+    let left = options.limit ?? Number.POSITIVE_INFINITY;
+    for await (const id of this.#ids(options.prefix ?? "")) {
+      if (left <= 0) return;
+      const read = await readDocument(this.#handle.context.store, stateKey(id), recordCodec);
+      if (read.kind === "missing") continue;
+      if (options.type !== undefined && read.value.type !== options.type) continue;
+      if (options.status !== undefined && read.value.status !== options.status) continue;
+      left -= 1;
+      yield viewOf(read.value);
+    }
+  }
+
+  /** Run ids, one LIST for many: the objects of one run are jumped over. */
+  async *#ids(prefix: string): AsyncGenerator<string> {
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.#handle.context.store.list(WORKFLOW_PREFIX + prefix, { limit: 1000, ...(after === undefined ? {} : { after }) });
+      let previous: string | undefined;
+      for (const { key } of page.objects) {
+        const id = key.slice(WORKFLOW_PREFIX.length).split("/")[0];
+        if (id === undefined || id === previous) continue;
+        if (after !== undefined && `${WORKFLOW_PREFIX}${id}/` === after.slice(0, WORKFLOW_PREFIX.length + id.length + 1)) continue;
+        previous = id;
+        yield id;
+      }
+      if (!page.truncated || previous === undefined) {
+        const last = page.objects.at(-1)?.key;
+        if (!page.truncated || last === undefined) return;
+        after = last;
+        continue;
+      }
+      // U+10FFFF sorts behind everything that a key of this run can hold.
+      after = `${WORKFLOW_PREFIX}${previous}/\u{10ffff}`;
+    }
+  }
+
+  async #command(id: string, command: RunCommand, options: CommandOptions): Promise<void> {
+    const record = await this.#record(id);
+    const commandId = this.#handle.context.host.random.uuid();
+    await this.#tick(record, { kind: "command", id: commandId, command });
+    if (options.applied !== true) return;
+    for await (const view of this.watch(id)) {
+      if (view.record.machine?.applied.includes(commandId) === true || isOver(view.status)) return;
+    }
+  }
+
+  async #tick(record: RunRecord, cause: Parameters<typeof tickTask>[1]): Promise<void> {
+    const task = tickTask(record, cause);
+    await createTask(this.#handle.context, task);
+    this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
+  }
+
+  async #record(id: string): Promise<RunRecord> {
+    checkRunId(id);
+    const read = await readDocument(this.#handle.context.store, stateKey(id), recordCodec);
+    if (read.kind === "missing") throw new RunNotFoundError(id);
+    return read.value;
+  }
+
+  #programsOf(definition: AnyWorkflow): StoredPrograms {
+    if (this.#workflows.get(definition.name)?.planHash === definition.planHash) return this.#programs;
+    return new StoredPrograms(this.#handle.context.store, this.#handle.context.host, [servedPlan(definition)]);
+  }
+
+  async #checkPayload(record: RunRecord, name: string, payload: unknown): Promise<unknown> {
+    const planHash = record.machine?.plan_hash;
+    const program = planHash === undefined ? undefined : await this.#programs.byHash(planHash);
+    const declared = program?.machine.plan.signals;
+    const isNode = program?.machine.plan.steps.some((step) => step.kind === "signal" && step.name === name) ?? false;
+    if (declared !== undefined && !isNode && !declared.includes(name)) {
+      throw new WorkflowError("invalid", `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`);
+    }
+    const schema = this.#workflows.get(record.type)?.signalSchemas.get(name);
+    if (schema === undefined) {
+      checkValue("the payload", payload);
+      return payload ?? null;
+    }
+    const parsed = await schema.safeParseAsync(payload);
+    if (!parsed.success) throw new WorkflowError("invalid", `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`);
+    checkValue("the payload", parsed.data);
+    return parsed.data ?? null;
+  }
+}
+
+/** Filters of `list`. */
+export interface ListRunsOptions {
+  readonly type?: string;
+  readonly status?: RunRecord["status"];
+  readonly prefix?: string;
+  readonly limit?: number;
+}
+
+async function checkInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {
+  if (definition.inputSchema === undefined) return input ?? null;
+  const parsed = await definition.inputSchema.safeParseAsync(input);
+  if (!parsed.success) {
+    throw new WorkflowError("invalid", `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`);
+  }
+  return parsed.data ?? null;
+}
+
+function checkValue(what: string, value: unknown): void {
+  const problem = checkJsonValue(value ?? null);
+  if (problem !== undefined) throw new WorkflowError("invalid", `${what} is not JSON: ${problem}`);
+  const { length } = JSON.stringify(value ?? null);
+  if (length > MAX_VALUE_LENGTH) {
+    throw new WorkflowError("invalid", `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`);
+  }
+}

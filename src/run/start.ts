@@ -1,0 +1,76 @@
+/** Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. */
+import { initial } from "../../machines/advance.ts";
+import { WorkflowError } from "../errors.ts";
+import { activeKey, stateKey } from "../keys.ts";
+import { createTask } from "../queue/submit.ts";
+import type { QueueContext } from "../queue/task.ts";
+import { createDocumentBytes, readDocument } from "../store/document.ts";
+import { formatOpaque } from "../wire/instant.ts";
+import { LOOK_MS } from "./decide.ts";
+import type { Program } from "./program.ts";
+import { encodeRecord, RECORD_LAYOUT, recordCodec, type RunRecord } from "./record.ts";
+import { tickTask, tickTaskId } from "./tasks.ts";
+
+/** What a start needs. */
+export interface StartInput {
+  readonly id: string;
+  readonly program: Program;
+  /** JSON. */
+  readonly data: unknown;
+}
+
+/** The first record of a run. */
+export function firstRecord(input: StartInput, nowMs: number, writeId: string): RunRecord {
+  const { program } = input;
+  const { plan } = program.machine;
+  const now = formatOpaque(nowMs);
+  return {
+    id: input.id,
+    type: plan.name,
+    definition_hash: program.definitionHash,
+    status: "pending",
+    current_steps: [],
+    data: input.data,
+    steps: new Map(),
+    signals: new Map(),
+    created_at: now,
+    updated_at: now,
+    orchestrator_task_id: tickTaskId(input.id, { kind: "start" }),
+    rest: {},
+    machine: {
+      layout: RECORD_LAYOUT,
+      plan_hash: program.planHash,
+      snapshot: initial(program.machine),
+      flights: [],
+      timers: [],
+      outbox: [],
+      given: [],
+      consumed: [],
+      applied: [],
+      epochs: [],
+      compensation_errors: [],
+      look_at: nowMs + LOOK_MS,
+      write: { id: writeId, events: ["created"] },
+    },
+  };
+}
+
+/** Starts a run, or finds it started: the same id and workflow is the same run. Acknowledged once this resolves. */
+export async function startRun(queue: QueueContext, input: StartInput): Promise<{ readonly taskId: string; readonly created: boolean }> {
+  const { store, host } = queue;
+  const { latest } = store.time();
+  const record = firstRecord(input, latest, host.random.ulid(latest));
+  const body = encodeRecord(record);
+  await store.put(activeKey(input.id, latest + LOOK_MS), "", "always");
+  const task = tickTask(record, { kind: "start" });
+  const [state] = await Promise.all([createDocumentBytes(store, host, stateKey(input.id), body), createTask(queue, task)]);
+  if (state.kind === "exists") await checkSameRun(queue, record);
+  return { taskId: task.id, created: state.kind === "stored" };
+}
+
+async function checkSameRun(queue: QueueContext, wanted: RunRecord): Promise<void> {
+  const read = await readDocument(queue.store, stateKey(wanted.id), recordCodec);
+  if (read.kind === "found" && read.value.type !== wanted.type) {
+    throw new WorkflowError("invalid", `run ${JSON.stringify(wanted.id)} exists and is a ${JSON.stringify(read.value.type)}, not a ${JSON.stringify(wanted.type)}; choose another id`);
+  }
+}

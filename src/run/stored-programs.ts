@@ -1,0 +1,111 @@
+/** Programs that this process serves, and those that are stored in the bucket beside the runs that follow them. */
+import { z } from "zod";
+import { buildMachine } from "../../machines/advance.ts";
+import type { Plan } from "../../machines/plan.ts";
+import { WorkflowError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { planKey, typeKey } from "../keys.ts";
+import { createDocumentBytes } from "../store/document.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { stringifyJson } from "../wire/json.ts";
+import type { Program, Programs } from "./program.ts";
+
+/** What `define` knows of a workflow, as far as runs need it. */
+export interface ServedPlan {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly planHash: string;
+  readonly definitionHash: string;
+  /** JSON Schema of the input, for people and other languages; null: anything. */
+  readonly inputSchema: unknown;
+}
+
+/** Compiled plans kept for runs that follow a plan which is not served any more. */
+const PROGRAMS_KEPT = 64;
+
+const storedPlanSchema = z.object({
+  plan_hash: z.string(),
+  definition_hash: z.string(),
+  plan: z.looseObject({ name: z.string(), steps: z.array(z.looseObject({ name: z.string() })) }),
+});
+
+const typeSchema = z.looseObject({ plan_hash: z.string(), definition_hash: z.string() });
+
+/** Finds programs by name or hash, and publishes those that are served. */
+export class StoredPrograms implements Programs {
+  readonly #store: ObjectStore;
+  readonly #host: Host;
+  readonly #served = new Map<string, ServedPlan>();
+  readonly #compiled = new Map<string, Program>();
+
+  constructor(store: ObjectStore, host: Host, served: readonly ServedPlan[]) {
+    this.#store = store;
+    this.#host = host;
+    for (const plan of served) {
+      if (this.#served.has(plan.name)) throw new WorkflowError("invalid", `two workflows are named ${JSON.stringify(plan.name)}`);
+      this.#served.set(plan.name, plan);
+    }
+  }
+
+  current(workflow: string): Program | undefined {
+    const served = this.#served.get(workflow);
+    return served === undefined ? undefined : this.#compile(served.planHash, served.definitionHash, served.plan);
+  }
+
+  async byHash(planHash: string): Promise<Program | undefined> {
+    const known = this.#compiled.get(planHash);
+    if (known !== undefined) return known;
+    const served = [...this.#served.values()].find((plan) => plan.planHash === planHash);
+    if (served !== undefined) return this.current(served.name);
+    const stored = await this.#read(planKey(planHash), storedPlanSchema);
+    if (stored === undefined) return undefined;
+    return this.#compile(planHash, stored.definition_hash, stored.plan as unknown as Plan);
+  }
+
+  /** The program that workers of this bucket serve under a name; undefined when none ever did. */
+  async byName(workflow: string): Promise<Program | undefined> {
+    const here = this.current(workflow);
+    if (here !== undefined) return here;
+    const type = await this.#read(typeKey(workflow), typeSchema);
+    return type === undefined ? undefined : this.byHash(type.plan_hash);
+  }
+
+  /** Puts plans and types into the bucket, for clients that start by name and for workers that meet older runs. */
+  async publish(names: Iterable<string> = this.#served.keys()): Promise<void> {
+    for (const name of names) {
+      const served = this.#served.get(name);
+      if (served === undefined) continue;
+      await this.publishPlan(name);
+      const type = { name, plan_hash: served.planHash, definition_hash: served.definitionHash, input_schema: served.inputSchema };
+      await this.#store.put(typeKey(name), stringifyJson(type), "always");
+    }
+  }
+
+  /** Puts the plan of a workflow that is served here into the bucket, if it is not there. */
+  async publishPlan(name: string): Promise<void> {
+    const served = this.#served.get(name);
+    if (served === undefined) return;
+    const stored = { plan_hash: served.planHash, definition_hash: served.definitionHash, plan: served.plan };
+    await createDocumentBytes(this.#store, this.#host, planKey(served.planHash), stringifyJson(stored));
+  }
+
+  #compile(planHash: string, definitionHash: string, plan: Plan): Program {
+    const known = this.#compiled.get(planHash);
+    if (known !== undefined) return known;
+    const program: Program = { machine: buildMachine(plan), planHash, definitionHash };
+    this.#compiled.set(planHash, program);
+    const oldest = this.#compiled.keys().next().value;
+    if (this.#compiled.size > PROGRAMS_KEPT && oldest !== undefined) this.#compiled.delete(oldest);
+    return program;
+  }
+
+  async #read<T>(key: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const read = await this.#store.get(key);
+    if (read.kind === "missing") return undefined;
+    try {
+      return schema.parse(JSON.parse(read.object.body));
+    } catch (error) {
+      throw new WorkflowError("data", `${key} cannot be read; a worker that serves the workflow writes it again`, { cause: error });
+    }
+  }
+}

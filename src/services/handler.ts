@@ -1,0 +1,194 @@
+/** Runs one handler: attempts, timeout, retries in place, suspension at a signal, and the translation of how it ended into facts. */
+import type { TaskStep } from "../../machines/plan.ts";
+import { parseDuration } from "../config.ts";
+import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
+import type { Host, Logger } from "../host/host.ts";
+import { backoffMs } from "../queue/backoff.ts";
+import { epochOf } from "../run/decide.ts";
+import type { Fact } from "../run/facts.ts";
+import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
+import { checkJsonValue } from "../wire/check.ts";
+import { toPlain } from "../wire/json.ts";
+
+/** Largest result of a step in UTF-16 units of its JSON. */
+export const MAX_RESULT_LENGTH = 256 * 1024;
+
+/** How one attempt ended. */
+export type AttemptEnd =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly error: unknown }
+  | { readonly kind: "waits"; readonly signal: string; readonly timeoutMs: number }
+  | { readonly kind: "timeout" }
+  /** The lease is lost or the process stops: the end is not known. */
+  | { readonly kind: "abandoned" };
+
+/** Thrown inside a handler where it waits for a signal; caught by nobody but us. */
+class Suspension extends Error {
+  override readonly name = "Suspension";
+}
+
+/** Everything that a handler is given. The typed view of it is `StepContext` in `src/define/context.ts`. */
+export interface HandlerEnvironment {
+  readonly host: Host;
+  readonly record: RunRecord;
+  readonly flight: Flight;
+  readonly step: TaskStep;
+  readonly attempt: number;
+  readonly heartbeat: () => Promise<void>;
+  readonly isCancelled: () => boolean;
+  readonly queue: unknown;
+  readonly log: Logger;
+  readonly handler: (context: unknown, result?: unknown) => unknown;
+}
+
+/** The key under which a step's outside effects are to be idempotent: the same over attempts, restarts, wakes and hand-off. */
+export function idempotencyKeyOf(record: RunRecord, step: string): string {
+  const epoch = record.machine === undefined ? 1 : epochOf(record.machine, step);
+  return `${record.id}:${step}:${epoch}`;
+}
+
+function givenOf(record: RunRecord, flight: FlightRef): GivenSignals["given"] {
+  const entry = record.machine?.given.find((given) => given.step === flight.step && given.generation === flight.generation);
+  return entry?.given ?? [];
+}
+
+/** Results of the named steps, as handlers see them. */
+export function resultsOf(record: RunRecord, names: readonly string[]): Record<string, unknown> {
+  const pairs = names.map((name): [string, unknown] => {
+    const state = record.steps.get(name);
+    return [name, state?.status === "completed" ? toPlain(state.result ?? null) : undefined];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** Runs the handler once. Never rejects. */
+export async function runAttempt(environment: HandlerEnvironment, stop: AbortSignal): Promise<AttemptEnd> {
+  const { host, record, flight, step } = environment;
+  const abort = new AbortController();
+  const timer = new AbortController();
+  let waits: { signal: string; timeoutMs: number } | undefined;
+  let calls = 0;
+  const given = givenOf(record, flight);
+  const waitForSignal = async (name: string, options: { timeout?: string | number } = {}): Promise<unknown> => {
+    const payload = given[calls];
+    calls += 1;
+    if (payload !== undefined) return payload === null ? undefined : toPlain(payload.payload);
+    waits ??= { signal: name, timeoutMs: options.timeout === undefined ? 0 : parseDuration(options.timeout) };
+    throw new Suspension(`waits for signal ${JSON.stringify(name)}; do not catch this`);
+  };
+  const context = {
+    runId: record.id,
+    workflow: record.type,
+    step: flight.step,
+    attempt: environment.attempt,
+    generation: flight.generation,
+    input: toPlain(record.data),
+    results: resultsOf(record, step.dependsOn),
+    signal: abort.signal,
+    idempotencyKey: idempotencyKeyOf(record, flight.step),
+    heartbeat: environment.heartbeat,
+    isCancelled: environment.isCancelled,
+    waitForSignal,
+    log: environment.log,
+    queue: environment.queue,
+    outcome: record.steps.get(flight.step)?.status === "completed" ? "completed" : "unknown",
+  };
+  const stopped = new Promise<AttemptEnd>((resolve) => {
+    const give = (): void => resolve({ kind: "abandoned" });
+    if (stop.aborted) give();
+    else stop.addEventListener("abort", give, { once: true });
+  });
+  const timedOut = host.clock.sleep(step.timeoutMs, { signal: timer.signal }).then(
+    (): AttemptEnd => ({ kind: "timeout" }),
+  );
+  const handled = callHandler(environment, context).then((end): AttemptEnd => {
+    if (waits === undefined) return end;
+    if (end.kind === "threw" && end.error instanceof Suspension) return { kind: "waits", ...waits };
+    return { kind: "threw", error: new PermanentSuspensionError(flight.step) };
+  });
+  const end = await Promise.race([handled, timedOut, stopped]);
+  timer.abort();
+  if (end.kind === "timeout" || end.kind === "abandoned") abort.abort(new WorkflowError("closed", `the attempt is over: ${end.kind}`));
+  return end;
+}
+
+async function callHandler(environment: HandlerEnvironment, context: unknown): Promise<AttemptEnd> {
+  try {
+    const { flight, record, handler } = environment;
+    const state = record.steps.get(flight.step);
+    const value =
+      flight.kind === "run"
+        ? await handler(context)
+        : await handler(context, state?.status === "completed" ? toPlain(state.result ?? null) : undefined);
+    return { kind: "returned", value };
+  } catch (error) {
+    return { kind: "threw", error };
+  }
+}
+
+/** The handler caught the suspension of its own wait: it cannot be trusted to run again from its top. */
+class PermanentSuspensionError extends WorkflowError {
+  constructor(step: string) {
+    super("invalid", `step ${JSON.stringify(step)} caught the suspension that ctx.waitForSignal throws; let it pass`);
+  }
+}
+
+/** What a worker does after an attempt. */
+export type AfterAttempt =
+  | { readonly kind: "facts"; readonly facts: readonly Fact[] }
+  /** Again, after a delay; `counts`: it uses up a retry. */
+  | { readonly kind: "again"; readonly delayMs: number; readonly counts: boolean; readonly message: string }
+  | { readonly kind: "abandoned" };
+
+/** Judges an attempt by the rules of retries and outcomes. `retries` were used up before it. */
+export function judge(end: AttemptEnd, flight: Flight, step: TaskStep, attempt: number, retries: number, random: () => number): AfterAttempt {
+  const ref = refOf(flight);
+  switch (end.kind) {
+    case "abandoned":
+      return { kind: "abandoned" };
+    case "waits":
+      return { kind: "facts", facts: [{ fact: "waiting", ref, signal: end.signal, timeoutMs: end.timeoutMs }] };
+    case "returned":
+      return { kind: "facts", facts: [returned(ref, end.value, attempt)] };
+    case "timeout":
+      return retryOrFail(ref, step, attempt, retries, random, `attempt ${attempt} took longer than ${step.timeoutMs} ms`);
+    case "threw":
+      return threw(ref, end.error, step, attempt, retries, random);
+  }
+}
+
+function threw(ref: FlightRef, error: unknown, step: TaskStep, attempt: number, retries: number, random: () => number): AfterAttempt {
+  const message = describe(error);
+  if (error instanceof PermanentError) return { kind: "facts", facts: [failed(ref, message, "never", attempt)] };
+  if (error instanceof PermanentSuspensionError) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
+  if (error instanceof RescheduleError) return { kind: "again", delayMs: parseDuration(error.delay), counts: false, message };
+  return retryOrFail(ref, step, attempt, retries, random, message);
+}
+
+function retryOrFail(ref: FlightRef, step: TaskStep, attempt: number, retries: number, random: () => number, message: string): AfterAttempt {
+  if (retries >= step.retries) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
+  return { kind: "again", delayMs: backoffMs(step.retryPolicy, retries, random), counts: true, message };
+}
+
+function returned(ref: FlightRef, value: unknown, attempt: number): Fact {
+  const result = value === undefined || ref.kind === "undo" ? null : value;
+  const problem = checkJsonValue(result);
+  if (problem !== undefined) {
+    const message = `the result is not JSON: ${problem}; return plain objects, arrays, strings, finite numbers, booleans and null`;
+    return failed(ref, message, "unknown", attempt);
+  }
+  const { length } = JSON.stringify(result);
+  if (length > MAX_RESULT_LENGTH) {
+    const message = `the result is ${length} characters of JSON, more than ${MAX_RESULT_LENGTH}; store it elsewhere and return a reference`;
+    return failed(ref, message, "unknown", attempt);
+  }
+  return { fact: "done", ref, result, attempt };
+}
+
+function failed(ref: FlightRef, message: string, outcome: "never" | "unknown", attempt: number): Fact {
+  return { fact: "failed", ref, failure: { type: "StepFailed", message, outcome, attempt } };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
+}

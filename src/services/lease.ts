@@ -1,0 +1,98 @@
+/** A lease that is kept: renewed in time, and looked at before every act that needs it (GATE). */
+import type { Claim } from "../queue/claim.ts";
+import { renewClaim } from "../queue/renew.ts";
+import type { QueueContext } from "../queue/task.ts";
+
+/** Renews at a third of the lease. */
+const HEARTBEATS_PER_LEASE = 3;
+
+/** Keeps one claim alive until it is stopped or lost. */
+export class KeptLease {
+  readonly #queue: QueueContext;
+  readonly #leaseMs: number;
+  readonly #stop = new AbortController();
+  readonly #lost = new AbortController();
+  readonly #unwanted = new AbortController();
+  #claim: Claim;
+  #renewing: Promise<boolean> | undefined;
+
+  constructor(queue: QueueContext, claim: Claim, leaseMs: number) {
+    this.#queue = queue;
+    this.#claim = claim;
+    this.#leaseMs = leaseMs;
+    void this.#beat();
+  }
+
+  /** The claim with its newest etag. */
+  get claim(): Claim {
+    return this.#claim;
+  }
+
+  /** Aborts when somebody else has taken the task over. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Aborts when the task is asked to stop (`cancel_requested`). */
+  get unwanted(): AbortSignal {
+    return this.#unwanted.signal;
+  }
+
+  /** Says that the work is not wanted any more; the lease itself stays. */
+  discourage(): void {
+    this.#unwanted.abort();
+  }
+
+  /** Whether the lease is unexpired by our own clock; expired but not taken: renewed first. */
+  async hold(): Promise<boolean> {
+    if (this.#lost.signal.aborted) return false;
+    if (this.#isLive()) return true;
+    return (await this.#renew()) && this.#isLive();
+  }
+
+  /** Renews now, whatever is left. */
+  beat(): Promise<boolean> {
+    return this.#renew();
+  }
+
+  /** Stops renewing; the task itself is finished or left by the caller. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  #isLive(): boolean {
+    return this.#queue.host.clock.monotonic() < this.#claim.leaseUntil;
+  }
+
+  async #beat(): Promise<void> {
+    const { clock } = this.#queue.host;
+    for (;;) {
+      await clock.sleep(this.#leaseMs / HEARTBEATS_PER_LEASE, { signal: this.#stop.signal });
+      if (this.#stop.signal.aborted || this.#lost.signal.aborted) return;
+      await this.#renew();
+    }
+  }
+
+  #renew(): Promise<boolean> {
+    this.#renewing ??= this.#renewOnce().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<boolean> {
+    try {
+      const renewed = await renewClaim(this.#queue, this.#claim, this.#leaseMs);
+      if (renewed.kind === "lost") {
+        this.#lost.abort();
+        return false;
+      }
+      this.#claim = renewed.claim;
+      if (renewed.claim.task.cancel_requested) this.#unwanted.abort();
+      return true;
+    } catch {
+      // The store does not answer: the lease runs out by our own clock, and the next heartbeat tries again.
+      return false;
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** What workers serve, as they announce it. */
+import { z } from "zod";
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { SERVING_PREFIX } from "../keys.ts";
+import type { RunRecord } from "../run/record.ts";
+import type { ServedPlan } from "../run/stored-programs.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+
+/** A worker that was not seen for this long does not count. */
+export const SEEN_MS = 60_000 + 15_000;
+
+const servingSchema = z.object({
+  worker_id: z.string(),
+  seen_at: z.number(),
+  workflows: z.array(z.object({ name: z.string(), definition_hash: z.string(), plan_hash: z.string() })),
+});
+
+/** What one worker says of itself. */
+export type Serving = z.infer<typeof servingSchema>;
+
+/** The part of a definition that runs need. */
+export function servedPlan(workflow: AnyWorkflow): ServedPlan {
+  return {
+    name: workflow.name,
+    plan: workflow.plan,
+    planHash: workflow.planHash,
+    definitionHash: workflow.definitionHash,
+    inputSchema: workflow.inputSchema === undefined ? null : toJsonSchema(workflow.inputSchema),
+  };
+}
+
+function toJsonSchema(schema: z.ZodType): unknown {
+  try {
+    return z.toJSONSchema(schema, { unrepresentable: "any" });
+  } catch {
+    // A schema that JSON Schema cannot say is published as "anything".
+    return null;
+  }
+}
+
+/** The workers that were seen lately. Unreadable announcements are passed over. */
+export async function listServing(store: ObjectStore, nowMs: number): Promise<readonly Serving[]> {
+  const page = await store.list(SERVING_PREFIX);
+  const read = await Promise.all(page.objects.map((object) => store.get(object.key)));
+  return read.flatMap((answer) => {
+    if (answer.kind === "missing") return [];
+    const parsed = servingSchema.safeParse(parseOrNull(answer.object.body));
+    return parsed.success && parsed.data.seen_at > nowMs - SEEN_MS ? [parsed.data] : [];
+  });
+}
+
+function parseOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a worker that was seen in the last minute serves the definition of this run. */
+export async function isServedElsewhere(store: ObjectStore, record: RunRecord, nowMs: number): Promise<boolean> {
+  const serving = await listServing(store, nowMs);
+  return serving.some((worker) =>
+    worker.workflows.some((workflow) => workflow.name === record.type && workflow.definition_hash === record.definition_hash),
+  );
+}

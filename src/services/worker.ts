@@ -1,0 +1,388 @@
+/** A worker: finds tasks, drives their runs, keeps the indexes in repair, and stops cleanly. Any number of them share a bucket. */
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { parseDuration } from "../config.ts";
+import type { QueueHandle } from "../client/connect.ts";
+import { WorkflowError } from "../errors.ts";
+import { servingKey, stateKey } from "../keys.ts";
+import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
+import { checkLeases } from "../queue/monitor.ts";
+import { listDue, ReadyLister } from "../queue/poll.ts";
+import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import { getTask } from "../queue/submit.ts";
+import { deregisterWorker, registerWorker } from "../queue/workers.ts";
+import { RunWriters } from "../run/commit.ts";
+import type { DispatchContext } from "../run/dispatch.ts";
+import { recordCodec, type RunRecord } from "../run/record.ts";
+import { StoredPrograms } from "../run/stored-programs.ts";
+import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
+import { readDocument } from "../store/document.ts";
+import { Chain, type ChainContext } from "./chain.ts";
+import type { Unfit } from "./driver.ts";
+import { errandOf, parseTask, type TaskMeaning } from "./errands.ts";
+import { isServedElsewhere, servedPlan } from "./serving.ts";
+import { sweepActive } from "./sweeper.ts";
+import { TestSignals } from "./test-signals.ts";
+
+/** How long a worker may hold a task between heartbeats. */
+export const DEFAULT_LEASE_MS = 30_000;
+/** How often an idle worker lists what is ready. */
+export const DEFAULT_POLL_MS = 5_000;
+/** How many chains a worker drives at once. */
+export const DEFAULT_CONCURRENCY = 10;
+/** How long a stop waits for handlers before it hands their steps back. */
+export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
+/** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
+const MONITOR_SHARE = 2 / 3;
+const SWEEP_MS = 60_000;
+const DUE_MS = 60_000;
+const SERVING_MS = 60_000;
+/** A task that this worker cannot run is asked for again after this. */
+const IGNORE_MS = 300_000;
+
+/** Settings of a worker. Durations: `"30s"` or milliseconds. */
+export interface WorkerOptions {
+  readonly workflows: readonly AnyWorkflow[];
+  /** @defaultValue 10 */
+  readonly concurrency?: number;
+  /** @defaultValue "5s" */
+  readonly poll?: string | number;
+  /** @defaultValue "30s" */
+  readonly lease?: string | number;
+  /** @defaultValue "30s" */
+  readonly shutdownGrace?: string | number;
+  /** @defaultValue `worker-` and eight random hex digits */
+  readonly id?: string;
+}
+
+/** Runs the steps of the workflows that it is given. */
+export class Worker implements AsyncDisposable {
+  readonly id: string;
+  /** Awaitable facts for tests: nothing in production listens. */
+  readonly signals: TestSignals = new TestSignals();
+  readonly #queue: QueueContext;
+  readonly #handle: QueueHandle;
+  readonly #workflows = new Map<string, AnyWorkflow>();
+  readonly #programs: StoredPrograms;
+  readonly #writers: RunWriters;
+  readonly #concurrency: number;
+  readonly #pollMs: number;
+  readonly #leaseMs: number;
+  readonly #graceMs: number;
+  readonly #stopping = new AbortController();
+  readonly #halt = new AbortController();
+  readonly #chains = new Map<string, Chain>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #ignored = new Map<string, number>();
+  readonly #saidOnce = new Set<string>();
+  readonly #hints = new Map<string, number>();
+  #wake: AbortController = new AbortController();
+  #loops: Promise<void>[] | undefined;
+  #done = 0;
+  #failed = 0;
+
+  constructor(handle: QueueHandle, options: WorkerOptions) {
+    if (options.workflows.length === 0) throw new WorkflowError("invalid", "a worker needs at least one workflow");
+    this.#handle = handle;
+    this.#queue = handle.context;
+    this.id = options.id ?? `worker-${this.#queue.host.random.uuid().slice(0, 8)}`;
+    this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
+    if (!Number.isInteger(this.#concurrency) || this.#concurrency < 1) {
+      throw new WorkflowError("invalid", `concurrency is a whole number from 1, not ${String(options.concurrency)}`);
+    }
+    this.#pollMs = parseDuration(options.poll ?? DEFAULT_POLL_MS);
+    this.#leaseMs = parseDuration(options.lease ?? DEFAULT_LEASE_MS);
+    this.#graceMs = parseDuration(options.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS);
+    for (const workflow of options.workflows) this.#workflows.set(workflow.name, workflow);
+    this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, options.workflows.map(servedPlan));
+    this.#writers = new RunWriters({
+      store: this.#queue.store,
+      host: this.#queue.host,
+      programs: this.#programs,
+      onWritten: (record, facts) => {
+        this.#handle.events.written(record);
+        this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
+      },
+    });
+  }
+
+  /** Registers, publishes what is served and begins to work; resolves once it polls. Twice is the same as once. */
+  async start(): Promise<void> {
+    if (this.#stopping.signal.aborted) throw new WorkflowError("closed", "this worker was stopped; make a new one");
+    if (this.#loops !== undefined) return;
+    this.#loops = [];
+    await this.#programs.publish();
+    await this.#announce();
+    const unlisten = this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt));
+    this.#stopping.signal.addEventListener("abort", unlisten, { once: true });
+    this.#loops = [
+      this.#loop(() => this.#poll()),
+      this.#every(this.#leaseMs * MONITOR_SHARE, () => this.#monitor()),
+      this.#every(SWEEP_MS, () => this.#sweep()),
+      this.#every(DUE_MS, () => this.#promote()),
+      this.#every(SERVING_MS, () => this.#announce()),
+    ];
+  }
+
+  /** Takes nothing new, lets handlers end within the grace, hands the others back, and resolves when all is durable. */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) {
+      await Promise.all(this.#loops ?? []);
+      return;
+    }
+    this.#stopping.abort();
+    this.#wake.abort();
+    const grace = new AbortController();
+    const drained = Promise.all(this.#running).then(() => grace.abort());
+    await this.#queue.host.clock.sleep(this.#graceMs, { signal: grace.signal });
+    this.#halt.abort();
+    await drained;
+    await Promise.all(this.#loops ?? []);
+    if (this.#loops === undefined) return;
+    await this.#queue.store.delete(servingKey(this.id));
+    await deregisterWorker(this.#queue, this.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  // ------------------------------------------------------------------ loops
+
+  async #loop(turn: () => Promise<number>): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      let restMs = this.#pollMs;
+      try {
+        restMs = await turn();
+      } catch (error) {
+        this.#log("warn", "poll failed; tried again", error);
+      }
+      if (restMs > 0 && !this.#stopping.signal.aborted) {
+        await this.#queue.host.clock.sleep(restMs, { signal: this.#wake.signal });
+      }
+    }
+  }
+
+  async #every(periodMs: number, turn: () => Promise<void>): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await this.#queue.host.clock.sleep(periodMs, { signal: this.#stopping.signal });
+      if (this.#stopping.signal.aborted) return;
+      try {
+        await turn();
+      } catch (error) {
+        this.#log("warn", "maintenance failed; tried again", error);
+      }
+    }
+  }
+
+  readonly #lister = new ReadyLister();
+  #nextListAt = 0;
+
+  /** One turn of the poll: hints of this process first, then one LIST when it is time. Returns how long to rest. */
+  async #poll(): Promise<number> {
+    const { clock } = this.#queue.host;
+    const now = this.#now();
+    for (const [taskId, availableAt] of this.#hints) {
+      if (availableAt > now || this.#isFull()) continue;
+      this.#hints.delete(taskId);
+      await this.#tryTask(taskId);
+    }
+    if (!this.#isFull() && clock.monotonic() >= this.#nextListAt) {
+      const ids = await this.#lister.list(this.#queue);
+      let claimed = 0;
+      for (const id of ids) {
+        if (this.#isFull() || this.#stopping.signal.aborted) break;
+        if (await this.#tryTask(id)) claimed += 1;
+      }
+      this.signals.emit({ signal: "polled", found: ids.length, claimed });
+      if (claimed === 0) this.#nextListAt = clock.monotonic() + this.#pollMs;
+    }
+    if (this.#isFull()) return this.#pollMs;
+    const nextHint = Math.min(...this.#hints.values());
+    return Math.max(1, Math.min(this.#nextListAt - clock.monotonic(), nextHint - this.#now()));
+  }
+
+  async #monitor(): Promise<void> {
+    await checkLeases(this.#queue, {
+      ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
+      canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#meaningOf(task) !== undefined,
+      onExpired: async (taskId) => {
+        const taken = await takeOverTask(this.#queue, taskId, {
+          workerId: this.id,
+          leaseMs: this.#leaseMs,
+          handlerMayHaveBegun: (task) => !task.task_type.startsWith("workflow.tick:") && task.task_type !== FOREIGN_TICK_TYPE,
+        });
+        if (taken.kind !== "claimed") return;
+        this.#log("info", "took over a task whose worker is gone", undefined, { task: taskId });
+        this.#begin(taken.claim);
+      },
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    await sweepActive(this.#queue, { types: new Set(this.#workflows.keys()), onReady: (id, at) => this.#hint(id, at) });
+  }
+
+  async #promote(): Promise<void> {
+    const due = await listDue(this.#queue, this.#now() + 2 * DUE_MS);
+    for (const { id, availableAt } of due) this.#hint(id, availableAt);
+  }
+
+  async #announce(): Promise<void> {
+    const workflows = [...this.#workflows.values()].map((workflow) => ({
+      name: workflow.name,
+      definition_hash: workflow.definitionHash,
+      plan_hash: workflow.planHash,
+    }));
+    const seen = { worker_id: this.id, seen_at: this.#now(), workflows };
+    await Promise.all([
+      this.#queue.store.put(servingKey(this.id), JSON.stringify(seen), "always"),
+      registerWorker(this.#queue, { workerId: this.id, tasksCompleted: this.#done, tasksFailed: this.#failed }),
+    ]);
+  }
+
+  // ------------------------------------------------------------------ tasks
+
+  #hint(taskId: string, availableAt: number): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#hints.set(taskId, availableAt);
+    this.#wake.abort();
+  }
+
+  async #tryTask(taskId: string): Promise<boolean> {
+    const until = this.#ignored.get(taskId);
+    if (until !== undefined && until > this.#queue.host.clock.monotonic()) return false;
+    try {
+      const answer = await claimTask(this.#queue, taskId, {
+        workerId: this.id,
+        leaseMs: this.#leaseMs,
+        accepts: (task) => this.#accepts(task),
+      });
+      if (answer.kind === "claimed") {
+        this.#begin(answer.claim);
+        return true;
+      }
+      if (answer.kind === "not_mine") this.#ignored.set(taskId, this.#queue.host.clock.monotonic() + IGNORE_MS);
+      if (answer.kind === "not_due") this.#hints.set(taskId, Math.max(answer.availableAt, this.#now() + 1));
+    } catch (error) {
+      this.#log("warn", "task could not be claimed", error, { task: taskId });
+      this.#ignored.set(taskId, this.#queue.host.clock.monotonic() + this.#pollMs);
+    }
+    return false;
+  }
+
+  #accepts(task: TaskRecord): boolean {
+    if (this.#meaningOf(task) !== undefined) return true;
+    const parsed = parseTask(task);
+    const name = parsed?.workflow;
+    if (parsed?.kind === "step" && name !== undefined && this.#workflows.has(name) && !this.#saidOnce.has(task.task_type)) {
+      this.#saidOnce.add(task.task_type);
+      this.#log("warn", "no handler here for a ready step; left for others", undefined, { type: task.task_type, step: parsed.step });
+    }
+    return false;
+  }
+
+  #meaningOf(task: TaskRecord): TaskMeaning | undefined {
+    const meaning = parseTask(task);
+    if (meaning === undefined) return undefined;
+    if (meaning.kind === "foreign_tick") return meaning;
+    const workflow = this.#workflows.get(meaning.workflow);
+    if (workflow === undefined) return undefined;
+    if (meaning.kind === "step") return workflow.handlers.get(meaning.step)?.run === undefined ? undefined : meaning;
+    if (meaning.kind === "undo") return workflow.handlers.get(meaning.step)?.compensate === undefined ? undefined : meaning;
+    return meaning;
+  }
+
+  #begin(claim: Claim): void {
+    const work = this.#drive(claim).catch((error: unknown) => {
+      this.#failed += 1;
+      this.#log("error", "chain failed; its lease runs out and it is tried again", error, { task: claim.task.id });
+    });
+    this.#running.add(work);
+    void work.finally(() => {
+      this.#running.delete(work);
+      this.#wake.abort();
+    });
+  }
+
+  async #drive(claim: Claim): Promise<void> {
+    const meaning = this.#meaningOf(claim.task);
+    if (meaning === undefined) return;
+    const workflow = meaning.kind === "foreign_tick" ? await this.#typeOf(meaning.runId) : meaning.workflow;
+    const chain = new Chain(this.#chainContext(meaning.runId), claim, workflow ?? "", meaning.runId);
+    this.#chains.set(claim.task.id, chain);
+    try {
+      const end = await chain.run(errandOf(meaning, this.#queue, claim, this.#programs));
+      this.#done += 1;
+      this.signals.emit({ signal: "driven", run: meaning.runId, task: claim.task.id, end: end.kind });
+    } finally {
+      this.#chains.delete(claim.task.id);
+    }
+  }
+
+  async #typeOf(runId: string): Promise<string | undefined> {
+    const read = await readDocument(this.#queue.store, stateKey(runId), recordCodec);
+    return read.kind === "found" ? read.value.type : undefined;
+  }
+
+  #chainContext(runId: string): ChainContext {
+    const dispatch: DispatchContext = {
+      queue: this.#queue,
+      onReady: (taskId, availableAt) => this.#handle.events.ready(taskId, availableAt),
+      onUnwanted: (_run, taskId) => this.#discourage(taskId),
+    };
+    return {
+      queue: this.#queue,
+      writers: this.#writers,
+      dispatch,
+      workerId: this.id,
+      leaseMs: this.#leaseMs,
+      handlerOf: (name, ref) => {
+        const handlers = this.#workflows.get(name)?.handlers.get(ref.step);
+        return ref.kind === "run" ? handlers?.run : handlers?.compensate;
+      },
+      checkVersion: (record) => this.#checkVersion(record),
+      isCompleted: async (taskId) => {
+        const task = await getTask(this.#queue, taskId);
+        return task === undefined || task.status === "completed";
+      },
+      halt: this.#halt.signal,
+      isStopping: () => this.#stopping.signal.aborted,
+      queueHandle: this.#handle,
+      log: this.#queue.host.logger,
+    };
+  }
+
+  #discourage(taskId: string): void {
+    for (const chain of this.#chains.values()) {
+      if (chain.taskIds.includes(taskId)) chain.discourage();
+    }
+  }
+
+  /** P76: a worker with another definition leaves the run to one that was seen lately and has the right one, else pauses it. */
+  async #checkVersion(record: RunRecord): Promise<Unfit | undefined> {
+    const workflow = this.#workflows.get(record.type);
+    if (workflow === undefined) return { kind: "leave", reason: `workflow ${JSON.stringify(record.type)} is not served here` };
+    if (record.definition_hash === "" || record.definition_hash === workflow.definitionHash) return undefined;
+    if (record.error?.type === "VersionMismatch") return undefined;
+    if (await isServedElsewhere(this.#queue.store, record, this.#now())) {
+      return { kind: "leave", reason: `a worker with definition ${record.definition_hash} was seen in the last minute` };
+    }
+    const steps = workflow.plan.steps.map((step) => step.name).join(", ");
+    const message = `Workflow definition changed. Expected ${record.definition_hash}, got ${workflow.definitionHash} (steps here: ${steps})`;
+    return { kind: "mismatch", message };
+  }
+
+  #isFull(): boolean {
+    return this.#running.size >= this.#concurrency;
+  }
+
+  #now(): number {
+    return Math.round(this.#queue.store.time().latest);
+  }
+
+  #log(level: "info" | "warn" | "error", message: string, error?: unknown, fields: Record<string, unknown> = {}): void {
+    const reason = error === undefined ? {} : { reason: error instanceof Error ? error.message : String(error) };
+    this.#queue.host.logger[level](message, { worker: this.id, ...fields, ...reason });
+  }
+}
