@@ -1,0 +1,140 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Something due at a virtual instant. */
+export interface Action {
+  /** Virtual milliseconds since the world began. */
+  readonly dueAt: number;
+  /** Orders actions of one instant; drawn by chance. */
+  readonly tie: number;
+  /** Orders actions whose tie is equal too, so that nothing depends on the heap. */
+  readonly order: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+/** Cancelled actions are swept out of the heap when there are more of them than this and than living ones. */
+const SWEEP_ABOVE = 1024;
+
+/** Virtual time and what is due in it: one action at a time, everything it set off settled before the next. */
+export class Scheduler {
+  readonly #drawTie: () => number;
+  readonly #turns: number;
+  #heap: Action[] = [];
+  #cancelled = 0;
+  #order = 0;
+  #now = 0;
+
+  /** `drawTie` orders actions of one instant; `turns` is how many turns of the event loop are granted after each action. */
+  constructor(drawTie: () => number, turns: number) {
+    this.#drawTie = drawTie;
+    this.#turns = turns;
+  }
+
+  /** Virtual milliseconds since the world began. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Plans `run` in `delayMs` virtual milliseconds (less than 0 counts as 0). @throws {RangeError} when it is not a number */
+  schedule(delayMs: number, run: () => void): Action {
+    if (Number.isNaN(delayMs)) throw new RangeError("a delay is not a number");
+    const dueAt = this.#now + Math.max(0, delayMs);
+    const action: Action = { dueAt, tie: this.#drawTie(), order: this.#order++, run, cancelled: false };
+    this.#heap.push(action);
+    this.#siftUp(this.#heap.length - 1);
+    return action;
+  }
+
+  /** Takes an action back; quiet when it ran already. */
+  cancel(action: Action): void {
+    if (action.cancelled) return;
+    action.cancelled = true;
+    this.#cancelled += 1;
+    if (this.#cancelled > SWEEP_ABOVE && this.#cancelled * 2 > this.#heap.length) this.#sweep();
+  }
+
+  /** When the next action is due, `undefined` when there is none. */
+  nextDueAt(): number | undefined {
+    while (this.#heap[0]?.cancelled === true) {
+      this.#pop();
+      this.#cancelled -= 1;
+    }
+    return this.#heap[0]?.dueAt;
+  }
+
+  /** Moves to the next action and runs it. The caller drains afterwards. */
+  step(): boolean {
+    if (this.nextDueAt() === undefined) return false;
+    const action = this.#pop();
+    this.#now = Math.max(this.#now, action.dueAt);
+    // An action that ran must not be counted when somebody cancels it later.
+    action.cancelled = true;
+    action.run();
+    return true;
+  }
+
+  /** Moves the time on with nothing due in between. */
+  moveTo(instant: number): void {
+    this.#now = Math.max(this.#now, instant);
+  }
+
+  /** Lets all code that can go on without virtual time go on: a turn of the event loop empties the microtask queue. */
+  async drain(): Promise<void> {
+    for (let turn = 0; turn < this.#turns; turn += 1) await nextTurn();
+  }
+
+  #sweep(): void {
+    const living = this.#heap.filter((action) => !action.cancelled);
+    this.#heap = [];
+    this.#cancelled = 0;
+    for (const action of living) {
+      this.#heap.push(action);
+      this.#siftUp(this.#heap.length - 1);
+    }
+  }
+
+  #pop(): Action {
+    const top = this.#heap[0]!;
+    const last = this.#heap.pop()!;
+    if (this.#heap.length > 0) {
+      this.#heap[0] = last;
+      this.#siftDown();
+    }
+    return top;
+  }
+
+  #siftUp(from: number): void {
+    let index = from;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!isBefore(this.#heap[index]!, this.#heap[parent]!)) return;
+      this.#swap(index, parent);
+      index = parent;
+    }
+  }
+
+  #siftDown(): void {
+    let index = 0;
+    for (;;) {
+      let least = index;
+      for (const child of [2 * index + 1, 2 * index + 2]) {
+        if (child < this.#heap.length && isBefore(this.#heap[child]!, this.#heap[least]!)) least = child;
+      }
+      if (least === index) return;
+      this.#swap(index, least);
+      index = least;
+    }
+  }
+
+  #swap(left: number, right: number): void {
+    const kept = this.#heap[left]!;
+    this.#heap[left] = this.#heap[right]!;
+    this.#heap[right] = kept;
+  }
+}
+
+function isBefore(left: Action, right: Action): boolean {
+  if (left.dueAt !== right.dueAt) return left.dueAt < right.dueAt;
+  if (left.tie !== right.tie) return left.tie < right.tie;
+  return left.order < right.order;
+}
