@@ -1,0 +1,60 @@
+/** What every command needs: the open store, and the workflows of the modules that were named. */
+import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
+import { WorkflowClient } from "../client/client.ts";
+import { connect, type QueueHandle } from "../client/connect.ts";
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import { createLogger, nodeHost } from "../host/node.ts";
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly store?: string;
+  readonly workflows?: string | readonly string[];
+  readonly json?: boolean;
+}
+
+/** An open store with a client. */
+export interface Session extends AsyncDisposable {
+  readonly handle: QueueHandle;
+  readonly client: WorkflowClient;
+  readonly workflows: readonly AnyWorkflow[];
+}
+
+/** Opens what the options name. Log lines go to standard error. */
+export async function openSession(options: CommonOptions): Promise<Session> {
+  const logger = createLogger({ level: "info", format: options.json === true ? "json" : "text", write: (line) => process.stderr.write(`${line}\n`) });
+  const workflows = await loadWorkflows(options.workflows);
+  const handle = await connect(options.store, { host: nodeHost({ logger }) });
+  const client = new WorkflowClient(handle, { workflows });
+  return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
+}
+
+async function loadWorkflows(named: string | readonly string[] | undefined): Promise<readonly AnyWorkflow[]> {
+  const modules = named === undefined ? [] : typeof named === "string" ? [named] : named;
+  const found: AnyWorkflow[] = [];
+  for (const name of modules) {
+    const loaded = (await import(pathToFileURL(resolve(name)).href).catch((error: unknown) => {
+      throw new WorkflowError("invalid", `${name} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    })) as Record<string, unknown>;
+    found.push(...Object.values(loaded).flat().filter(isWorkflow));
+  }
+  if (modules.length > 0 && found.length === 0) {
+    throw new WorkflowError("invalid", `${modules.join(", ")} export no workflow; export what workflow(…) returns`);
+  }
+  return [...new Map(found.map((workflow) => [workflow.name, workflow])).values()];
+}
+
+function isWorkflow(value: unknown): value is AnyWorkflow {
+  return typeof value === "object" && value !== null && "planHash" in value && "handlers" in value && "plan" in value;
+}
+
+/** Reads an argument that is JSON. @throws {WorkflowError} `invalid` */
+export function parseArgument(what: string, text: string | undefined): unknown {
+  if (text === undefined) return null;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new WorkflowError("invalid", `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}

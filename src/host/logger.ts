@@ -1,0 +1,36 @@
+/** Log lines: a text or a JSON object each. */
+import type { LogFields, Logger } from "./host.ts";
+
+/** Says nothing. */
+export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** How much is said, from most to least. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** Options of a logger. */
+export interface LoggerOptions {
+  /** The least important level that is written. @defaultValue "info" */
+  readonly level?: LogLevel;
+  /** @defaultValue "text" */
+  readonly format?: "text" | "json";
+  readonly write: (line: string) => void;
+}
+
+/** A logger that writes lines. */
+export function createLogger(options: LoggerOptions): Logger {
+  const least = LEVELS.indexOf(options.level ?? "info");
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (LEVELS.indexOf(level) < least) return;
+      options.write(options.format === "json" ? JSON.stringify({ level, message, ...fields }) : textLine(level, message, fields));
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function textLine(level: LogLevel, message: string, fields: LogFields): string {
+  const pairs = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  return [level.padEnd(5), message, ...pairs].join(" ");
+}

@@ -1,0 +1,29 @@
+/** Which names can be parts of keys. */
+import { WorkflowError } from "./errors.ts";
+
+const LONGEST_BYTES = 200;
+
+/** Why a name cannot be a part of a key; undefined when it can. */
+export function nameProblem(name: string): string | undefined {
+  if (typeof name !== "string" || name === "") return "it is empty";
+  if (name.includes("/")) return "it holds a slash, which separates the parts of a key";
+  if (/\p{Cc}/u.test(name)) return "it holds a control character";
+  if (/\p{Surrogate}/u.test(name)) return "it holds half of a character";
+  if (name === "." || name === "..") return "it means a folder";
+  if (new TextEncoder().encode(name).length > LONGEST_BYTES) return `it is longer than ${LONGEST_BYTES} bytes`;
+  return undefined;
+}
+
+function check(what: string, name: string): void {
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw new WorkflowError("invalid", `${what} ${JSON.stringify(name)} cannot be used: ${problem}`);
+}
+
+/** @throws {WorkflowError} `invalid` with the reason */
+export const checkRunId = (id: string): void => check("run id", id);
+/** @throws {WorkflowError} `invalid` with the reason */
+export const checkSignalName = (name: string): void => check("signal name", name);
+/** @throws {WorkflowError} `invalid` with the reason */
+export const checkStepName = (name: string): void => check("step name", name);
+/** @throws {WorkflowError} `invalid` with the reason */
+export const checkWorkflowName = (name: string): void => check("workflow name", name);

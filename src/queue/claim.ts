@@ -1,0 +1,109 @@
+/** Taking a task: protocol 1.2. The lease key is durable before the claim. */
+import { dueKey, leaseKey, readyKey, taskKey } from "../keys.ts";
+import { readDocument, replaceDocument } from "../store/document.ts";
+import type { ETag } from "../store/object-store.ts";
+import { formatInstant } from "../wire/instant.ts";
+import type { LeaseOptions } from "./submit.ts";
+import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
+
+/** A task that is held. */
+export class Claim {
+  readonly task: TaskRecord;
+  readonly etag: ETag;
+  /** Monotonic milliseconds of the host's clock, counted from sending the put, minus the margin for skew. */
+  readonly leaseUntil: number;
+
+  constructor(task: TaskRecord, etag: ETag, leaseUntil: number) {
+    this.task = task;
+    this.etag = etag;
+    this.leaseUntil = leaseUntil;
+  }
+
+  /** The name of this lease. */
+  get leaseId(): string {
+    return this.task.lease_id ?? "";
+  }
+}
+
+export type ClaimOutcome =
+  | { readonly kind: "claimed"; readonly claim: Claim }
+  /** Somebody else was faster, or the reply is unknown and it is not ours. */
+  | { readonly kind: "refused" }
+  | { readonly kind: "not_due"; readonly availableAt: number }
+  | { readonly kind: "not_mine" }
+  /** Missing or over. */
+  | { readonly kind: "gone" };
+
+/** Options of a claim. */
+export interface ClaimOptions extends LeaseOptions {
+  accepts(task: TaskRecord): boolean;
+}
+
+/** Claims a pending task. */
+export async function claimTask(queue: QueueContext, taskId: string, options: ClaimOptions): Promise<ClaimOutcome> {
+  const read = await readDocument(queue.store, taskKey(taskId), taskCodec);
+  if (read.kind === "missing") return { kind: "gone" };
+  const task = read.value;
+  if (task.status !== "pending") return { kind: task.status === "running" ? "refused" : "gone" };
+  const availableAt = millisOf(task.available_at);
+  if (availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
+  if (!options.accepts(task)) return { kind: "not_mine" };
+  const claim = await takeLease(queue, task, read.etag, options, task.retry_count);
+  if (claim === undefined) return { kind: "refused" };
+  await Promise.all([queue.store.delete(readyKey(taskId, availableAt)), queue.store.delete(dueKey(taskId, availableAt))]);
+  return { kind: "claimed", claim };
+}
+
+/** Options of a take-over. */
+export interface TakeOverOptions extends LeaseOptions {
+  handlerMayHaveBegun(task: TaskRecord): boolean;
+}
+
+/** Takes a running task whose lease is over, by the slowest clock that may be true. */
+export async function takeOverTask(queue: QueueContext, taskId: string, options: TakeOverOptions): Promise<ClaimOutcome> {
+  const read = await readDocument(queue.store, taskKey(taskId), taskCodec);
+  if (read.kind === "missing") return { kind: "gone" };
+  const task = read.value;
+  if (task.status !== "running") return { kind: task.status === "pending" ? "refused" : "gone" };
+  if (!isLeaseOver(queue, task)) return { kind: "refused" };
+  const retries = options.handlerMayHaveBegun(task) ? task.retry_count + 1 : task.retry_count;
+  const claim = await takeLease(queue, task, read.etag, options, retries);
+  return claim === undefined ? { kind: "refused" } : { kind: "claimed", claim };
+}
+
+/** Whether a lease has run out on every clock, the margin for skew added. */
+export function isLeaseOver(queue: QueueContext, task: TaskRecord): boolean {
+  if (task.lease_expires_at === null) return true;
+  return queue.store.time().earliest > millisOf(task.lease_expires_at) + queue.skewMarginMs;
+}
+
+async function takeLease(
+  queue: QueueContext,
+  task: TaskRecord,
+  etag: ETag,
+  options: LeaseOptions,
+  retryCount: number,
+): Promise<Claim | undefined> {
+  const now = serverNow(queue);
+  const expiresAt = now + options.leaseMs;
+  await queue.store.put(leaseKey(task.id, expiresAt), "", "always");
+  const sentAt = queue.host.clock.monotonic();
+  const claimed: TaskRecord = {
+    ...task,
+    status: "running",
+    retry_count: retryCount,
+    attempt: task.attempt + 1,
+    lease_id: queue.host.random.uuid(),
+    lease_expires_at: formatInstant(expiresAt),
+    worker_id: options.workerId,
+    updated_at: formatInstant(now),
+  };
+  const leaseUntil = sentAt + options.leaseMs - queue.skewMarginMs;
+  const put = await replaceDocument(queue.store, taskKey(task.id), taskCodec, etag, claimed);
+  if (put.kind === "stored") return new Claim(claimed, put.etag, leaseUntil);
+  // The loser never deletes the lease key: in the same minute it is the winner's (planted mistake 10).
+  if (put.kind === "conflict") return undefined;
+  const read = await readDocument(queue.store, taskKey(task.id), taskCodec);
+  if (read.kind === "missing" || read.value.lease_id !== claimed.lease_id) return undefined;
+  return new Claim(read.value, read.etag, leaseUntil);
+}

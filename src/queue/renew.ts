@@ -1,0 +1,34 @@
+/** Heartbeat: protocol 1.11. */
+import { leaseKey, taskKey } from "../keys.ts";
+import { updateDocument } from "../store/document.ts";
+import { formatInstant } from "../wire/instant.ts";
+import { Claim } from "./claim.ts";
+import { millisOf, type QueueContext, serverNow, taskCodec } from "./task.ts";
+
+/** Extends a lease from now. Lost: the task is not held under this lease any more. */
+export async function renewClaim(
+  queue: QueueContext,
+  claim: Claim,
+  leaseMs: number,
+): Promise<{ readonly kind: "renewed"; readonly claim: Claim } | { readonly kind: "lost" }> {
+  const { task } = claim;
+  const sentAt = queue.host.clock.monotonic();
+  const expiresAt = serverNow(queue) + leaseMs;
+  const updated = await updateDocument(
+    queue.store,
+    queue.host,
+    taskKey(task.id),
+    taskCodec,
+    (current) =>
+      current.status === "running" && current.lease_id === claim.leaseId
+        ? { ...current, lease_expires_at: formatInstant(expiresAt), updated_at: formatInstant(serverNow(queue)) }
+        : undefined,
+    { value: task, etag: claim.etag },
+  );
+  if (updated.kind !== "updated") return { kind: "lost" };
+  const next = leaseKey(task.id, expiresAt);
+  const before = task.lease_expires_at === null ? undefined : leaseKey(task.id, millisOf(task.lease_expires_at));
+  await queue.store.put(next, "", "always");
+  if (before !== undefined && before !== next) await queue.store.delete(before);
+  return { kind: "renewed", claim: new Claim(updated.value, updated.etag, sentAt + leaseMs - queue.skewMarginMs) };
+}

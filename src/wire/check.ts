@@ -1,0 +1,37 @@
+/** Whether a value is JSON, and where it is not. */
+import { MAX_DEPTH } from "./json.ts";
+
+/** The path of the first thing that JSON cannot say, with the reason; undefined when there is none. */
+export function checkJsonValue(value: unknown): string | undefined {
+  return check(value, "$", new Set(), 0);
+}
+
+function check(value: unknown, path: string, above: Set<object>, depth: number): string | undefined {
+  switch (typeof value) {
+    case "string":
+      return /\p{Surrogate}/u.test(value) ? `${path} holds a lone surrogate` : undefined;
+    case "boolean":
+      return undefined;
+    case "number":
+      return Number.isFinite(value) ? undefined : `${path} is ${String(value)}`;
+    case "object":
+      return value === null ? undefined : checkObject(value, path, above, depth);
+    default:
+      return `${path} is ${typeof value === "undefined" ? "undefined" : `a ${typeof value}`}`;
+  }
+}
+
+function checkObject(value: object, path: string, above: Set<object>, depth: number): string | undefined {
+  if (above.has(value)) return `${path} is a cycle`;
+  if (depth > MAX_DEPTH) return `${path} is nested deeper than ${MAX_DEPTH}`;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const plain = Array.isArray(value) || prototype === Object.prototype || prototype === null;
+  if (!plain) return `${path} is a ${value.constructor?.name ?? "class instance"}`;
+  above.add(value);
+  for (const [name, member] of Object.entries(value)) {
+    const problem = check(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, above, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  above.delete(value);
+  return undefined;
+}
