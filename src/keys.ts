@@ -42,9 +42,9 @@ export const signalKey = (runId: string, name: string, segment: string): string 
 
 /** Everything of ours that is not in buquet's format. */
 export const OWN_PREFIX = "x-workflow/";
-export const ACTIVE_PREFIX = `${OWN_PREFIX}active/`;
-export const DUE_PREFIX = `${OWN_PREFIX}due/`;
-export const SERVING_PREFIX = `${OWN_PREFIX}serving/`;
+export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
+export const DUE_PREFIX: string = `${OWN_PREFIX}due/`;
+export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
 
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;

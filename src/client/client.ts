@@ -20,7 +20,7 @@ import type { QueueHandle } from "./connect.ts";
 const FIRST_ASK_MS = 100;
 const LONGEST_ASK_MS = 2_000;
 /** Largest input or payload in UTF-16 units of its JSON. */
-export const MAX_VALUE_LENGTH = 256 * 1024;
+export const MAX_VALUE_LENGTH: number = 256 * 1024;
 
 /** Options of a client. */
 export interface ClientOptions {

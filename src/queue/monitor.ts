@@ -63,7 +63,7 @@ async function makeReadyAgain(queue: QueueContext, task: TaskRecord, etag: strin
     queue.host,
     taskKey(task.id),
     taskCodec,
-    (current) =>
+    (current): TaskRecord | undefined =>
       current.status === "running" && current.lease_id === task.lease_id
         ? {
             ...current,

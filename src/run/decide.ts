@@ -28,9 +28,9 @@ import {
 import { flightTaskId } from "./tasks.ts";
 
 /** A run that is not parked is looked at this often at most. */
-export const LOOK_MS = 10 * 60_000;
+export const LOOK_MS: number = 10 * 60_000;
 /** A parked run without a deadline is looked at once a day. */
-export const PARKED_LOOK_MS = 24 * 60 * 60_000;
+export const PARKED_LOOK_MS: number = 24 * 60 * 60_000;
 /** A parked run that foreign writers may change is looked at this often. */
 export const FOREIGN_LOOK_MS = 10_000;
 /** Operator commands remembered, so that one that is repeated counts once. */

@@ -10,7 +10,7 @@ import type { FoundSignal } from "./facts.ts";
 import type { RunRecord } from "./record.ts";
 
 /** How far before the cursor the inbox is looked through: the greatest skew between senders plus the longest put. */
-export const SIGNAL_WINDOW_MS = 15 * 60_000;
+export const SIGNAL_WINDOW_MS: number = 15 * 60_000;
 
 /** More consumed signals of one name than this are a mistake: the record would grow without end. */
 export const MAX_CONSUMED = 10_000;

@@ -15,7 +15,7 @@ import { parseJson, stringifyJson } from "../wire/json.ts";
 export const RECORD_LAYOUT = 1;
 
 /** Largest record in UTF-16 units; a bigger one could not be read by everybody who has to. */
-export const MAX_RECORD_LENGTH = 4 * 1024 * 1024;
+export const MAX_RECORD_LENGTH: number = 4 * 1024 * 1024;
 
 /** The five words that buquet knows for a step. */
 export type WireStepStatus = "pending" | "running" | "completed" | "failed" | "cancelled";

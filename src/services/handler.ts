@@ -11,7 +11,7 @@ import { checkJsonValue } from "../wire/check.ts";
 import { toPlain } from "../wire/json.ts";
 
 /** Largest result of a step in UTF-16 units of its JSON. */
-export const MAX_RESULT_LENGTH = 256 * 1024;
+export const MAX_RESULT_LENGTH: number = 256 * 1024;
 
 /** How one attempt ended. */
 export type AttemptEnd =

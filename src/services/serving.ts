@@ -7,7 +7,7 @@ import type { ServedPlan } from "../run/stored-programs.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
 /** A worker that was not seen for this long does not count. */
-export const SEEN_MS = 60_000 + 15_000;
+export const SEEN_MS: number = 60_000 + 15_000;
 
 const servingSchema = z.object({
   worker_id: z.string(),
@@ -16,7 +16,12 @@ const servingSchema = z.object({
 });
 
 /** What one worker says of itself. */
-export type Serving = z.infer<typeof servingSchema>;
+export interface Serving {
+  readonly worker_id: string;
+  /** Milliseconds since 1970. */
+  readonly seen_at: number;
+  readonly workflows: readonly { readonly name: string; readonly definition_hash: string; readonly plan_hash: string }[];
+}
 
 /** The part of a definition that runs need. */
 export function servedPlan(workflow: AnyWorkflow): ServedPlan {

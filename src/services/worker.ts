@@ -77,6 +77,7 @@ export class Worker implements AsyncDisposable {
   readonly #hints = new Map<string, number>();
   #wake: AbortController = new AbortController();
   #loops: Promise<void>[] | undefined;
+  #startedAt = 0;
   #done = 0;
   #failed = 0;
 
@@ -110,6 +111,7 @@ export class Worker implements AsyncDisposable {
     if (this.#stopping.signal.aborted) throw new WorkflowError("closed", "this worker was stopped; make a new one");
     if (this.#loops !== undefined) return;
     this.#loops = [];
+    this.#startedAt = this.#now();
     await this.#programs.publish();
     await this.#announce();
     const unlisten = this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt));
@@ -237,7 +239,7 @@ export class Worker implements AsyncDisposable {
     const seen = { worker_id: this.id, seen_at: this.#now(), workflows };
     await Promise.all([
       this.#queue.store.put(servingKey(this.id), JSON.stringify(seen), "always"),
-      registerWorker(this.#queue, { workerId: this.id, tasksCompleted: this.#done, tasksFailed: this.#failed }),
+      registerWorker(this.#queue, { workerId: this.id, startedAt: this.#startedAt, tasksCompleted: this.#done, tasksFailed: this.#failed }),
     ]);
   }
 
@@ -274,8 +276,7 @@ export class Worker implements AsyncDisposable {
   #accepts(task: TaskRecord): boolean {
     if (this.#meaningOf(task) !== undefined) return true;
     const parsed = parseTask(task);
-    const name = parsed?.workflow;
-    if (parsed?.kind === "step" && name !== undefined && this.#workflows.has(name) && !this.#saidOnce.has(task.task_type)) {
+    if (parsed?.kind === "step" && this.#workflows.has(parsed.workflow) && !this.#saidOnce.has(task.task_type)) {
       this.#saidOnce.add(task.task_type);
       this.#log("warn", "no handler here for a ready step; left for others", undefined, { type: task.task_type, step: parsed.step });
     }

@@ -10,7 +10,15 @@ import type { Chance } from "./chance.ts";
  * - `unavailable`: refused by the store (throttled), surely not applied.
  * - `freeze`: the process stands still for `delayMs` from the sending on, then gets everything at once; the call itself goes through.
  */
-export type FaultKind = "crash-before" | "crash-after" | "reply-lost" | "request-lost" | "late" | "echo" | "unavailable" | "freeze";
+export type FaultKind =
+  | "crash-before"
+  | "crash-after"
+  | "reply-lost"
+  | "request-lost"
+  | "late"
+  | "echo"
+  | "unavailable"
+  | "freeze";
 
 /** One fault at one call. */
 export interface FaultPlan {

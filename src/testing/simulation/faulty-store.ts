@@ -86,7 +86,13 @@ export class FaultyStore implements ObjectStore {
   async versions(key: string, options: RequestOptions = {}): Promise<readonly ObjectVersion[]> {
     this.#assertOpen();
     const apply = (): readonly ObjectVersion[] => this.#objects.versions(key);
-    return this.#send({ kind: "versions", key, signal: options.signal, apply, describe: (all) => `${all.length} versions` });
+    return this.#send({
+      kind: "versions",
+      key,
+      signal: options.signal,
+      apply,
+      describe: (all) => `${all.length} versions`,
+    });
   }
 
   async getVersion(key: string, versionId: string, options: RequestOptions = {}): Promise<GetOutcome> {

@@ -65,13 +65,15 @@ export function travel<T>(scheduler: Scheduler, who: Traveller, request: Request
       if (fault === "crash-after") return who.crash();
       if (answer === undefined) return;
       if (fault === "echo") scheduler.schedule(journey.delayMs, () => void apply());
-      if (fault === "reply-lost") who.life.deliver(lostMs - arriveMs, () => giveUp(new Error("simulated: the reply was lost")));
+      if (fault === "reply-lost")
+        who.life.deliver(lostMs - arriveMs, () => giveUp(new Error("simulated: the reply was lost")));
       else who.life.deliver(answerMs - arriveMs, () => settle(answer, entry.effect));
     };
 
     if (fault === "freeze") who.freezeFor(journey.delayMs);
     if (fault === "unavailable") who.life.deliver(answerMs, () => giveUp(new Error("simulated: slow down")));
-    else if (fault === "request-lost") who.life.deliver(lostMs, () => giveUp(new Error("simulated: the request was lost")));
+    else if (fault === "request-lost")
+      who.life.deliver(lostMs, () => giveUp(new Error("simulated: the request was lost")));
     else if (fault === "late") {
       who.life.deliver(lostMs, () => giveUp(new Error("simulated: timed out")));
       if (isWrite(request)) scheduler.schedule(lostMs + journey.delayMs, () => void apply());

@@ -1,6 +1,13 @@
 import { WorkflowError } from "../../errors.ts";
-import type { GetOutcome, ListOptions, ListPage, ObjectVersion, PutCondition, PutOutcome, StoredObject } from "../../store/object-store.ts";
-import { Chance, mixSeed } from "./chance.ts";
+import type {
+  GetOutcome,
+  ListOptions,
+  ListPage,
+  ObjectVersion,
+  PutCondition,
+  PutOutcome,
+  StoredObject,
+} from "../../store/object-store.ts";
 
 /** How etags are made. `content`: equal bodies have equal etags (as in S3), `unique`: every put has its own. */
 export type EtagStyle = "content" | "unique";
@@ -57,7 +64,8 @@ export class SharedObjects {
   /** @throws {WorkflowError} `invalid` when the limit is not from 1 to 1000. */
   list(prefix: string, options: ListOptions = {}): ListPage {
     const limit = options.limit ?? 1000;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new WorkflowError("invalid", `list limit ${limit} is not from 1 to 1000`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
+      throw new WorkflowError("invalid", `list limit ${limit} is not from 1 to 1000`);
     const keys: string[] = [];
     const { after } = options;
     let index = this.#placeOf(after !== undefined && compareUtf8(after, prefix) > 0 ? after : prefix);
@@ -73,7 +81,9 @@ export class SharedObjects {
 
   versions(key: string): readonly ObjectVersion[] {
     const all = this.#versions.get(key) ?? [];
-    return all.map(({ versionId, modifiedAt, object }) => ({ versionId, modifiedAt, deleted: object === undefined })).reverse();
+    return all
+      .map(({ versionId, modifiedAt, object }) => ({ versionId, modifiedAt, deleted: object === undefined }))
+      .reverse();
   }
 
   getVersion(key: string, versionId: string): GetOutcome {
@@ -121,8 +131,16 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
+/** Two 32-bit lanes over the body: not cryptographic, only unlikely enough to collide in a test. */
 function nameContent(body: string): string {
-  const chance = new Chance(mixSeed(body));
-  const salted = mixSeed("again", body);
-  return `${Math.floor(chance.next() * 2 ** 32).toString(16)}${salted.toString(16).padStart(8, "0")}-${body.length}`;
+  let left = 0x811c9dc5;
+  let right = 0x1b873593;
+  for (let index = 0; index < body.length; index += 1) {
+    const unit = body.charCodeAt(index);
+    left = Math.imul(left ^ unit, 0x9e3779b1);
+    right = Math.imul(right ^ unit, 0x5f356495);
+    left ^= left >>> 15;
+    right ^= right >>> 13;
+  }
+  return `${(left >>> 0).toString(16).padStart(8, "0")}${(right >>> 0).toString(16).padStart(8, "0")}-${body.length}`;
 }

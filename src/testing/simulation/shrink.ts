@@ -4,7 +4,10 @@
  *
  * @throws {RangeError} when the whole history does not fail.
  */
-export async function shrink<T>(history: readonly T[], fails: (part: readonly T[]) => boolean | Promise<boolean>): Promise<readonly T[]> {
+export async function shrink<T>(
+  history: readonly T[],
+  fails: (part: readonly T[]) => boolean | Promise<boolean>,
+): Promise<readonly T[]> {
   if (!(await fails(history))) throw new RangeError("the whole history does not fail, there is nothing to shrink");
   if (await fails([])) return [];
   let current = history;

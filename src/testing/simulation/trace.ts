@@ -54,10 +54,15 @@ export function formatTrace(trace: readonly TraceEntry[]): string {
 }
 
 function formatEntry(entry: TraceEntry): string {
-  const condition = entry.condition === undefined || entry.condition === "always" ? "" : ` if ${formatCondition(entry.condition)}`;
-  const applied = entry.appliedAt.length === 0 ? "never applied" : `applied ${entry.appliedAt.map(formatMs).join(", ")}`;
+  const condition =
+    entry.condition === undefined || entry.condition === "always" ? "" : ` if ${formatCondition(entry.condition)}`;
+  const applied =
+    entry.appliedAt.length === 0 ? "never applied" : `applied ${entry.appliedAt.map(formatMs).join(", ")}`;
   const answered = entry.answeredAt === undefined ? "never answered" : `answered ${formatMs(entry.answeredAt)}`;
-  const told = entry.outcome === "" || entry.outcome === entry.effect ? entry.effect || "-" : `${entry.effect || "-"} told ${entry.outcome}`;
+  const told =
+    entry.outcome === "" || entry.outcome === entry.effect
+      ? entry.effect || "-"
+      : `${entry.effect || "-"} told ${entry.outcome}`;
   const fault = entry.fault === undefined ? "" : ` !${entry.fault}`;
   const request = `${entry.process}#${entry.call} ${entry.kind} ${entry.key}${condition}`;
   return `${formatMs(entry.sentAt).padStart(12)} ${request} -> ${told} (${applied}; ${answered})${fault}`;

@@ -135,13 +135,23 @@ export class World {
 
   #makeProcess(name: string, history: NameHistory, options: SpawnOptions): Process {
     const life = new Life(this.#scheduler);
-    const clock = new SimulatedClock(this.#scheduler, life, this.#startAt, options.clockOffsetMs ?? 0, options.driftPpm ?? 0);
+    const clock = new SimulatedClock(
+      this.#scheduler,
+      life,
+      this.#startAt,
+      options.clockOffsetMs ?? 0,
+      options.driftPpm ?? 0,
+    );
     const random = new Chance(mixSeed(this.seed, "process", name, history.spawned));
     const log: LogLine[] = [];
     const process: Process = {
       name,
       restarts: history.spawned,
-      host: makeHost(clock, random, collectLog(log, () => this.nowMs)),
+      host: makeHost(
+        clock,
+        random,
+        collectLog(log, () => this.nowMs),
+      ),
       store: this.#makeStore((request) => this.#send(process, history, life, options, request)),
       log,
       get alive() {
@@ -184,7 +194,13 @@ export class World {
     if (!life.alive) return new Promise<T>(() => undefined);
     history.calls += 1;
     const chance = new Chance(mixSeed(this.seed, "call", process.name, history.calls));
-    const fault = this.#chooseFault(process.name, history.calls, request, options.rates ?? this.#options.rates ?? {}, chance);
+    const fault = this.#chooseFault(
+      process.name,
+      history.calls,
+      request,
+      options.rates ?? this.#options.rates ?? {},
+      chance,
+    );
     const entry = this.#enter(process.name, history.calls, request, fault?.kind);
     if (fault?.kind === "crash-before") {
       process.crash();
@@ -207,7 +223,13 @@ export class World {
   }
 
   /** Planned, else drawn. Always takes the same draws, so that a replay from plans sees the same times. */
-  #chooseFault(process: string, call: number, request: RequestHead, rates: FaultRates, chance: Chance): FaultPlan | undefined {
+  #chooseFault(
+    process: string,
+    call: number,
+    request: RequestHead,
+    rates: FaultRates,
+    chance: Chance,
+  ): FaultPlan | undefined {
     const drawn = drawFault(rates, chance);
     const { minMs, maxMs } = this.#options.delays ?? { minMs: 1, maxMs: 60_000 };
     const drawnDelayMs = chance.between(minMs, maxMs);
