@@ -14,7 +14,10 @@ const ALL_RATES: FaultRates = {
 };
 
 /** Three clients that add five each and are started again when they die. */
-async function countTogether(seed: number, options: WorldOptions): Promise<{ world: World; next: number; kind: string }> {
+async function countTogether(
+  seed: number,
+  options: WorldOptions,
+): Promise<{ world: World; next: number; kind: string }> {
   let left = 15;
   const start = (process: Process, from: number): void => {
     const work = async (): Promise<void> => {
@@ -80,12 +83,40 @@ describe("one seed, one history", () => {
   });
 });
 
-describe("a right client", () => {
-  test.each(Array.from({ length: 20 }, (_, index) => 100 + index))("counts exactly under all faults, seed %i", async (seed) => {
-    const { world, kind } = await countTogether(seed, { rates: ALL_RATES });
-    expect(kind).toBe("done");
-    expect(JSON.parse((await readCounter(world))!)).toMatchObject({ total: 15 });
+describe("things due at one instant", () => {
+  /** In which order five processes that send at once at a constant latency are served. */
+  const serve = async (seed: number): Promise<string> => {
+    const world = new World(seed, { latency: 50 });
+    const answered: string[] = [];
+    for (const name of ["a", "b", "c", "d", "e"])
+      void world
+        .spawn(name)
+        .store.get("k")
+        .then(() => answered.push(name));
+    await world.run();
+    return answered.join("");
+  };
+
+  test("come in an order that the seed alone decides", async () => {
+    const orders = new Set<string>();
+    for (let seed = 0; seed < 10; seed += 1) {
+      const order = await serve(seed);
+      expect(await serve(seed)).toBe(order);
+      orders.add(order);
+    }
+    expect(orders.size).toBeGreaterThan(3);
   });
+});
+
+describe("a right client", () => {
+  test.each(Array.from({ length: 20 }, (_, index) => 100 + index))(
+    "counts exactly under all faults, seed %i",
+    async (seed) => {
+      const { world, kind } = await countTogether(seed, { rates: ALL_RATES });
+      expect(kind).toBe("done");
+      expect(JSON.parse((await readCounter(world))!)).toMatchObject({ total: 15 });
+    },
+  );
 
   test("survives a crash before and after each of its calls", async () => {
     const calm = await countTogether(7, {});
@@ -125,7 +156,10 @@ describe("a broken client", () => {
       await world.run();
       return { world, failed: (await readCounter(world)) !== "10" };
     };
-    const { world, failed } = await runWith(3, { rates: { "reply-lost": 0.3, "request-lost": 0 }, faults: readsAreSafe() });
+    const { world, failed } = await runWith(3, {
+      rates: { "reply-lost": 0.3, "request-lost": 0 },
+      faults: readsAreSafe(),
+    });
     expect(failed).toBe(true);
     const least = await shrink(world.struck, async (faults) => (await runWith(3, { faults })).failed);
     expect(least).toHaveLength(1);
@@ -135,7 +169,10 @@ describe("a broken client", () => {
 
 /** Freezing for no time takes the place of a drawn fault: the first read of the careless client must not throw. */
 function readsAreSafe(): FaultPlan[] {
-  return Array.from({ length: 100 }, (_, index) => ({ process: "a", call: 2 * index + 1, kind: "freeze", delayMs: 0 }) as const);
+  return Array.from(
+    { length: 100 },
+    (_, index) => ({ process: "a", call: 2 * index + 1, kind: "freeze", delayMs: 0 }) as const,
+  );
 }
 
 describe("each fault", () => {
@@ -187,13 +224,18 @@ describe("each fault", () => {
     expect((await world.store.get("k")).kind).toBe(after);
   });
 
-  test.each(["reply-lost", "request-lost", "late", "unavailable"] as const)("%s: other calls throw unavailable", async (kind) => {
-    const { world, process } = worldWith(...[1, 2, 3, 4].map((call) => ({ call, kind })));
-    const { store } = process;
-    const calls = [store.get("k"), store.list(""), store.delete("k"), store.put("k", "1", "always")].map((call) => watch<unknown>(call));
-    await world.run();
-    for (const call of calls) expect(call).toMatchObject({ state: "rejected", error: { code: "unavailable" } });
-  });
+  test.each(["reply-lost", "request-lost", "late", "unavailable"] as const)(
+    "%s: other calls throw unavailable",
+    async (kind) => {
+      const { world, process } = worldWith(...[1, 2, 3, 4].map((call) => ({ call, kind })));
+      const { store } = process;
+      const calls = [store.get("k"), store.list(""), store.delete("k"), store.put("k", "1", "always")].map((call) =>
+        watch<unknown>(call),
+      );
+      await world.run();
+      for (const call of calls) expect(call).toMatchObject({ state: "rejected", error: { code: "unavailable" } });
+    },
+  );
 
   test("late: unknown, absent on re-read, and there afterwards", async () => {
     const { world, process } = worldWith({ call: 1, kind: "late", delayMs: 30_000 });
@@ -248,6 +290,21 @@ describe("each fault", () => {
     await world.run();
     expect(get.state).toBe("resolved");
     expect(world.trace[0]?.answeredAt).toBe(700);
+  });
+});
+
+describe("a request whose signal aborts", () => {
+  test("is unknown for a conditional put, which still arrives, and unavailable for a read", async () => {
+    const { world, process } = worldWith();
+    const stop = new AbortController();
+    const put = watch(process.store.put("k", "1", "absent", { signal: stop.signal }));
+    const get = watch(process.store.get("k", { signal: stop.signal }));
+    world.after(1, () => stop.abort("enough"));
+    await world.run();
+    expect(put.value).toEqual({ kind: "unknown", cause: "enough" });
+    expect(get).toMatchObject({ state: "rejected", error: { code: "unavailable" } });
+    expect((await world.store.get("k")).kind).toBe("found");
+    expect(world.trace.map(({ answeredAt }) => answeredAt)).toEqual([1, 1]);
   });
 });
 
