@@ -1,0 +1,41 @@
+/**
+ * Keys as paths. A segment is percent-encoded where it has to be; a file whose name has no dot and a folder whose name has one end in a
+ * bare `%`, so that the objects `a` and `a/b` never need the same name, and `workflow/wf-1/state.json` looks as it reads.
+ */
+import { WorkflowError } from "../errors.ts";
+
+const LONGEST_SEGMENT_BYTES = 255;
+
+function encodeSegment(segment: string): string {
+  if (segment === "") return "%_";
+  const encoded = encodeURIComponent(segment).replaceAll(/%(2B|3A|40|3D|2C)/g, (code) => decodeURIComponent(code)).replaceAll("*", "%2A");
+  return encoded.startsWith(".") ? `%2E${encoded.slice(1)}` : encoded;
+}
+
+function decodeSegment(name: string): string {
+  return name === "%_" ? "" : decodeURIComponent(name);
+}
+
+/** Path segments of a key. @throws {WorkflowError} `invalid` for a segment that no file system takes. */
+export function encodeKey(key: string): readonly string[] {
+  const segments = key.split("/").map(encodeSegment);
+  const last = segments.length - 1;
+  return segments.map((segment, index) => {
+    const marked = (index === last) === segment.includes(".") ? segment : `${segment}%`;
+    if (Buffer.byteLength(marked) > LONGEST_SEGMENT_BYTES) {
+      throw new WorkflowError("invalid", `a part of the key ${JSON.stringify(key.slice(0, 80))}… is longer than ${LONGEST_SEGMENT_BYTES} bytes; use a shorter name`);
+    }
+    return marked;
+  });
+}
+
+/** One directory entry as a part of a key; a folder's ends in a slash. Undefined for files of our own. */
+export function decodeEntry(name: string, isFolder: boolean): string | undefined {
+  if (name.startsWith(".")) return undefined;
+  const bare = name.endsWith("%") ? name.slice(0, -1) : name;
+  try {
+    return decodeSegment(bare) + (isFolder ? "/" : "");
+  } catch {
+    return undefined;
+  }
+}
