@@ -36,6 +36,8 @@ export type ClaimOutcome =
 
 /** Options of a claim. */
 export interface ClaimOptions extends LeaseOptions {
+  /** The index key under which the task was found. It is deleted when the task is over (1.15). */
+  readonly foundAt?: string;
   accepts(task: TaskRecord): boolean;
 }
 
@@ -44,7 +46,11 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
   const read = await readDocument(queue.store, taskKey(taskId), taskCodec);
   if (read.kind === "missing") return { kind: "gone" };
   const task = read.value;
-  if (task.status !== "pending") return { kind: task.status === "running" ? "refused" : "gone" };
+  if (task.status === "running") return { kind: "refused" };
+  if (task.status !== "pending") {
+    if (options.foundAt !== undefined) await queue.store.delete(options.foundAt);
+    return { kind: "gone" };
+  }
   const availableAt = millisOf(task.available_at);
   if (availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
   if (!options.accepts(task)) return { kind: "not_mine" };

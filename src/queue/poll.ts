@@ -4,12 +4,18 @@ import type { QueueContext } from "./task.ts";
 
 const SHARDS = [..."0123456789abcdef"];
 
+/** A task that its index key calls ready. */
+export interface ReadyTask {
+  readonly id: string;
+  readonly foundAt: string;
+}
+
 /** Lists ready tasks, oldest minute first. */
 export class ReadyLister {
   #turn = -1;
 
-  /** Ids of tasks whose minute has come. One LIST. */
-  async list(queue: QueueContext): Promise<readonly string[]> {
+  /** Tasks whose minute has come. One LIST. */
+  async list(queue: QueueContext): Promise<readonly ReadyTask[]> {
     const { store } = queue;
     const prefix = this.#turn < 0 ? READY_PREFIX : `${READY_PREFIX}${SHARDS[this.#turn % SHARDS.length] ?? "0"}/`;
     const page = await store.list(prefix);
@@ -18,9 +24,9 @@ export class ReadyLister {
     const until = minuteOf(store.time().latest);
     const due = page.objects.flatMap(({ key }) => {
       const entry = parseIndexKey(key);
-      return entry === undefined || entry.minute > until ? [] : [entry];
+      return entry === undefined || entry.minute > until ? [] : [{ ...entry, key }];
     });
-    return due.toSorted((a, b) => (a.minute < b.minute ? -1 : a.minute > b.minute ? 1 : 0)).map((entry) => entry.id);
+    return due.toSorted((a, b) => (a.minute < b.minute ? -1 : a.minute > b.minute ? 1 : 0)).map(({ id, key: foundAt }) => ({ id, foundAt }));
   }
 }
 

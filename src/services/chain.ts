@@ -171,9 +171,14 @@ export class Chain {
     await context.queue.host.clock.sleep(context.leaseMs / LONG_STEP_SHARE, { signal: ended.signal });
     if (ended.signal.aborted) return;
     const spec = flightTask(record, program.machine.plan, flight);
-    const made = await createRunningTask(context.queue, spec, { workerId: context.workerId, leaseMs: context.leaseMs });
-    if (made.kind === "refused") return ended.abort();
-    this.#long.set(id, new KeptLease(context.queue, made.claim, context.leaseMs));
+    try {
+      const made = await createRunningTask(context.queue, spec, { workerId: context.workerId, leaseMs: context.leaseMs });
+      if (made.kind === "refused") return ended.abort();
+      this.#long.set(id, new KeptLease(context.queue, made.claim, context.leaseMs));
+    } catch {
+      // Whether it stands is not known: without a lease of its own a long step must not go on.
+      ended.abort();
+    }
   }
 
   /** The next attempt comes from the queue. */

@@ -190,13 +190,13 @@ export class Worker implements AsyncDisposable {
       await this.#tryTask(taskId);
     }
     if (!this.#isFull() && clock.monotonic() >= this.#nextListAt) {
-      const ids = await this.#lister.list(this.#queue);
+      const found = await this.#lister.list(this.#queue);
       let claimed = 0;
-      for (const id of ids) {
+      for (const { id, foundAt } of found) {
         if (this.#isFull() || this.#stopping.signal.aborted) break;
-        if (await this.#tryTask(id)) claimed += 1;
+        if (await this.#tryTask(id, foundAt)) claimed += 1;
       }
-      this.signals.emit({ signal: "polled", found: ids.length, claimed });
+      this.signals.emit({ signal: "polled", found: found.length, claimed });
       if (claimed === 0) this.#nextListAt = clock.monotonic() + this.#pollMs;
     }
     if (this.#isFull()) return this.#pollMs;
@@ -251,7 +251,7 @@ export class Worker implements AsyncDisposable {
     this.#wake.abort();
   }
 
-  async #tryTask(taskId: string): Promise<boolean> {
+  async #tryTask(taskId: string, foundAt?: string): Promise<boolean> {
     const until = this.#ignored.get(taskId);
     if (until !== undefined && until > this.#queue.host.clock.monotonic()) return false;
     try {
@@ -259,6 +259,7 @@ export class Worker implements AsyncDisposable {
         workerId: this.id,
         leaseMs: this.#leaseMs,
         accepts: (task) => this.#accepts(task),
+        ...(foundAt === undefined ? {} : { foundAt }),
       });
       if (answer.kind === "claimed") {
         this.#begin(answer.claim);
