@@ -1,0 +1,205 @@
+/** What every store must do, as data without a test runner: for our stores, for yours, and for `doctor` against a live bucket. */
+import type { ObjectStore } from "../store/object-store.ts";
+
+/** One case. It works under its own prefix and throws an `Error` that says what is wrong. */
+export interface StoreCase {
+  readonly name: string;
+  run(context: { readonly store: ObjectStore; readonly prefix: string }): Promise<void>;
+}
+
+function equal(actual: unknown, expected: unknown, what: string): void {
+  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (a !== b) throw new Error(`${what}: expected ${b}, got ${a}`);
+}
+
+async function bodyOf(store: ObjectStore, key: string): Promise<string | undefined> {
+  const read = await store.get(key);
+  return read.kind === "found" ? read.object.body : undefined;
+}
+
+async function stored(store: ObjectStore, key: string, body: string): Promise<string> {
+  const put = await store.put(key, body, "always");
+  if (put.kind !== "stored") throw new Error(`put of ${key}: ${put.kind}`);
+  return put.etag;
+}
+
+async function keysOf(store: ObjectStore, prefix: string, options: { after?: string; limit?: number } = {}): Promise<string[]> {
+  const page = await store.list(prefix, options);
+  return page.objects.map((object) => object.key.slice(prefix.length));
+}
+
+const RACERS = 8;
+
+/** All cases. */
+export const storeCases: readonly StoreCase[] = [
+  {
+    name: "reads what was put, and says missing for what was not",
+    async run({ store, prefix }) {
+      equal((await store.get(`${prefix}a`)).kind, "missing", "a key that never was");
+      await stored(store, `${prefix}a`, "one");
+      equal(await bodyOf(store, `${prefix}a`), "one", "the body");
+    },
+  },
+  {
+    name: "keeps every character and empty bodies",
+    async run({ store, prefix }) {
+      for (const body of ["", "ünï ☃ 🦀 \u2028 \"\\", "x".repeat(1_000_000)]) {
+        await stored(store, `${prefix}b`, body);
+        equal((await bodyOf(store, `${prefix}b`)) === body, true, `a body of ${body.length} characters`);
+      }
+    },
+  },
+  {
+    name: "takes keys with every sign that names may have",
+    async run({ store, prefix }) {
+      const keys = ["2026-11-24T01:02:03.5+00:00_x.json", "a b", "ü/☃", "__proto__", "1", "a.b", "#x?y=z&w", "%2e%2e", "...", "~(')!*", "UPPER", "upper"];
+      for (const key of keys) await stored(store, prefix + key, key);
+      for (const key of keys) equal(await bodyOf(store, prefix + key), key, `the body of ${key}`);
+      equal((await keysOf(store, prefix)).toSorted(), keys.toSorted(), "the list");
+    },
+  },
+  {
+    name: "puts if absent only once",
+    async run({ store, prefix }) {
+      equal((await store.put(`${prefix}a`, "one", "absent")).kind, "stored", "the first");
+      equal((await store.put(`${prefix}a`, "two", "absent")).kind, "conflict", "the second");
+      equal(await bodyOf(store, `${prefix}a`), "one", "the body");
+    },
+  },
+  {
+    name: "puts on a match only with the current etag",
+    async run({ store, prefix }) {
+      const first = await stored(store, `${prefix}a`, "one");
+      const second = await store.put(`${prefix}a`, "two", { match: first });
+      equal(second.kind, "stored", "with the current etag");
+      equal((await store.put(`${prefix}a`, "three", { match: first })).kind, "conflict", "with a stale etag");
+      equal(await bodyOf(store, `${prefix}a`), "two", "the body");
+    },
+  },
+  {
+    name: "gives the same etag to a put and to a read",
+    async run({ store, prefix }) {
+      const etag = await stored(store, `${prefix}a`, "one");
+      const read = await store.get(`${prefix}a`);
+      equal(read.kind === "found" ? read.object.etag : "", etag, "the etag");
+      equal(etag.includes('"'), false, "quotes in the etag");
+    },
+  },
+  {
+    name: "answers conflict to a match on a key that does not exist",
+    async run({ store, prefix }) {
+      equal((await store.put(`${prefix}a`, "one", { match: "0123456789abcdef0123456789abcdef" })).kind, "conflict", "the put");
+      equal((await store.get(`${prefix}a`)).kind, "missing", "the key");
+    },
+  },
+  {
+    name: "lets exactly one of many creators win",
+    async run({ store, prefix }) {
+      for (let round = 0; round < 5; round += 1) {
+        const puts = await Promise.all(Array.from({ length: RACERS }, (_, racer) => store.put(`${prefix}${round}`, `racer ${racer}`, "absent")));
+        equal(puts.filter((put) => put.kind === "stored").length, 1, `winners of round ${round}`);
+        const winner = puts.findIndex((put) => put.kind === "stored");
+        equal(await bodyOf(store, `${prefix}${round}`), `racer ${winner}`, "the body");
+      }
+    },
+  },
+  {
+    name: "lets exactly one of many changers win",
+    async run({ store, prefix }) {
+      let etag = await stored(store, `${prefix}a`, "start");
+      for (let round = 0; round < 5; round += 1) {
+        const match = etag;
+        const puts = await Promise.all(Array.from({ length: RACERS }, (_, racer) => store.put(`${prefix}a`, `${round} ${racer}`, { match })));
+        const winners = puts.filter((put) => put.kind === "stored");
+        equal(winners.length, 1, `winners of round ${round}`);
+        etag = winners[0]?.kind === "stored" ? winners[0].etag : "";
+      }
+    },
+  },
+  {
+    name: "loses no increment of a counter",
+    async run({ store, prefix }) {
+      const key = `${prefix}counter`;
+      await stored(store, key, "0");
+      const increment = async (): Promise<void> => {
+        for (;;) {
+          const read = await store.get(key);
+          if (read.kind === "missing") throw new Error("the counter is gone");
+          const put = await store.put(key, String(Number(read.object.body) + 1), { match: read.object.etag });
+          if (put.kind === "stored") return;
+          if (put.kind === "unknown") throw new Error("an unknown reply without any fault");
+        }
+      };
+      await Promise.all(Array.from({ length: 4 }, async () => {
+        for (let round = 0; round < 5; round += 1) await increment();
+      }));
+      equal(await bodyOf(store, key), "20", "the counter");
+    },
+  },
+  {
+    name: "deletes quietly and lets the key be put again",
+    async run({ store, prefix }) {
+      await store.delete(`${prefix}a`);
+      await stored(store, `${prefix}a`, "one");
+      await store.delete(`${prefix}a`);
+      await store.delete(`${prefix}a`);
+      equal((await store.get(`${prefix}a`)).kind, "missing", "the deleted key");
+      equal(await keysOf(store, prefix), [], "the list");
+      await stored(store, `${prefix}a`, "two");
+      equal(await bodyOf(store, `${prefix}a`), "two", "the body");
+    },
+  },
+  {
+    name: "lists in the order of bytes, also across folders",
+    async run({ store, prefix }) {
+      const keys = ["10", "9", "B", "a", "a-1", "a.json", "a/1", "a0", "b/c/d", "~", "é", "\u{ffff}", "\u{1f980}"];
+      for (const key of keys.toReversed()) await stored(store, prefix + key, "");
+      equal(await keysOf(store, prefix), keys, "the order");
+    },
+  },
+  {
+    name: "lists by prefix, also inside a name",
+    async run({ store, prefix }) {
+      for (const key of ["run-1/x", "run-2/x", "rux/x", "other"]) await stored(store, prefix + key, "");
+      equal(await keysOf(store, `${prefix}run-`), ["1/x", "2/x"], "the list");
+      equal(await keysOf(store, `${prefix}none/`), [], "a prefix that nothing has");
+    },
+  },
+  {
+    name: "lists after a key, whether it exists or not, page by page",
+    async run({ store, prefix }) {
+      const keys = ["a/1", "a/2", "b/1", "c"];
+      for (const key of keys) await stored(store, prefix + key, "");
+      equal(await keysOf(store, prefix, { after: `${prefix}a/1` }), ["a/2", "b/1", "c"], "after a key that exists");
+      equal(await keysOf(store, prefix, { after: `${prefix}a/9` }), ["b/1", "c"], "after one that does not");
+      const page = await store.list(prefix, { limit: 3 });
+      equal([page.objects.length, page.truncated], [3, true], "the first page");
+      const rest = await store.list(prefix, { limit: 3, after: page.objects[2]?.key ?? "" });
+      equal([rest.objects.map((object) => object.key.slice(prefix.length)), rest.truncated], [["c"], false], "the last page");
+    },
+  },
+  {
+    name: "keeps versions, newest first, where it says so",
+    async run({ store, prefix }) {
+      const key = `${prefix}a`;
+      for (const body of ["one", "two", "three"]) await stored(store, key, body);
+      const versions = await store.versions(key);
+      if (!store.capabilities.versions) return equal(versions.length, 0, "versions without the capability");
+      const bodies: (string | undefined)[] = [];
+      for (const version of versions) {
+        const read = await store.getVersion(key, version.versionId);
+        bodies.push(read.kind === "found" ? read.object.body : undefined);
+      }
+      equal(bodies, ["three", "two", "one"], "the versions");
+    },
+  },
+  {
+    name: "knows what time it is",
+    async run({ store, prefix }) {
+      await store.get(`${prefix}a`);
+      const { earliest, latest } = store.time();
+      equal(earliest <= latest, true, "the bounds");
+      equal(latest - earliest <= 5_000, true, `bounds that are ${latest - earliest} ms apart`);
+    },
+  },
+];
