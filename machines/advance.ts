@@ -81,7 +81,9 @@ function withStep(context: ControlContext, step: string, change: StepControl): P
 
 /** Whether an event is addressed to exactly this step and generation. */
 function isFor(context: ControlContext, event: InternalEvent, step: string): boolean {
-  return "step" in event && event.step === step && "generation" in event && event.generation === generationOf(context, step);
+  return (
+    "step" in event && event.step === step && "generation" in event && event.generation === generationOf(context, step)
+  );
 }
 
 function isForWake(context: ControlContext, event: InternalEvent, step: string): boolean {
@@ -103,25 +105,34 @@ const emitted = (command: Command): never => ({ type: "command", params: command
 const HALTING: ReadonlySet<string> = new Set(["cancel", "terminate"]);
 
 const statechart = setup({
-  types: { context: {} as ControlContext, events: {} as InternalEvent, meta: {} as Record<string, unknown>, tags: "" as string },
+  types: {
+    context: {} as ControlContext,
+    events: {} as InternalEvent,
+    meta: {} as Record<string, unknown>,
+    tags: "" as string,
+  },
   guards: {
     isStep: ({ event }, params: StepParams) => "step" in event && event.step === params.step,
-    answers: ({ context, event }, params: StepParams) => isFor(context, event, params.step) && !isParked(context, "run", params.step),
+    answers: ({ context, event }, params: StepParams) =>
+      isFor(context, event, params.step) && !isParked(context, "run", params.step),
     answersWake: ({ context, event }, params: StepParams) => isForWake(context, event, params.step),
-    answersUndo: ({ context, event }, params: StepParams) => isFor(context, event, params.step) && !isParked(context, "undo", params.step),
+    answersUndo: ({ context, event }, params: StepParams) =>
+      isFor(context, event, params.step) && !isParked(context, "undo", params.step),
     isDue: ({ context, event }, params: StepParams & { timer: string }) =>
       event.type === "timer.due" && event.timer === params.timer && isForWake(context, event, params.step),
     running: ({ context }) => !context.paused,
     paused: ({ context }) => context.paused,
     compensates: ({ event }) => event.type === "cancel" && event.compensate,
-    draining: ({ context, event }) => "step" in event && context.draining.includes(event.step) && isFor(context, event, event.step),
+    draining: ({ context, event }) =>
+      "step" in event && context.draining.includes(event.step) && isFor(context, event, event.step),
     drained: ({ context }) => context.draining.length === 0,
-    drainedAs: ({ context }, params: { outcome: string }) => context.draining.length === 0 && context.outcome === params.outcome,
+    drainedAs: ({ context }, params: { outcome: string }) =>
+      context.draining.length === 0 && context.outcome === params.outcome,
     undoFailed: ({ context }) => Object.values(context.steps).some((step) => step.undo === "failed"),
   },
   actions: {
     /** Carries a command out of the machine; it does nothing inside. */
-    command: (_, _params: Command) => {},
+    command: (_args, _params: Command) => {},
     pause: enqueueActions(({ enqueue }) => enqueue.assign({ paused: true })),
     resume: enqueueActions(({ enqueue }) => {
       enqueue.assign({ paused: false });
@@ -133,25 +144,43 @@ const statechart = setup({
       for (const { kind, step } of context.parked) {
         const generation = generationOf(context, step);
         const wake = wakeOf(context, step);
-        enqueue(emitted(kind === "run" ? { type: "step.start", step, generation, wake } : { type: "undo.start", step, generation }));
+        enqueue(
+          emitted(
+            kind === "run" ? { type: "step.start", step, generation, wake } : { type: "undo.start", step, generation },
+          ),
+        );
       }
       enqueue.assign({ parked: [] });
     }),
     startStep: enqueueActions(({ context, enqueue }, params: StepParams) => {
       const { step } = params;
       if (context.paused) return enqueue.assign({ parked: [...context.parked, { kind: "run" as const, step }] });
-      enqueue(emitted({ type: "step.start", step, generation: generationOf(context, step), wake: wakeOf(context, step) }));
+      enqueue(
+        emitted({ type: "step.start", step, generation: generationOf(context, step), wake: wakeOf(context, step) }),
+      );
     }),
-    startTimer: enqueueActions(({ context, enqueue }, params: StepParams & { timer: "delay" | "deadline"; ms: number }) => {
-      const { step, timer, ms } = params;
-      enqueue(emitted({ type: "timer.start", timer, step, generation: generationOf(context, step), wake: wakeOf(context, step), ms }));
-    }),
+    startTimer: enqueueActions(
+      ({ context, enqueue }, params: StepParams & { timer: "delay" | "deadline"; ms: number }) => {
+        const { step, timer, ms } = params;
+        enqueue(
+          emitted({
+            type: "timer.start",
+            timer,
+            step,
+            generation: generationOf(context, step),
+            wake: wakeOf(context, step),
+            ms,
+          }),
+        );
+      },
+    ),
     awaitSignal: enqueueActions(({ context, enqueue }, params: StepParams & { timeoutMs: number }) => {
       const { step, timeoutMs } = params;
       const generation = generationOf(context, step);
       const wake = wakeOf(context, step);
       enqueue.assign({ waits: [...context.waits, { step, signal: step }] });
-      if (timeoutMs > 0) enqueue(emitted({ type: "timer.start", timer: "deadline", step, generation, wake, ms: timeoutMs }));
+      if (timeoutMs > 0)
+        enqueue(emitted({ type: "timer.start", timer: "deadline", step, generation, wake, ms: timeoutMs }));
       enqueue(emitted({ type: "signal.await", signal: step, step, generation, wake }));
     }),
     openWait: enqueueActions(({ context, event, enqueue }, params: StepParams) => {
@@ -159,7 +188,8 @@ const statechart = setup({
       const { step } = params;
       const { generation, wake, signal, timeoutMs } = event;
       enqueue.assign({ waits: [...context.waits, { step, signal }] });
-      if (timeoutMs > 0) enqueue(emitted({ type: "timer.start", timer: "deadline", step, generation, wake, ms: timeoutMs }));
+      if (timeoutMs > 0)
+        enqueue(emitted({ type: "timer.start", timer: "deadline", step, generation, wake, ms: timeoutMs }));
       enqueue(emitted({ type: "signal.await", signal, step, generation, wake }));
     }),
     closeWait: enqueueActions(({ context, enqueue }, params: StepParams) => {
@@ -173,12 +203,17 @@ const statechart = setup({
       const { step } = params;
       const own = "step" in event && event.step === step && !HALTING.has(event.type) && event.type !== "skip";
       const parked = isParked(context, "run", step);
-      if (parked) enqueue.assign({ parked: context.parked.filter((other) => !(other.kind === "run" && other.step === step)) });
+      if (parked)
+        enqueue.assign({ parked: context.parked.filter((other) => !(other.kind === "run" && other.step === step)) });
       if (own) return;
       const generation = generationOf(context, step);
       const wake = wakeOf(context, step);
-      if (parked) return enqueue.assign(withStep(context, step, { phase: "cancelled", generation, outcome: wake > 0 ? "unknown" : "never" }));
-      if (event.type === "terminate") return enqueue.assign(withStep(context, step, { phase: "cancelled", generation, outcome: "unknown" }));
+      if (parked)
+        return enqueue.assign(
+          withStep(context, step, { phase: "cancelled", generation, outcome: wake > 0 ? "unknown" : "never" }),
+        );
+      if (event.type === "terminate")
+        return enqueue.assign(withStep(context, step, { phase: "cancelled", generation, outcome: "unknown" }));
       enqueue.assign({ draining: [...context.draining, step] });
       enqueue(emitted({ type: "step.fence", step, generation, wake }));
     }),
@@ -186,35 +221,49 @@ const statechart = setup({
       const { step, begun } = params;
       if ("step" in event && event.step === step) return;
       enqueue.assign({
-        ...withStep(context, step, { phase: "cancelled", generation: generationOf(context, step), outcome: begun ? "unknown" : "never" }),
+        ...withStep(context, step, {
+          phase: "cancelled",
+          generation: generationOf(context, step),
+          outcome: begun ? "unknown" : "never",
+        }),
         waits: context.waits.filter((wait) => wait.step !== step),
       });
     }),
-    record: enqueueActions(({ context, event, enqueue }, params: StepParams & { phase: NonNullable<StepControl["phase"]> }) => {
-      const { step, phase } = params;
-      const failed = phase === "failed" || phase === "held";
-      const outcome: Outcome = event.type === "step.failed" ? event.outcome : "never";
-      enqueue.assign(withStep(context, step, { phase, ...(failed ? { outcome } : {}) }));
-    }),
+    record: enqueueActions(
+      ({ context, event, enqueue }, params: StepParams & { phase: NonNullable<StepControl["phase"]> }) => {
+        const { step, phase } = params;
+        const failed = phase === "failed" || phase === "held";
+        const outcome: Outcome = event.type === "step.failed" ? event.outcome : "never";
+        enqueue.assign(withStep(context, step, { phase, ...(failed ? { outcome } : {}) }));
+      },
+    ),
     /** A new generation of a held step. */
     renew: enqueueActions(({ context, enqueue }, params: StepParams) => {
       const { phase: _held, ...kept } = control(context, params.step);
       const renewed: StepControl = { ...kept, generation: generationOf(context, params.step) + 1, wake: 0 };
       enqueue.assign({ steps: { ...context.steps, [encodeName(params.step)]: renewed } });
     }),
-    release: enqueueActions(({ context, enqueue }, params: { steps: readonly { step: string; needs: readonly string[] }[] }) => {
-      const over = (name: string): boolean => ["completed", "skipped", "failed"].includes(control(context, name).phase ?? "");
-      for (const { step, needs } of params.steps) if (needs.every(over)) enqueue.raise({ type: "release", step });
-    }),
+    release: enqueueActions(
+      ({ context, enqueue }, params: { steps: readonly { step: string; needs: readonly string[] }[] }) => {
+        const over = (name: string): boolean =>
+          ["completed", "skipped", "failed"].includes(control(context, name).phase ?? "");
+        for (const { step, needs } of params.steps) if (needs.every(over)) enqueue.raise({ type: "release", step });
+      },
+    ),
     stop: enqueueActions(({ context, enqueue }, params: { outcome: "failed" | "cancelled" }) => {
       enqueue.assign({ outcome: context.outcome ?? params.outcome });
     }),
     settle: enqueueActions(({ context, event, enqueue }, params: { phase: "completed" | "failed" | "cancelled" }) => {
       if (!("step" in event)) return;
       const { step } = event;
-      const outcome: Outcome | undefined = event.type === "step.failed" || event.type === "step.fenced" ? event.outcome : undefined;
+      const outcome: Outcome | undefined =
+        event.type === "step.failed" || event.type === "step.fenced" ? event.outcome : undefined;
       enqueue.assign({
-        ...withStep(context, step, { phase: params.phase, generation: generationOf(context, step), ...(outcome === undefined ? {} : { outcome }) }),
+        ...withStep(context, step, {
+          phase: params.phase,
+          generation: generationOf(context, step),
+          ...(outcome === undefined ? {} : { outcome }),
+        }),
         draining: context.draining.filter((other) => other !== step),
       });
     }),
@@ -252,7 +301,9 @@ export function initial(machine: RunMachine): PersistedSnapshot {
 }
 
 /** Scope without a live actor: actions are collected, nothing runs. */
-function inertScope(collect: (action: { type: string; params: unknown }) => void): ActorScope<AnyMachineSnapshot, EventObject> {
+function inertScope(
+  collect: (action: { type: string; params: unknown }) => void,
+): ActorScope<AnyMachineSnapshot, EventObject> {
   const self = createEmptyActor();
   return {
     self,
@@ -298,13 +349,21 @@ export function project(machine: RunMachine, snapshot: PersistedSnapshot): Proje
   const status = statusOf(restored, context);
   const stopped = !restored.tags.has("pending") && restored.value !== "pending" && !isActive(restored);
   const steps = new Map<string, StepView>();
-  for (const { name } of machine.plan.steps) steps.set(name, viewOf(context, name, live.run.get(name), live.undo.has(name), stopped));
-  const busy = [...steps].filter(([, view]) => view.phase === "running" || view.phase === "waiting" || view.undo === "running");
+  for (const { name } of machine.plan.steps)
+    steps.set(name, viewOf(context, name, live.run.get(name), live.undo.has(name), stopped));
+  const busy = [...steps].filter(
+    ([, view]) => view.phase === "running" || view.phase === "waiting" || view.undo === "running",
+  );
   return {
     status,
     currentSteps: busy.map(([name]) => name),
     steps,
-    waits: context.waits.map(({ step, signal }): OpenWait => ({ signal, step, generation: generationOf(context, step), wake: wakeOf(context, step) })),
+    waits: context.waits.map(({ step, signal }): OpenWait => ({
+      signal,
+      step,
+      generation: generationOf(context, step),
+      wake: wakeOf(context, step),
+    })),
     outcome: context.outcome,
     draining: context.draining,
     paused: context.paused,
@@ -315,10 +374,15 @@ function isActive(snapshot: AnyMachineSnapshot): boolean {
   return typeof snapshot.value === "object" && snapshot.value !== null && "active" in snapshot.value;
 }
 
-function livePhases(snapshot: AnyMachineSnapshot): { readonly run: ReadonlyMap<string, StepPhase>; readonly undo: ReadonlySet<string> } {
+function livePhases(snapshot: AnyMachineSnapshot): {
+  readonly run: ReadonlyMap<string, StepPhase>;
+  readonly undo: ReadonlySet<string>;
+} {
   const run = new Map<string, StepPhase>();
   const undo = new Set<string>();
-  for (const meta of Object.values(snapshot.getMeta() as Record<string, { step?: string; undo?: string; phase?: StepPhase } | undefined>)) {
+  for (const meta of Object.values(
+    snapshot.getMeta() as Record<string, { step?: string; undo?: string; phase?: StepPhase } | undefined>,
+  )) {
     if (meta?.phase === undefined) continue;
     if (meta.undo !== undefined) undo.add(meta.undo);
     else if (meta.step !== undefined) run.set(meta.step, meta.phase);
@@ -326,14 +390,26 @@ function livePhases(snapshot: AnyMachineSnapshot): { readonly run: ReadonlyMap<s
   return { run, undo };
 }
 
-function viewOf(context: ControlContext, name: string, live: StepPhase | undefined, undoing: boolean, stopped: boolean): StepView {
+function viewOf(
+  context: ControlContext,
+  name: string,
+  live: StepPhase | undefined,
+  undoing: boolean,
+  stopped: boolean,
+): StepView {
   const known = control(context, name);
   const parked = isParked(context, "run", name);
   const draining = context.draining.includes(name);
-  const phase: StepPhase = draining ? "running" : parked ? "parked" : (live ?? known.phase ?? (stopped ? "cancelled" : "pending"));
-  const begun = known.generation !== undefined || known.phase !== undefined || phase === "running" || phase === "waiting";
+  const phase: StepPhase = draining
+    ? "running"
+    : parked
+      ? "parked"
+      : (live ?? known.phase ?? (stopped ? "cancelled" : "pending"));
+  const begun =
+    known.generation !== undefined || known.phase !== undefined || phase === "running" || phase === "waiting";
   const undo: UndoPhase = known.undo ?? (undoing && !isParked(context, "undo", name) ? "running" : "none");
-  const outcome = phase === "failed" || phase === "held" || phase === "cancelled" ? (known.outcome ?? "never") : undefined;
+  const outcome =
+    phase === "failed" || phase === "held" || phase === "cancelled" ? (known.outcome ?? "never") : undefined;
   return {
     phase,
     generation: begun ? (known.generation ?? 1) : 0,

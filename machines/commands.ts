@@ -7,6 +7,19 @@ export type Command =
   /** Run the undo of the step. `generation` is the one that it undoes. */
   | { readonly type: "undo.start"; readonly step: string; readonly generation: number }
   /** Answer `timer.due` when `ms` have passed. */
-  | { readonly type: "timer.start"; readonly timer: "delay" | "deadline"; readonly step: string; readonly generation: number; readonly wake: number; readonly ms: number }
+  | {
+      readonly type: "timer.start";
+      readonly timer: "delay" | "deadline";
+      readonly step: string;
+      readonly generation: number;
+      readonly wake: number;
+      readonly ms: number;
+    }
   /** A wait has opened: look into the inbox of this signal. */
-  | { readonly type: "signal.await"; readonly signal: string; readonly step: string; readonly generation: number; readonly wake: number };
+  | {
+      readonly type: "signal.await";
+      readonly signal: string;
+      readonly step: string;
+      readonly generation: number;
+      readonly wake: number;
+    };

@@ -43,7 +43,8 @@ export interface StateConfig {
 /** The whole chart, as JSON. */
 export type MachineConfig = StateConfig & { readonly id: string };
 
-const act = (type: string, params?: Record<string, unknown>): Named => (params === undefined ? { type } : { type, params });
+const act = (type: string, params?: Record<string, unknown>): Named =>
+  params === undefined ? { type } : { type, params };
 
 /** Whether any step of the plan has an undo. */
 export function hasCompensation(plan: Plan): boolean {
@@ -138,14 +139,19 @@ function compensatingState(plan: Plan, undo: Tree, stepOf: (name: string) => Pla
     id: "compensating",
     tags: ["compensating"],
     initial: "draining",
-    description: plan.compensation === "chain" ? "undo strictly one after the other" : "undo in the reverse of the dependency order",
+    description:
+      plan.compensation === "chain"
+        ? "undo strictly one after the other"
+        : "undo in the reverse of the dependency order",
     on: {
       pause: [{ guard: act("running"), actions: [act("pause")] }],
       resume: [{ guard: act("paused"), actions: [act("resume")] }],
       unpark: [{ actions: [act("unpark")] }],
     },
     states: {
-      draining: drainState("draining", "wait for the steps in flight, or fence them", [{ guard: act("drained"), target: "undo" }]),
+      draining: drainState("draining", "wait for the steps in flight, or fence them", [
+        { guard: act("drained"), target: "undo" },
+      ]),
       undo: { ...wrap(tree), onDone: [{ target: "over" }] },
       over: { type: "final" },
     },
@@ -162,13 +168,24 @@ function releases(step: PlanStep, group: Group | undefined, stepOf: (name: strin
   if (group === undefined) return [];
   const waiting = [...group.members].filter((name) => stepOf(name).dependsOn.includes(step.name));
   if (waiting.length === 0) return [];
-  const steps = waiting.map((name) => ({ step: name, needs: stepOf(name).dependsOn.filter((other) => group.members.has(other)) }));
+  const steps = waiting.map((name) => ({
+    step: name,
+    needs: stepOf(name).dependsOn.filter((other) => group.members.has(other)),
+  }));
   return [act("release", { steps })];
 }
 
-function stepState(plan: Plan, step: PlanStep, group: Group | undefined, stepOf: (name: string) => PlanStep): StateConfig {
+function stepState(
+  plan: Plan,
+  step: PlanStep,
+  group: Group | undefined,
+  stepOf: (name: string) => PlanStep,
+): StateConfig {
   const params = { step: step.name };
-  const over = (phase: string): readonly Named[] => [act("record", { ...params, phase }), ...releases(step, group, stepOf)];
+  const over = (phase: string): readonly Named[] => [
+    act("record", { ...params, phase }),
+    ...releases(step, group, stepOf),
+  ];
   const blocked = group !== undefined && step.dependsOn.some((name) => group.members.has(name));
   const begin = step.kind === "signal" ? "waiting" : step.delayMs > 0 ? "delaying" : "running";
   return {
@@ -176,11 +193,20 @@ function stepState(plan: Plan, step: PlanStep, group: Group | undefined, stepOf:
     meta: { step: step.name },
     initial: blocked ? "blocked" : begin,
     states: {
-      ...(blocked ? { blocked: { meta: { ...params, phase: "pending" }, on: { release: [{ guard: act("isStep", params), target: begin }] } } } : {}),
+      ...(blocked
+        ? {
+            blocked: {
+              meta: { ...params, phase: "pending" },
+              on: { release: [{ guard: act("isStep", params), target: begin }] },
+            },
+          }
+        : {}),
       ...(step.kind === "task" && step.delayMs > 0 ? { delaying: delayingState(step.name, step.delayMs) } : {}),
       ...(step.kind === "task" ? { running: runningState(plan, step, over) } : {}),
       waiting: waitingState(plan, step, over),
-      ...(step.onFailure === "pause_workflow" ? { held: heldState(step, begin === "waiting" ? "waiting" : "running", over) } : {}),
+      ...(step.onFailure === "pause_workflow"
+        ? { held: heldState(step, begin === "waiting" ? "waiting" : "running", over) }
+        : {}),
       completed: { type: "final" },
       ...(step.onFailure === "continue" ? { failed: { type: "final" } } : {}),
       ...(step.onFailure === "pause_workflow" ? { skipped: { type: "final" } } : {}),
@@ -198,7 +224,12 @@ function delayingState(step: string, ms: number): StateConfig {
 }
 
 /** Where a failed step goes, by its policy. */
-function failures(plan: Plan, step: PlanStep, guard: Named, over: (phase: string) => readonly Named[]): readonly TransitionConfig[] {
+function failures(
+  plan: Plan,
+  step: PlanStep,
+  guard: Named,
+  over: (phase: string) => readonly Named[],
+): readonly TransitionConfig[] {
   switch (step.onFailure) {
     case "continue":
       return [{ guard, target: "failed", actions: over("failed") }];
@@ -207,7 +238,13 @@ function failures(plan: Plan, step: PlanStep, guard: Named, over: (phase: string
     case "compensate":
     case "fail_workflow": {
       const target = step.onFailure === "compensate" && hasCompensation(plan) ? "#compensating" : "#stopping";
-      return [{ guard, target, actions: [act("record", { step: step.name, phase: "failed" }), act("stop", { outcome: "failed" })] }];
+      return [
+        {
+          guard,
+          target,
+          actions: [act("record", { step: step.name, phase: "failed" }), act("stop", { outcome: "failed" })],
+        },
+      ];
     }
   }
 }
@@ -248,7 +285,10 @@ function waitingState(plan: Plan, step: PlanStep, over: (phase: string) => reado
   const late =
     step.onTimeout === "continue"
       ? [{ guard: due, target: "completed", actions: [close, ...over("completed")] }]
-      : failures(plan, step, due, over).map((transition) => ({ ...transition, actions: [close, ...(transition.actions ?? [])] }));
+      : failures(plan, step, due, over).map((transition) => ({
+          ...transition,
+          actions: [close, ...(transition.actions ?? [])],
+        }));
   return {
     tags: ["waiting"],
     meta: { ...params, phase: "waiting" },
@@ -287,8 +327,12 @@ function undoState(step: PlanStep): StateConfig {
         meta: { undo: step.name, phase: "running" },
         entry: [act("startUndo", params)],
         on: {
-          "undo.done": [{ guard: answers, target: "undone", actions: [act("recordUndo", { ...params, undo: "done" })] }],
-          "undo.failed": [{ guard: answers, target: "failed", actions: [act("recordUndo", { ...params, undo: "failed" })] }],
+          "undo.done": [
+            { guard: answers, target: "undone", actions: [act("recordUndo", { ...params, undo: "done" })] },
+          ],
+          "undo.failed": [
+            { guard: answers, target: "failed", actions: [act("recordUndo", { ...params, undo: "failed" })] },
+          ],
           "undo.none": [{ guard: act("isStep", params), target: "not_needed" }],
         },
       },
@@ -301,7 +345,9 @@ function undoState(step: PlanStep): StateConfig {
 
 /** The steps that have an undo, in the shape of the forward tree; strictly in series for a chain and inside irreducible groups. */
 function undoTree(plan: Plan): Tree | undefined {
-  const undoable = new Set(plan.steps.filter((step) => step.kind === "task" && step.compensate).map((step) => step.name));
+  const undoable = new Set(
+    plan.steps.filter((step) => step.kind === "task" && step.compensate).map((step) => step.name),
+  );
   if (undoable.size === 0) return undefined;
   const inSeries = (names: readonly string[]): Tree | undefined => {
     const parts = names.filter((name) => undoable.has(name)).map((step): Tree => ({ kind: "step", step }));
@@ -337,10 +383,14 @@ function build(tree: Tree, leaf: (step: string, group?: Group) => StateConfig, r
     const parts = tree.steps.map((step): Tree => ({ kind: "step", step }));
     return { type: "parallel", states: named(parts, (part) => leaf((part as { step: string }).step, group)) };
   }
-  if (tree.kind === "parallel") return { type: "parallel", states: named(tree.parts, (part) => build(part, leaf, reversed)) };
+  if (tree.kind === "parallel")
+    return { type: "parallel", states: named(tree.parts, (part) => build(part, leaf, reversed)) };
   const parts = reversed ? tree.parts.toReversed() : tree.parts;
   const states = Object.entries(named(parts, (part) => build(part, leaf, reversed)));
-  const linked = states.map(([key, state], index): [string, StateConfig] => [key, { ...state, onDone: [{ target: states[index + 1]?.[0] ?? "done" }] }]);
+  const linked = states.map(([key, state], index): [string, StateConfig] => [
+    key,
+    { ...state, onDone: [{ target: states[index + 1]?.[0] ?? "done" }] },
+  ]);
   return { initial: states[0]?.[0] ?? "done", states: Object.fromEntries([...linked, ["done", { type: "final" }]]) };
 }
 

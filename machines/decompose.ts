@@ -76,7 +76,9 @@ export function decompose(plan: Plan): Tree {
   for (const step of plan.steps) {
     const position = positions.get(step.name);
     if (position === undefined) continue;
-    direct[position] = [...new Set(step.dependsOn)].map((name) => positions.get(name) ?? -1).filter((other) => other >= 0);
+    direct[position] = [...new Set(step.dependsOn)]
+      .map((name) => positions.get(name) ?? -1)
+      .filter((other) => other >= 0);
   }
   for (const [position, own] of ancestors.entries()) {
     for (const other of direct[position] ?? []) {

@@ -10,11 +10,24 @@ export type RunEvent =
   /** The step failed for good. `outcome` says whether its effects may have happened (never: `PermanentError`). */
   | { readonly type: "step.failed"; readonly step: string; readonly generation: number; readonly outcome: Outcome }
   /** The handler waits for a signal inside itself; `wake` counts how often it was woken before. */
-  | { readonly type: "step.waiting"; readonly step: string; readonly generation: number; readonly wake: number; readonly signal: string; readonly timeoutMs: number }
+  | {
+      readonly type: "step.waiting";
+      readonly step: string;
+      readonly generation: number;
+      readonly wake: number;
+      readonly signal: string;
+      readonly timeoutMs: number;
+    }
   /** A signal was given to the open wait of exactly this step, generation and wake. */
   | { readonly type: "signal.received"; readonly step: string; readonly generation: number; readonly wake: number }
   /** A durable timer is due. It counts only for the step, generation and wake that started it. */
-  | { readonly type: "timer.due"; readonly timer: "delay" | "deadline"; readonly step: string; readonly generation: number; readonly wake: number }
+  | {
+      readonly type: "timer.due";
+      readonly timer: "delay" | "deadline";
+      readonly step: string;
+      readonly generation: number;
+      readonly wake: number;
+    }
   /** The answer to a `fence` command: the forward task can never start again; `outcome` says whether it had begun. */
   | { readonly type: "step.fenced"; readonly step: string; readonly generation: number; readonly outcome: Outcome }
   | { readonly type: "undo.done"; readonly step: string; readonly generation: number }

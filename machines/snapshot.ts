@@ -6,7 +6,15 @@ import type { Outcome } from "./events.ts";
 export type PersistedSnapshot = { readonly [member: string]: unknown };
 
 /** The eight words that buquet knows for a run. */
-export type RunStatus = "pending" | "running" | "waiting_signal" | "compensating" | "paused" | "completed" | "failed" | "cancelled";
+export type RunStatus =
+  | "pending"
+  | "running"
+  | "waiting_signal"
+  | "compensating"
+  | "paused"
+  | "completed"
+  | "failed"
+  | "cancelled";
 
 /** The true state of a step, in our own words; the wire knows five of them. */
 export type StepPhase =

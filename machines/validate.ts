@@ -17,7 +17,11 @@ export interface PlanProblem {
   readonly steps: readonly string[];
 }
 
-const quoted = (names: readonly string[]): string => names.slice(0, 10).map((name) => JSON.stringify(name)).join(", ");
+const quoted = (names: readonly string[]): string =>
+  names
+    .slice(0, 10)
+    .map((name) => JSON.stringify(name))
+    .join(", ");
 
 /** Every problem of a plan; none when it can be compiled. */
 export function validatePlan(plan: Plan): readonly PlanProblem[] {
@@ -35,7 +39,8 @@ export function validatePlan(plan: Plan): readonly PlanProblem[] {
 function* nameProblems(plan: Plan): Generator<PlanProblem> {
   const names = new Set<string>();
   for (const { name } of plan.steps) {
-    if (names.has(name)) yield { kind: "duplicate", message: `two steps are named ${JSON.stringify(name)}`, steps: [name] };
+    if (names.has(name))
+      yield { kind: "duplicate", message: `two steps are named ${JSON.stringify(name)}`, steps: [name] };
     names.add(name);
   }
   for (const step of plan.steps) {
@@ -50,11 +55,15 @@ function* nameProblems(plan: Plan): Generator<PlanProblem> {
 function limitProblems(plan: Plan): readonly PlanProblem[] {
   const names = plan.steps.map((step) => step.name);
   const limit = (message: string, steps: readonly string[]): PlanProblem[] => [{ kind: "limit", message, steps }];
-  if (names.length > MAX_STEPS) return limit(`it has ${names.length} steps, more than ${MAX_STEPS}; split it into several workflows`, names);
+  if (names.length > MAX_STEPS)
+    return limit(`it has ${names.length} steps, more than ${MAX_STEPS}; split it into several workflows`, names);
   const tree = decompose(plan);
   const group = largestGroup(tree);
   if (group.length > MAX_GROUP) {
-    return limit(`the ${group.length} steps around ${quoted(group)} are too entangled (more than ${MAX_GROUP}); a step that all of them wait for cuts the knot`, group);
+    return limit(
+      `the ${group.length} steps around ${quoted(group)} are too entangled (more than ${MAX_GROUP}); a step that all of them wait for cuts the knot`,
+      group,
+    );
   }
   const width = widthOf(tree);
   if (width > MAX_WIDTH) return limit(`${width} steps could be live at once, more than ${MAX_WIDTH}`, names);

@@ -6,7 +6,14 @@ import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
 import { WorkflowError } from "./errors.ts";
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 /** Ten years. */
 const LONGEST_MS = 315_360_000_000;
 
@@ -16,9 +23,17 @@ const LONGEST_MS = 315_360_000_000;
  */
 export function parseDuration(value: string | number): number {
   const match = typeof value === "string" ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(value.trim()) : undefined;
-  const ms = typeof value === "number" ? value : match == null ? Number.NaN : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);
+  const ms =
+    typeof value === "number"
+      ? value
+      : match == null
+        ? Number.NaN
+        : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);
   if (!Number.isFinite(ms) || ms < 0 || ms > LONGEST_MS) {
-    throw new WorkflowError("invalid", `${JSON.stringify(value)} is not a duration; write "250ms", "30s", "5m", "2h", "7d", "1w" or milliseconds, up to ten years`);
+    throw new WorkflowError(
+      "invalid",
+      `${JSON.stringify(value)} is not a duration; write "250ms", "30s", "5m", "2h", "7d", "1w" or milliseconds, up to ten years`,
+    );
   }
   return ms;
 }
@@ -31,7 +46,11 @@ export interface SettingsSource {
   readonly readFile?: (path: string) => string | undefined;
 }
 
-const connectionSchema = z.looseObject({ bucket: z.string().optional(), region: z.string().optional(), endpoint: z.string().optional() });
+const connectionSchema = z.looseObject({
+  bucket: z.string().optional(),
+  region: z.string().optional(),
+  endpoint: z.string().optional(),
+});
 const configSchema = z.looseObject({
   default: connectionSchema.optional(),
   profiles: z.record(z.string(), connectionSchema).optional(),
@@ -64,9 +83,15 @@ function filled(value: string | undefined): string | undefined {
 }
 
 function readConnection(source: SettingsSource, env: Readonly<Record<string, string | undefined>>): Connection {
-  const read = source.readFile ?? ((path: string): string | undefined => (existsSync(path) ? readFileSync(path, "utf8") : undefined));
+  const read =
+    source.readFile ??
+    ((path: string): string | undefined => (existsSync(path) ? readFileSync(path, "utf8") : undefined));
   const profile = filled(env["BUQUET_PROFILE"]);
-  const paths = [join(homedir(), ".config", "buquet", "config.toml"), ".buquet.toml", ...(filled(env["BUQUET_CONFIG"]) === undefined ? [] : [filled(env["BUQUET_CONFIG"]) as string])];
+  const paths = [
+    join(homedir(), ".config", "buquet", "config.toml"),
+    ".buquet.toml",
+    ...(filled(env["BUQUET_CONFIG"]) === undefined ? [] : [filled(env["BUQUET_CONFIG"]) as string]),
+  ];
   let connection: Connection = {};
   let profileFound = profile === undefined;
   for (const path of paths) {
@@ -79,7 +104,11 @@ function readConnection(source: SettingsSource, env: Readonly<Record<string, str
     profileFound = true;
     connection = { ...connection, ...chosen };
   }
-  if (!profileFound) throw new WorkflowError("invalid", `BUQUET_PROFILE names ${JSON.stringify(profile)}, which no config file has under [profiles]`);
+  if (!profileFound)
+    throw new WorkflowError(
+      "invalid",
+      `BUQUET_PROFILE names ${JSON.stringify(profile)}, which no config file has under [profiles]`,
+    );
   return connection;
 }
 
@@ -87,6 +116,10 @@ function parseConfig(path: string, text: string): z.infer<typeof configSchema> {
   try {
     return configSchema.parse(parseToml(text));
   } catch (error) {
-    throw new WorkflowError("invalid", `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new WorkflowError(
+      "invalid",
+      `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
 }

@@ -49,7 +49,8 @@ export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
 /** A pending task of ours that is due later than a minute from now. */
-export const dueKey = (taskId: string, availableAt: number): string => `${DUE_PREFIX}${minuteOf(availableAt)}/${taskId}`;
+export const dueKey = (taskId: string, availableAt: number): string =>
+  `${DUE_PREFIX}${minuteOf(availableAt)}/${taskId}`;
 /** A stored plan; runs name it by its hash (`sha256:` and hex; the colon is left out of the key). */
 export const planKey = (planHash: string): string => `${OWN_PREFIX}plans/${planHash.replace(":", "-")}.json`;
 /** What the workers serve under a workflow name: hashes and the schema of the input. */
@@ -62,5 +63,7 @@ export function parseIndexKey(key: string): { readonly minute: string; readonly 
   const parts = key.split("/");
   const id = parts.at(-1);
   const minute = parts.at(-2);
-  return id !== undefined && minute !== undefined && /^-?\d{9,10}$/.test(minute) && id !== "" ? { minute, id } : undefined;
+  return id !== undefined && minute !== undefined && /^-?\d{9,10}$/.test(minute) && id !== ""
+    ? { minute, id }
+    : undefined;
 }

@@ -16,7 +16,8 @@ export function nameProblem(name: string): string | undefined {
 
 function check(what: string, name: string): void {
   const problem = nameProblem(name);
-  if (problem !== undefined) throw new WorkflowError("invalid", `${what} ${JSON.stringify(name)} cannot be used: ${problem}`);
+  if (problem !== undefined)
+    throw new WorkflowError("invalid", `${what} ${JSON.stringify(name)} cannot be used: ${problem}`);
 }
 
 /** @throws {WorkflowError} `invalid` with the reason */

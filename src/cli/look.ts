@@ -39,7 +39,12 @@ export async function showSteps(id: string, options: CommonOptions): Promise<voi
 
 /** `list`. */
 export async function listRuns(
-  options: CommonOptions & { readonly type?: string; readonly status?: string; readonly prefix?: string; readonly limit?: number },
+  options: CommonOptions & {
+    readonly type?: string;
+    readonly status?: string;
+    readonly prefix?: string;
+    readonly limit?: number;
+  },
 ): Promise<void> {
   await using session = await openSession(options);
   const views: RunView[] = [];
@@ -51,7 +56,12 @@ export async function listRuns(
   };
   for await (const view of session.client.list(filter)) views.push(view);
   if (options.json === true) return printJson(views.map(json));
-  print(table(["RUN", "WORKFLOW", "STATUS", "NOW", "UPDATED"], views.map((view) => [view.id, view.type, coloured(view.status), view.currentSteps.join(", "), view.updatedAt])));
+  print(
+    table(
+      ["RUN", "WORKFLOW", "STATUS", "NOW", "UPDATED"],
+      views.map((view) => [view.id, view.type, coloured(view.status), view.currentSteps.join(", "), view.updatedAt]),
+    ),
+  );
 }
 
 /** `watch`: a line for each change until the run is over. */

@@ -11,7 +11,10 @@ const cli = cac("buquet-workflow");
 
 const common = (command: ReturnType<typeof cli.command>): ReturnType<typeof cli.command> =>
   command
-    .option("--store <url>", "Bucket or folder: file:path, s3://bucket?endpoint=… (default: environment, .buquet.toml, else file:.buquet)")
+    .option(
+      "--store <url>",
+      "Bucket or folder: file:path, s3://bucket?endpoint=… (default: environment, .buquet.toml, else file:.buquet)",
+    )
     .option("--workflows <module>", "Module that exports workflows (repeatable)")
     .option("--json", "Print JSON");
 
@@ -25,7 +28,7 @@ common(cli.command("start <workflow> [input]", "Start a run; the input is JSON")
   .option("--id <id>", "Id of the run (default: wf- and a ULID)")
   .option("--wait", "Wait until it is over")
   .option("--version <label>", "Not there yet: a version label for the run")
-  .example("  buquet-workflow start order_fulfillment '{\"order_id\":\"123\"}' --wait")
+  .example('  buquet-workflow start order_fulfillment \'{"order_id":"123"}\' --wait')
   .action(startCommand);
 common(cli.command("status <id>", "Show a run, and why it does not move")).action(showStatus);
 common(cli.command("steps <id>", "Show the steps of a run")).action(showSteps);
@@ -37,7 +40,7 @@ common(cli.command("list", "List runs"))
   .action(listRuns);
 common(cli.command("watch <id>", "Follow a run until it is over")).action(watchRun);
 common(cli.command("signal <id> <name> [payload]", "Send a signal; the payload is JSON"))
-  .example("  buquet-workflow signal wf-1 approval '{\"approver\":\"manager@example.com\"}'")
+  .example('  buquet-workflow signal wf-1 approval \'{"approver":"manager@example.com"}\'')
   .action(signalRun);
 common(cli.command("cancel <id>", "Stop a run and undo what it did"))
   .option("--reason <text>", "Why")
@@ -66,7 +69,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     cli.parse([...argv], { run: false });
     if (cli.matchedCommand === undefined) {
       if (cli.options["help"] === true || cli.options["version"] === true) return;
-      if (cli.args.length > 0) fail(`there is no command ${JSON.stringify(cli.args[0])}; see buquet-workflow --help`, 2);
+      if (cli.args.length > 0)
+        fail(`there is no command ${JSON.stringify(cli.args[0])}; see buquet-workflow --help`, 2);
       cli.outputHelp();
       process.exitCode = 2;
       return;

@@ -41,7 +41,13 @@ export async function runWorker(
 
 /** `sweeper`: sweeps once or for ever. */
 export async function runSweeper(
-  options: CommonOptions & { readonly interval?: number; readonly once?: boolean; readonly report?: boolean; readonly prefix?: string; readonly limit?: number },
+  options: CommonOptions & {
+    readonly interval?: number;
+    readonly once?: boolean;
+    readonly report?: boolean;
+    readonly prefix?: string;
+    readonly limit?: number;
+  },
 ): Promise<void> {
   await using session = await openSession(options);
   const stop = new AbortController();
@@ -54,7 +60,13 @@ export async function runSweeper(
     });
     if (options.json === true) printJson(swept);
     else if (swept.length === 0) print("nothing is due");
-    else print(table(["RUN", "STATUS", "ACTION"], swept.map((run) => [run.runId, coloured(run.status), run.action])));
+    else
+      print(
+        table(
+          ["RUN", "STATUS", "ACTION"],
+          swept.map((run) => [run.runId, coloured(run.status), run.action]),
+        ),
+      );
     if (options.once === true || options.report === true) return;
     await session.handle.context.host.clock.sleep(Number(options.interval ?? 300) * 1000, { signal: stop.signal });
     if (stop.signal.aborted) return;
@@ -76,11 +88,26 @@ export async function runDoctor(options: CommonOptions): Promise<void> {
     }
   }
   const failed = results.filter((result) => !result.ok);
-  if (options.json === true) printJson({ store: store.url, versions: store.capabilities.versions, safe: failed.length === 0, results });
+  if (options.json === true)
+    printJson({ store: store.url, versions: store.capabilities.versions, safe: failed.length === 0, results });
   else {
-    print(table(["CHECK", "RESULT"], results.map((result) => [result.name, result.ok ? coloured("completed") : `${coloured("failed")} ${result.reason}`])));
-    print(store.capabilities.versions ? "versions: kept" : "versions: not kept; history and time travel are not there, foreign writers cost certainty");
-    print(failed.length === 0 ? `${store.url} is safe to use` : `${store.url} is NOT safe: ${failed.length} checks failed`);
+    print(
+      table(
+        ["CHECK", "RESULT"],
+        results.map((result) => [
+          result.name,
+          result.ok ? coloured("completed") : `${coloured("failed")} ${result.reason}`,
+        ]),
+      ),
+    );
+    print(
+      store.capabilities.versions
+        ? "versions: kept"
+        : "versions: not kept; history and time travel are not there, foreign writers cost certainty",
+    );
+    print(
+      failed.length === 0 ? `${store.url} is safe to use` : `${store.url} is NOT safe: ${failed.length} checks failed`,
+    );
   }
   if (failed.length > 0) process.exitCode = 1;
 }

@@ -30,9 +30,14 @@ function widthOf(text: string): number {
 
 /** Rows under a header, in columns as wide as they need. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => widthOf(row[column] ?? ""))));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => widthOf(row[column] ?? ""))),
+  );
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)))).join("  ").trimEnd();
+    cells
+      .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
+      .join("  ")
+      .trimEnd();
   return [pc.bold(line(header)), ...rows.map(line)].join("\n");
 }
 

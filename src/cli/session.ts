@@ -23,7 +23,11 @@ export interface Session extends AsyncDisposable {
 
 /** Opens what the options name. Log lines go to standard error. */
 export async function openSession(options: CommonOptions): Promise<Session> {
-  const logger = createLogger({ level: "info", format: options.json === true ? "json" : "text", write: (line) => process.stderr.write(`${line}\n`) });
+  const logger = createLogger({
+    level: "info",
+    format: options.json === true ? "json" : "text",
+    write: (line) => process.stderr.write(`${line}\n`),
+  });
   const workflows = await loadWorkflows(options.workflows);
   const handle = await connect(options.store, { host: nodeHost({ logger }) });
   const client = new WorkflowClient(handle, { workflows });
@@ -35,7 +39,11 @@ async function loadWorkflows(named: string | readonly string[] | undefined): Pro
   const found: AnyWorkflow[] = [];
   for (const name of modules) {
     const loaded = (await import(pathToFileURL(resolve(name)).href).catch((error: unknown) => {
-      throw new WorkflowError("invalid", `${name} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new WorkflowError(
+        "invalid",
+        `${name} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
     })) as Record<string, unknown>;
     found.push(...Object.values(loaded).flat().filter(isWorkflow));
   }
@@ -55,6 +63,10 @@ export function parseArgument(what: string, text: string | undefined): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new WorkflowError("invalid", `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new WorkflowError(
+      "invalid",
+      `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
 }

@@ -11,10 +11,19 @@ export interface StartCommandOptions extends CommonOptions {
 }
 
 /** `start`: prints the id of the run; with `--wait` its end. */
-export async function startCommand(workflow: string, input: string | undefined, options: StartCommandOptions): Promise<void> {
-  if (typeof options.version === "string") throw new WorkflowError("invalid", "--version is not there yet; runs follow the plan that is served");
+export async function startCommand(
+  workflow: string,
+  input: string | undefined,
+  options: StartCommandOptions,
+): Promise<void> {
+  if (typeof options.version === "string")
+    throw new WorkflowError("invalid", "--version is not there yet; runs follow the plan that is served");
   await using session = await openSession(options);
-  const run = await session.client.start(workflow, parseArgument("the input", input), options.id === undefined ? {} : { id: options.id });
+  const run = await session.client.start(
+    workflow,
+    parseArgument("the input", input),
+    options.id === undefined ? {} : { id: options.id },
+  );
   if (options.wait !== true) {
     if (options.json === true) printJson({ id: run.id });
     else print(run.id);
@@ -27,7 +36,12 @@ export async function startCommand(workflow: string, input: string | undefined, 
 }
 
 /** `signal`: prints the id of the signal. */
-export async function signalRun(id: string, name: string, payload: string | undefined, options: CommonOptions): Promise<void> {
+export async function signalRun(
+  id: string,
+  name: string,
+  payload: string | undefined,
+  options: CommonOptions,
+): Promise<void> {
   await using session = await openSession(options);
   const signal = await session.client.signal(id, name, parseArgument("the payload", payload));
   if (options.json === true) printJson({ id: signal });
@@ -41,7 +55,10 @@ export async function cancelRun(
 ): Promise<void> {
   await using session = await openSession(options);
   const { reason } = options;
-  await session.client.cancel(id, { compensate: options.compensate ?? true, ...(reason === undefined ? {} : { reason }) });
+  await session.client.cancel(id, {
+    compensate: options.compensate ?? true,
+    ...(reason === undefined ? {} : { reason }),
+  });
   done(id, "cancel", options);
 }
 
@@ -53,8 +70,12 @@ export async function pauseRun(id: string, options: CommonOptions & { readonly r
 }
 
 /** `resume`. */
-export async function resumeRun(id: string, options: CommonOptions & { readonly forceVersion?: boolean }): Promise<void> {
-  if (options.forceVersion === true) throw new WorkflowError("invalid", "--force-version is not there yet; serve the definition that the run follows");
+export async function resumeRun(
+  id: string,
+  options: CommonOptions & { readonly forceVersion?: boolean },
+): Promise<void> {
+  if (options.forceVersion === true)
+    throw new WorkflowError("invalid", "--force-version is not there yet; serve the definition that the run follows");
   await using session = await openSession(options);
   await session.client.resume(id);
   done(id, "resume", options);

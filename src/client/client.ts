@@ -1,7 +1,13 @@
 /** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
 import { parseDuration } from "../config.ts";
 import type { AnyWorkflow, InputArgument, OutputOf } from "../define/workflow.ts";
-import { RunNotFoundError, TimeoutError, WorkflowCancelledError, WorkflowError, WorkflowFailedError } from "../errors.ts";
+import {
+  RunNotFoundError,
+  TimeoutError,
+  WorkflowCancelledError,
+  WorkflowError,
+  WorkflowFailedError,
+} from "../errors.ts";
 import { signalKey, stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
 import { createTask } from "../queue/submit.ts";
@@ -134,7 +140,10 @@ export class WorkflowClient {
     const programs = definition === undefined ? this.#programs : this.#programsOf(definition);
     const program = await programs.byName(name);
     if (program === undefined) {
-      throw new WorkflowError("invalid", `no workflow ${JSON.stringify(name)} is known here or was ever served on ${store.url}; pass its definition to the client, or start a worker that serves it`);
+      throw new WorkflowError(
+        "invalid",
+        `no workflow ${JSON.stringify(name)} is known here or was ever served on ${store.url}; pass its definition to the client, or start a worker that serves it`,
+      );
     }
     if (!this.#published.has(program.planHash)) {
       await programs.publishPlan(name);
@@ -184,12 +193,15 @@ export class WorkflowClient {
    */
   async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
     const view = await this.wait(id, options);
-    if (view.status === "failed") throw new WorkflowFailedError(id, `run ${id} failed: ${view.error?.message ?? "no reason given"}`, view.error);
-    if (view.status === "cancelled") throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
+    if (view.status === "failed")
+      throw new WorkflowFailedError(id, `run ${id} failed: ${view.error?.message ?? "no reason given"}`, view.error);
+    if (view.status === "cancelled")
+      throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
     const workflow = definition ?? this.#workflows.get(view.type);
     const results = Object.fromEntries(Object.entries(view.steps).map(([name, step]) => [name, step.result ?? null]));
     if (workflow?.output !== undefined) return workflow.output(results);
-    const program = view.record.machine === undefined ? undefined : await this.#programs.byHash(view.record.machine.plan_hash);
+    const program =
+      view.record.machine === undefined ? undefined : await this.#programs.byHash(view.record.machine.plan_hash);
     const plan = workflow?.plan ?? program?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
@@ -198,7 +210,8 @@ export class WorkflowClient {
   /** Every state of the run that is seen, from now until it is over. Ends without the last one when the time is up. */
   async *watch(id: string, options: WaitForRunOptions = {}): AsyncGenerator<RunView> {
     const { clock } = this.#handle.context.host;
-    const deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
+    const deadline =
+      options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
     let seen = "";
     let askMs = FIRST_ASK_MS;
     for (;;) {
@@ -233,7 +246,8 @@ export class WorkflowClient {
   async signal(id: string, name: string, payload: unknown): Promise<string> {
     checkSignalName(name);
     const record = await this.#record(id);
-    if (isOver(record.status)) throw new WorkflowError("invalid", `run ${id} is ${record.status}; it takes no signals any more`);
+    if (isOver(record.status))
+      throw new WorkflowError("invalid", `run ${id} is ${record.status}; it takes no signals any more`);
     const given = await this.#checkPayload(record, name, payload);
     const { host, store } = this.#handle.context;
     // Two signals of one sender never have the same time, and a later one never sorts before an earlier one.
@@ -250,12 +264,20 @@ export class WorkflowClient {
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
   cancel(id: string, options: CancelOptions = {}): Promise<void> {
     const { reason } = options;
-    return this.#command(id, { type: "cancel", compensate: options.compensate ?? true, ...(reason === undefined ? {} : { reason }) }, options);
+    return this.#command(
+      id,
+      { type: "cancel", compensate: options.compensate ?? true, ...(reason === undefined ? {} : { reason }) },
+      options,
+    );
   }
 
   /** Lets running handlers end and starts nothing new, until `resume`. */
   pause(id: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(id, { type: "pause", ...(options.reason === undefined ? {} : { reason: options.reason }) }, options);
+    return this.#command(
+      id,
+      { type: "pause", ...(options.reason === undefined ? {} : { reason: options.reason }) },
+      options,
+    );
   }
 
   /** Goes on after a pause; held steps are tried again. */
@@ -270,7 +292,11 @@ export class WorkflowClient {
 
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
   terminate(id: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(id, { type: "terminate", ...(options.reason === undefined ? {} : { reason: options.reason }) }, options);
+    return this.#command(
+      id,
+      { type: "terminate", ...(options.reason === undefined ? {} : { reason: options.reason }) },
+      options,
+    );
   }
 
   /** Runs in the bucket, by id. */
@@ -291,12 +317,19 @@ export class WorkflowClient {
   async *#ids(prefix: string): AsyncGenerator<string> {
     let after: string | undefined;
     for (;;) {
-      const page = await this.#handle.context.store.list(WORKFLOW_PREFIX + prefix, { limit: 1000, ...(after === undefined ? {} : { after }) });
+      const page = await this.#handle.context.store.list(WORKFLOW_PREFIX + prefix, {
+        limit: 1000,
+        ...(after === undefined ? {} : { after }),
+      });
       let previous: string | undefined;
       for (const { key } of page.objects) {
         const id = key.slice(WORKFLOW_PREFIX.length).split("/")[0];
         if (id === undefined || id === previous) continue;
-        if (after !== undefined && `${WORKFLOW_PREFIX}${id}/` === after.slice(0, WORKFLOW_PREFIX.length + id.length + 1)) continue;
+        if (
+          after !== undefined &&
+          `${WORKFLOW_PREFIX}${id}/` === after.slice(0, WORKFLOW_PREFIX.length + id.length + 1)
+        )
+          continue;
         previous = id;
         yield id;
       }
@@ -345,7 +378,10 @@ export class WorkflowClient {
     const declared = program?.machine.plan.signals;
     const isNode = program?.machine.plan.steps.some((step) => step.kind === "signal" && step.name === name) ?? false;
     if (declared !== undefined && !isNode && !declared.includes(name)) {
-      throw new WorkflowError("invalid", `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`);
+      throw new WorkflowError(
+        "invalid",
+        `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`,
+      );
     }
     const schema = this.#workflows.get(record.type)?.signalSchemas.get(name);
     if (schema === undefined) {
@@ -353,7 +389,11 @@ export class WorkflowClient {
       return payload ?? null;
     }
     const parsed = await schema.safeParseAsync(payload);
-    if (!parsed.success) throw new WorkflowError("invalid", `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`);
+    if (!parsed.success)
+      throw new WorkflowError(
+        "invalid",
+        `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`,
+      );
     checkValue("the payload", parsed.data);
     return parsed.data ?? null;
   }
@@ -371,7 +411,10 @@ async function checkInput(definition: AnyWorkflow, input: unknown): Promise<unkn
   if (definition.inputSchema === undefined) return input ?? null;
   const parsed = await definition.inputSchema.safeParseAsync(input);
   if (!parsed.success) {
-    throw new WorkflowError("invalid", `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`);
+    throw new WorkflowError(
+      "invalid",
+      `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`,
+    );
   }
   return parsed.data ?? null;
 }
@@ -381,6 +424,9 @@ function checkValue(what: string, value: unknown): void {
   if (problem !== undefined) throw new WorkflowError("invalid", `${what} is not JSON: ${problem}`);
   const { length } = JSON.stringify(value ?? null);
   if (length > MAX_VALUE_LENGTH) {
-    throw new WorkflowError("invalid", `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`);
+    throw new WorkflowError(
+      "invalid",
+      `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`,
+    );
   }
 }

@@ -67,7 +67,11 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
 }
 
 /** Wraps a store of your own. */
-export function handleOf(store: ObjectStore, host: Host, options: Pick<ConnectOptions, "skewMarginMs"> = {}): QueueHandle {
+export function handleOf(
+  store: ObjectStore,
+  host: Host,
+  options: Pick<ConnectOptions, "skewMarginMs"> = {},
+): QueueHandle {
   const context: QueueContext = { store, host, skewMarginMs: options.skewMarginMs ?? DEFAULT_SKEW_MARGIN_MS };
   const events = new ProcessEvents();
   const close = (): Promise<void> => store[Symbol.asyncDispose]();

@@ -13,7 +13,8 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
   const { store } = handle.context;
   const reasons: string[] = [];
   const { machine } = record;
-  if (machine === undefined) return ["a foreign writer dropped the machine part of the record; the next worker that looks rebuilds it"];
+  if (machine === undefined)
+    return ["a foreign writer dropped the machine part of the record; the next worker that looks rebuilds it"];
   const serving = (await listServing(store, store.time().latest)).flatMap((worker) => worker.workflows);
   const same = serving.filter((workflow) => workflow.name === record.type);
   if (same.length === 0) reasons.push(`no worker that was seen in the last minute serves ${record.type}`);
@@ -27,13 +28,16 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
     const task = await getTask(handle.context, id);
     const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
     if (task === undefined) reasons.push(`${what} has no task yet`);
-    else if (task.status === "running") reasons.push(`${what} is leased by ${task.worker_id ?? "somebody"} until ${String(task.lease_expires_at)}`);
+    else if (task.status === "running")
+      reasons.push(`${what} is leased by ${task.worker_id ?? "somebody"} until ${String(task.lease_expires_at)}`);
     else reasons.push(`${what} is ${task.status} on the queue, available at ${String(task.available_at)}`);
   }
-  for (const timer of machine.timers) reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
+  for (const timer of machine.timers)
+    reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
   const program = await new StoredPrograms(store, handle.context.host, []).byHash(machine.plan_hash);
   if (program !== undefined) {
-    for (const wait of project(program.machine, machine.snapshot).waits) reasons.push(`step ${wait.step} waits for signal ${wait.signal}`);
+    for (const wait of project(program.machine, machine.snapshot).waits)
+      reasons.push(`step ${wait.step} waits for signal ${wait.signal}`);
   }
   return reasons;
 }

@@ -2,14 +2,28 @@
 import type { Logger } from "../host/host.ts";
 
 /** Values that JSON can say. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue };
 
 /** What a result type must be to be JSON; anything else becomes `never`, which does not compile. Plain `undefined` is stored as null. */
 export type JsonResult<T> = T extends undefined | void ? T : JsonMember<T>;
 
 type JsonMember<T> = T extends string | number | boolean | null
   ? T
-  : T extends bigint | symbol | undefined | ((...args: never[]) => unknown) | Date | Map<unknown, unknown> | Set<unknown> | RegExp
+  : T extends
+        | bigint
+        | symbol
+        | undefined
+        | ((...args: never[]) => unknown)
+        | Date
+        | Map<unknown, unknown>
+        | Set<unknown>
+        | RegExp
     ? never
     : T extends object
       ? { [K in keyof T]: JsonMember<T[K]> }
@@ -50,13 +64,19 @@ export interface StepContext<Input, Results, Signals> {
    * Waits without holding a worker: the handler ends here and runs **again from its top** when the signal comes, and each payload that
    * was given is handed back in call order. Effects before it must be idempotent. `undefined`: the time is up.
    */
-  waitForSignal<N extends SignalName<Signals>>(name: N, options?: WaitForSignalOptions): Promise<SignalPayload<Signals, N> | undefined>;
+  waitForSignal<N extends SignalName<Signals>>(
+    name: N,
+    options?: WaitForSignalOptions,
+  ): Promise<SignalPayload<Signals, N> | undefined>;
   readonly log: Logger;
   readonly queue: StepQueue;
 }
 
 /** What an undo knows beside. */
-export interface UndoContext<Input, Results, Signals> extends Omit<StepContext<Input, Results, Signals>, "waitForSignal"> {
+export interface UndoContext<Input, Results, Signals> extends Omit<
+  StepContext<Input, Results, Signals>,
+  "waitForSignal"
+> {
   /** `unknown`: the step may or may not have happened, and has no result. */
   readonly outcome: "completed" | "unknown";
 }

@@ -47,33 +47,64 @@ interface WrittenSignal {
   readonly onFailure?: OnFailure;
 }
 
-const STEP_OPTIONS = new Set(["dependsOn", "retries", "retryPolicy", "timeout", "delay", "onFailure", "remote", "run", "compensate"]);
+const STEP_OPTIONS = new Set([
+  "dependsOn",
+  "retries",
+  "retryPolicy",
+  "timeout",
+  "delay",
+  "onFailure",
+  "remote",
+  "run",
+  "compensate",
+]);
 const SIGNAL_OPTIONS = new Set(["dependsOn", "schema", "timeout", "onTimeout", "onFailure"]);
-const POLICIES: ReadonlySet<unknown> = new Set([undefined, "fail_workflow", "pause_workflow", "continue", "compensate"]);
+const POLICIES: ReadonlySet<unknown> = new Set([
+  undefined,
+  "fail_workflow",
+  "pause_workflow",
+  "continue",
+  "compensate",
+]);
 
 function refuse(workflow: string, step: string, reason: string): never {
   throw new WorkflowError("invalid", `workflow ${JSON.stringify(workflow)}, step ${JSON.stringify(step)}: ${reason}`);
 }
 
-function checkOptions(workflow: string, name: string, written: object, known: ReadonlySet<string>, before: readonly StepDraft[]): void {
+function checkOptions(
+  workflow: string,
+  name: string,
+  written: object,
+  known: ReadonlySet<string>,
+  before: readonly StepDraft[],
+): void {
   checkStepName(name);
   const unknown = Object.keys(written).find((option) => !known.has(option));
-  if (unknown !== undefined) refuse(workflow, name, `there is no option ${JSON.stringify(unknown)}; there are ${[...known].join(", ")}`);
+  if (unknown !== undefined)
+    refuse(workflow, name, `there is no option ${JSON.stringify(unknown)}; there are ${[...known].join(", ")}`);
   const names = new Set(before.map((draft) => draft.plan.name));
   if (names.has(name)) refuse(workflow, name, "a step of this name is there already");
   const { dependsOn = [], onFailure } = written as WrittenStep;
   if (!Array.isArray(dependsOn)) refuse(workflow, name, "dependsOn is a list of step names");
   for (const other of dependsOn) {
-    if (!names.has(other)) refuse(workflow, name, `it depends on ${JSON.stringify(other)}, which is not a step written before it`);
+    if (!names.has(other))
+      refuse(workflow, name, `it depends on ${JSON.stringify(other)}, which is not a step written before it`);
   }
-  if (!POLICIES.has(onFailure)) refuse(workflow, name, `onFailure is ${JSON.stringify(onFailure)}; it is fail_workflow, pause_workflow, continue or compensate`);
+  if (!POLICIES.has(onFailure))
+    refuse(
+      workflow,
+      name,
+      `onFailure is ${JSON.stringify(onFailure)}; it is fail_workflow, pause_workflow, continue or compensate`,
+    );
 }
 
 function draftStep(workflow: string, name: string, written: WrittenStep, before: readonly StepDraft[]): StepDraft {
   checkOptions(workflow, name, written, STEP_OPTIONS, before);
   const { retries = DEFAULT_RETRIES, remote = false, run, compensate } = written;
-  if (!Number.isInteger(retries) || retries < 0 || retries > 1_000_000) refuse(workflow, name, `retries is ${String(retries)}; it is a whole number from 0`);
-  if (remote === (run !== undefined)) refuse(workflow, name, remote ? "a remote step has no handler here" : "it needs a handler: run");
+  if (!Number.isInteger(retries) || retries < 0 || retries > 1_000_000)
+    refuse(workflow, name, `retries is ${String(retries)}; it is a whole number from 0`);
+  if (remote === (run !== undefined))
+    refuse(workflow, name, remote ? "a remote step has no handler here" : "it needs a handler: run");
   if (run !== undefined && typeof run !== "function") refuse(workflow, name, "run is a function");
   if (compensate !== undefined && typeof compensate !== "function") refuse(workflow, name, "compensate is a function");
   const plan = {
@@ -95,7 +126,8 @@ function draftStep(workflow: string, name: string, written: WrittenStep, before:
 function draftSignal(workflow: string, name: string, written: WrittenSignal, before: readonly StepDraft[]): StepDraft {
   checkOptions(workflow, name, written, SIGNAL_OPTIONS, before);
   const { onTimeout = "fail" } = written;
-  if (onTimeout !== "fail" && onTimeout !== "continue") refuse(workflow, name, `onTimeout is fail or continue, not ${JSON.stringify(onTimeout)}`);
+  if (onTimeout !== "fail" && onTimeout !== "continue")
+    refuse(workflow, name, `onTimeout is fail or continue, not ${JSON.stringify(onTimeout)}`);
   const plan = {
     kind: "signal" as const,
     name,
@@ -125,13 +157,20 @@ function planOf(name: string, options: Options, drafts: readonly StepDraft[]): P
 function checkPlan(plan: Plan): Plan {
   const problems: readonly PlanProblem[] = validatePlan(plan);
   if (problems.length > 0) {
-    throw new WorkflowError("invalid", `workflow ${JSON.stringify(plan.name)} cannot work: ${problems.map((problem) => problem.message).join("; ")}`);
+    throw new WorkflowError(
+      "invalid",
+      `workflow ${JSON.stringify(plan.name)} cannot work: ${problems.map((problem) => problem.message).join("; ")}`,
+    );
   }
   return plan;
 }
 
 /** A definition; `step` and `signal` give a longer one. */
-export function makeDefinition(name: string, options: Options, drafts: readonly StepDraft[]): AnyWorkflow & {
+export function makeDefinition(
+  name: string,
+  options: Options,
+  drafts: readonly StepDraft[],
+): AnyWorkflow & {
   step(step: string, written: WrittenStep | ((context: unknown) => unknown)): AnyWorkflow;
   signal(step: string, written?: WrittenSignal): AnyWorkflow;
 } {
@@ -158,7 +197,11 @@ export function makeDefinition(name: string, options: Options, drafts: readonly 
       return definitionHash(this.plan.steps);
     },
     step: (step, written) =>
-      makeDefinition(name, options, [...drafts, draftStep(name, step, typeof written === "function" ? { run: written } : written, drafts)]),
-    signal: (step, written = {}) => makeDefinition(name, options, [...drafts, draftSignal(name, step, written, drafts)]),
+      makeDefinition(name, options, [
+        ...drafts,
+        draftStep(name, step, typeof written === "function" ? { run: written } : written, drafts),
+      ]),
+    signal: (step, written = {}) =>
+      makeDefinition(name, options, [...drafts, draftSignal(name, step, written, drafts)]),
   };
 }

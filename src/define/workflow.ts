@@ -77,16 +77,28 @@ export interface Workflow<In, Results, Signals> extends AnyWorkflow {
   /** Adds a step that depends on nothing. */
   step<const N extends string, R>(
     name: Fresh<Results, N>,
-    handler: (context: StepContext<In, Record<never, never>, Signals>) => Promise<R & JsonResult<R>> | (R & JsonResult<R>),
+    handler: (
+      context: StepContext<In, Record<never, never>, Signals>,
+    ) => Promise<R & JsonResult<R>> | (R & JsonResult<R>),
   ): Workflow<In, Results & Record<N, Stored<Awaited<R>>>, Signals>;
   /** Adds a step with options. */
-  step<const N extends string, R, const D extends keyof Results & string = never, const F extends OnFailure = "fail_workflow">(
+  step<
+    const N extends string,
+    R,
+    const D extends keyof Results & string = never,
+    const F extends OnFailure = "fail_workflow",
+  >(
     name: Fresh<Results, N>,
     options: StepOptions & {
       readonly dependsOn?: readonly D[];
       readonly onFailure?: F;
-      readonly run: (context: StepContext<In, Seen<Results, D>, Signals>) => Promise<R & JsonResult<R>> | (R & JsonResult<R>);
-      readonly compensate?: (context: UndoContext<In, Seen<Results, D>, Signals>, result: Awaited<R> | undefined) => unknown;
+      readonly run: (
+        context: StepContext<In, Seen<Results, D>, Signals>,
+      ) => Promise<R & JsonResult<R>> | (R & JsonResult<R>);
+      readonly compensate?: (
+        context: UndoContext<In, Seen<Results, D>, Signals>,
+        result: Awaited<R> | undefined,
+      ) => unknown;
     },
   ): Workflow<In, Results & Record<N, Visible<Awaited<R>, F>>, Signals>;
   /** Adds a step that another program on the bucket runs. */
@@ -112,7 +124,10 @@ export type InputOf<W> = W extends { readonly types?: { readonly input: infer In
 /** The output type of a workflow: results by step name. */
 export type OutputOf<W> = W extends { readonly types?: { readonly results: infer R } } ? Partial<R> : unknown;
 /** Arguments of a typed start. */
-export type InputArgument<W> = unknown extends InputOf<W> ? [input?: unknown, options?: { readonly id?: string }] : [input: InputOf<W>, options?: { readonly id?: string }];
+export type InputArgument<W> =
+  unknown extends InputOf<W>
+    ? [input?: unknown, options?: { readonly id?: string }]
+    : [input: InputOf<W>, options?: { readonly id?: string }];
 
 /**
  * Begins a workflow.
@@ -122,12 +137,21 @@ export function workflow<In = JsonValue, const S extends SchemaMap = Record<neve
   name: string,
   options: WorkflowOptions<In, S> = {},
 ): Workflow<In, Record<never, never>, PayloadsOf<S>> {
-  return makeDefinition(name, options as WorkflowOptions<unknown, SchemaMap>, []) as unknown as Workflow<In, Record<never, never>, PayloadsOf<S>>;
+  return makeDefinition(name, options as WorkflowOptions<unknown, SchemaMap>, []) as unknown as Workflow<
+    In,
+    Record<never, never>,
+    PayloadsOf<S>
+  >;
 }
 
 /** Begins a workflow whose steps are made in a loop or from data: nothing about them is known to the compiler. */
 export interface UntypedWorkflow extends AnyWorkflow {
-  step(name: string, handler: ((context: StepContext<JsonValue, Record<string, unknown>, Record<never, never>>) => unknown) | UntypedStepOptions): UntypedWorkflow;
+  step(
+    name: string,
+    handler:
+      | ((context: StepContext<JsonValue, Record<string, unknown>, Record<never, never>>) => unknown)
+      | UntypedStepOptions,
+  ): UntypedWorkflow;
   signal(name: string, options?: Readonly<Record<string, unknown>>): UntypedWorkflow;
 }
 
@@ -136,7 +160,10 @@ export interface UntypedStepOptions extends StepOptions {
   readonly dependsOn?: readonly string[];
   readonly remote?: boolean;
   readonly run?: (context: StepContext<JsonValue, Record<string, unknown>, Record<never, never>>) => unknown;
-  readonly compensate?: (context: UndoContext<JsonValue, Record<string, unknown>, Record<never, never>>, result: unknown) => unknown;
+  readonly compensate?: (
+    context: UndoContext<JsonValue, Record<string, unknown>, Record<never, never>>,
+    result: unknown,
+  ) => unknown;
 }
 
 /** Like `workflow`, for steps made in a loop or from data. */

@@ -25,12 +25,16 @@ export function createLogger(options: LoggerOptions): Logger {
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
       if (LEVELS.indexOf(level) < least) return;
-      options.write(options.format === "json" ? JSON.stringify({ level, message, ...fields }) : textLine(level, message, fields));
+      options.write(
+        options.format === "json" ? JSON.stringify({ level, message, ...fields }) : textLine(level, message, fields),
+      );
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 function textLine(level: LogLevel, message: string, fields: LogFields): string {
-  const pairs = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const pairs = Object.entries(fields).map(
+    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
   return [level.padEnd(5), message, ...pairs].join(" ");
 }

@@ -56,7 +56,10 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
   if (!options.accepts(task)) return { kind: "not_mine" };
   const claim = await takeLease(queue, task, read.etag, options, task.retry_count);
   if (claim === undefined) return { kind: "refused" };
-  await Promise.all([queue.store.delete(readyKey(taskId, availableAt)), queue.store.delete(dueKey(taskId, availableAt))]);
+  await Promise.all([
+    queue.store.delete(readyKey(taskId, availableAt)),
+    queue.store.delete(dueKey(taskId, availableAt)),
+  ]);
   return { kind: "claimed", claim };
 }
 
@@ -66,7 +69,11 @@ export interface TakeOverOptions extends LeaseOptions {
 }
 
 /** Takes a running task whose lease is over, by the slowest clock that may be true. */
-export async function takeOverTask(queue: QueueContext, taskId: string, options: TakeOverOptions): Promise<ClaimOutcome> {
+export async function takeOverTask(
+  queue: QueueContext,
+  taskId: string,
+  options: TakeOverOptions,
+): Promise<ClaimOutcome> {
   const read = await readDocument(queue.store, taskKey(taskId), taskCodec);
   if (read.kind === "missing") return { kind: "gone" };
   const task = read.value;

@@ -61,9 +61,18 @@ export function rescheduleClaim(queue: QueueContext, claim: Claim, delayMs: numb
   return requeue(queue, claim, delayMs, (task) => ({ reschedule_count: task.reschedule_count + 1 }));
 }
 
-async function requeue(queue: QueueContext, claim: Claim, delayMs: number, change: (task: TaskRecord) => Partial<TaskRecord>): Promise<FinishOutcome> {
+async function requeue(
+  queue: QueueContext,
+  claim: Claim,
+  delayMs: number,
+  change: (task: TaskRecord) => Partial<TaskRecord>,
+): Promise<FinishOutcome> {
   const availableAt = formatInstant(serverNow(queue) + Math.round(delayMs));
-  const task = await finish(queue, claim, (current) => ({ ...change(current), status: "pending", available_at: availableAt }));
+  const task = await finish(queue, claim, (current) => ({
+    ...change(current),
+    status: "pending",
+    available_at: availableAt,
+  }));
   if (task === undefined) return { kind: "lost" };
   await putWaitingKey(queue, task, false);
   return { kind: "finished" };

@@ -31,7 +31,13 @@ export async function checkLeases(queue: QueueContext, options: MonitorOptions):
   }
 }
 
-async function check(queue: QueueContext, key: string, minute: string, id: string, options: MonitorOptions): Promise<void> {
+async function check(
+  queue: QueueContext,
+  key: string,
+  minute: string,
+  id: string,
+  options: MonitorOptions,
+): Promise<void> {
   const read = await readDocument(queue.store, taskKey(id), taskCodec);
   if (read.kind === "missing" || isTaskOver(read.value)) {
     await queue.store.delete(key);

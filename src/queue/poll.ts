@@ -19,14 +19,17 @@ export class ReadyLister {
     const { store } = queue;
     const prefix = this.#turn < 0 ? READY_PREFIX : `${READY_PREFIX}${SHARDS[this.#turn % SHARDS.length] ?? "0"}/`;
     const page = await store.list(prefix);
-    if (this.#turn >= 0) this.#turn = this.#turn >= SHARDS.length - 1 && !page.truncated ? -1 : (this.#turn + 1) % SHARDS.length;
+    if (this.#turn >= 0)
+      this.#turn = this.#turn >= SHARDS.length - 1 && !page.truncated ? -1 : (this.#turn + 1) % SHARDS.length;
     else if (page.truncated) this.#turn = 0;
     const until = minuteOf(store.time().latest);
     const due = page.objects.flatMap(({ key }) => {
       const entry = parseIndexKey(key);
       return entry === undefined || entry.minute > until ? [] : [{ ...entry, key }];
     });
-    return due.toSorted((a, b) => (a.minute < b.minute ? -1 : a.minute > b.minute ? 1 : 0)).map(({ id, key: foundAt }) => ({ id, foundAt }));
+    return due
+      .toSorted((a, b) => (a.minute < b.minute ? -1 : a.minute > b.minute ? 1 : 0))
+      .map(({ id, key: foundAt }) => ({ id, foundAt }));
   }
 }
 

@@ -3,7 +3,16 @@ import { leaseKey, readyKey, taskKey } from "../keys.ts";
 import { createDocumentBytes, updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { repairIndex } from "./submit.ts";
-import { millisOf, newTask, type QueueContext, serverNow, taskCodec, type TaskRecord, type TaskSpec, type TaskStatus } from "./task.ts";
+import {
+  millisOf,
+  newTask,
+  type QueueContext,
+  serverNow,
+  taskCodec,
+  type TaskRecord,
+  type TaskSpec,
+  type TaskStatus,
+} from "./task.ts";
 
 /** How a task that is settled ends. */
 export interface Settlement {
@@ -29,7 +38,12 @@ function ended(task: TaskRecord, status: TaskStatus, settlement: Settlement, now
 }
 
 /** Protocol 1.3: the task of a step that is over, whatever state it is in. One that runs under somebody else's lease is left to its holder. */
-export async function settleTask(queue: QueueContext, spec: TaskSpec, status: "completed" | "failed" | "cancelled", settlement: Settlement): Promise<void> {
+export async function settleTask(
+  queue: QueueContext,
+  spec: TaskSpec,
+  status: "completed" | "failed" | "cancelled",
+  settlement: Settlement,
+): Promise<void> {
   const key = taskKey(spec.id);
   const now = serverNow(queue);
   const whole = ended({ ...newTask(spec, now), attempt: 1 }, status, settlement, now);
@@ -47,7 +61,8 @@ export async function settleTask(queue: QueueContext, spec: TaskSpec, status: "c
     { value: before, etag: made.etag },
   );
   if (updated.kind === "updated") {
-    if (before.lease_expires_at !== null) await queue.store.delete(leaseKey(spec.id, millisOf(before.lease_expires_at)));
+    if (before.lease_expires_at !== null)
+      await queue.store.delete(leaseKey(spec.id, millisOf(before.lease_expires_at)));
     await queue.store.delete(readyKey(spec.id, millisOf(before.available_at)));
   } else if (updated.kind === "unchanged") await repairIndex(queue, updated.value, false);
 }

@@ -3,7 +3,16 @@ import { dueKey, leaseKey, readyKey, taskKey } from "../keys.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { Claim } from "./claim.ts";
-import { isTaskOver, millisOf, newTask, type QueueContext, serverNow, taskCodec, type TaskRecord, type TaskSpec } from "./task.ts";
+import {
+  isTaskOver,
+  millisOf,
+  newTask,
+  type QueueContext,
+  serverNow,
+  taskCodec,
+  type TaskRecord,
+  type TaskSpec,
+} from "./task.ts";
 
 /** What is due later than this waits in our own index, so that it neither hides ready work nor costs anything. */
 export const PARK_MS = 60_000;
@@ -89,7 +98,12 @@ export interface SubmitOptions {
 }
 
 /** Puts a task of any type on the queue. */
-export async function submitTask(queue: QueueContext, taskType: string, input: unknown, options: SubmitOptions = {}): Promise<TaskRecord> {
+export async function submitTask(
+  queue: QueueContext,
+  taskType: string,
+  input: unknown,
+  options: SubmitOptions = {},
+): Promise<TaskRecord> {
   const spec: TaskSpec = {
     id: queue.host.random.uuid(),
     taskType,

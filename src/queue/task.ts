@@ -83,25 +83,57 @@ const taskSchema = z.looseObject({
   max_retries: z.number().int().min(0).max(U32).default(3),
   retry_count: count,
   retry_policy: z
-    .looseObject({ initial_interval_ms: z.number().int(), max_interval_ms: z.number().int(), multiplier: float, jitter_percent: float })
+    .looseObject({
+      initial_interval_ms: z.number().int(),
+      max_interval_ms: z.number().int(),
+      multiplier: float,
+      jitter_percent: float,
+    })
     .optional(),
   status: z.enum(["pending", "running", "completed", "failed", "cancelled", "archived", "expired"]).default("pending"),
   created_at: instant,
   available_at: instant,
   lease_expires_at: instant.nullish().transform((value) => value ?? null),
-  lease_id: z.string().nullish().transform((value) => value ?? null),
+  lease_id: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? null),
   attempt: count,
   updated_at: instant,
   completed_at: instant.nullish().transform((value) => value ?? null),
-  worker_id: z.string().nullish().transform((value) => value ?? null),
-  last_error: z.string().nullish().transform((value) => value ?? null),
+  worker_id: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? null),
+  last_error: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? null),
   reschedule_count: count,
-  max_reschedules: z.number().int().nullish().transform((value) => value ?? undefined).optional(),
+  max_reschedules: z
+    .number()
+    .int()
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional(),
   cancel_requested: z.boolean().default(false),
-  cancelled_at: instant.nullish().transform((value) => value ?? undefined).optional(),
-  cancelled_by: z.string().nullish().transform((value) => value ?? undefined).optional(),
-  expires_at: instant.nullish().transform((value) => value ?? undefined).optional(),
-  expired_at: instant.nullish().transform((value) => value ?? undefined).optional(),
+  cancelled_at: instant
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional(),
+  cancelled_by: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional(),
+  expires_at: instant
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional(),
+  expired_at: instant
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional(),
 });
 
 function decodeTask(body: string, key: string): TaskRecord {
@@ -121,15 +153,42 @@ function decodeTask(body: string, key: string): TaskRecord {
 
 /** Puts a member where buquet's struct has it. */
 const MEMBERS: readonly string[] = [
-  "id", "shard", "task_type", "input", "output", "input_ref", "output_ref", "timeout_seconds", "max_retries", "retry_count",
-  "retry_policy", "status", "created_at", "available_at", "lease_expires_at", "lease_id", "attempt", "updated_at", "completed_at",
-  "worker_id", "last_error", "reschedule_count", "max_reschedules", "cancel_requested", "cancelled_at", "cancelled_by", "expires_at",
+  "id",
+  "shard",
+  "task_type",
+  "input",
+  "output",
+  "input_ref",
+  "output_ref",
+  "timeout_seconds",
+  "max_retries",
+  "retry_count",
+  "retry_policy",
+  "status",
+  "created_at",
+  "available_at",
+  "lease_expires_at",
+  "lease_id",
+  "attempt",
+  "updated_at",
+  "completed_at",
+  "worker_id",
+  "last_error",
+  "reschedule_count",
+  "max_reschedules",
+  "cancel_requested",
+  "cancelled_at",
+  "cancelled_by",
+  "expires_at",
   "expired_at",
 ];
 
 function encodeTask(task: TaskRecord): string {
   const members = task as unknown as Record<string, unknown>;
-  const known = MEMBERS.filter((name) => members[name] !== undefined).map((name): [string, unknown] => [name, members[name]]);
+  const known = MEMBERS.filter((name) => members[name] !== undefined).map((name): [string, unknown] => [
+    name,
+    members[name],
+  ]);
   const others = Object.entries(members).filter(([name, value]) => !MEMBERS.includes(name) && value !== undefined);
   return stringifyJson(Object.fromEntries([...known, ...others]));
 }

@@ -121,8 +121,15 @@ export class RunWriter {
         members.map((member) => member.request),
         { now: this.#now(), writeId: this.#context.host.random.ulid(this.#now()) },
       );
-      if (next === read.cached.record) return settle(members, { kind: "committed", record: next, program, wrote: false });
-      const put = await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, read.cached.etag, next);
+      if (next === read.cached.record)
+        return settle(members, { kind: "committed", record: next, program, wrote: false });
+      const put = await replaceDocument(
+        this.#context.store,
+        stateKey(this.#runId),
+        recordCodec,
+        read.cached.etag,
+        next,
+      );
       if (put.kind === "stored") {
         this.#cached = { record: next, etag: put.etag };
         this.#context.onWritten?.(next, next.machine?.write.events ?? []);
@@ -136,7 +143,9 @@ export class RunWriter {
     }
   }
 
-  async #read(fresh: boolean): Promise<{ kind: "found"; cached: Cached } | Exclude<CommitOutcome, { kind: "committed" }>> {
+  async #read(
+    fresh: boolean,
+  ): Promise<{ kind: "found"; cached: Cached } | Exclude<CommitOutcome, { kind: "committed" }>> {
     if (!fresh && this.#cached !== undefined) return { kind: "found", cached: this.#cached };
     try {
       const read = await readDocument(this.#context.store, stateKey(this.#runId), recordCodec);

@@ -58,7 +58,12 @@ type Draft = {
 };
 
 /** Applies facts to a record. Returns the same object when nothing changed. */
-export function decide(record: RunRecord, program: Program, deliveries: readonly Delivery[], input: DecideInput): RunRecord {
+export function decide(
+  record: RunRecord,
+  program: Program,
+  deliveries: readonly Delivery[],
+  input: DecideInput,
+): RunRecord {
   if (record.machine === undefined) return record;
   const draft: Draft = {
     record,
@@ -130,7 +135,12 @@ function step(draft: Draft, event: RunEvent, label: string): boolean {
 function applyEmitted(draft: Draft, command: Command): void {
   switch (command.type) {
     case "step.start":
-      return startFlight(draft, { kind: "run", step: command.step, generation: command.generation, wake: command.wake });
+      return startFlight(draft, {
+        kind: "run",
+        step: command.step,
+        generation: command.generation,
+        wake: command.wake,
+      });
     case "undo.start":
       return startFlight(draft, { kind: "undo", step: command.step, generation: command.generation, wake: 0 });
     case "step.fence": {
@@ -192,7 +202,8 @@ function applyDone(draft: Draft, ref: FlightRef, result: unknown, attempt: numbe
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   if (ref.kind === "undo") {
-    if (step(draft, { type: "undo.done", step: ref.step, generation: ref.generation }, `undo.done ${ref.step}`)) endFlight(draft, flight, "completed");
+    if (step(draft, { type: "undo.done", step: ref.step, generation: ref.generation }, `undo.done ${ref.step}`))
+      endFlight(draft, flight, "completed");
     return;
   }
   if (!step(draft, { type: "step.done", step: ref.step, generation: ref.generation }, `step.done ${ref.step}`)) return;
@@ -217,7 +228,8 @@ function applyFailed(draft: Draft, ref: FlightRef, failure: Failure): void {
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   if (ref.kind === "undo") {
-    if (!step(draft, { type: "undo.failed", step: ref.step, generation: ref.generation }, `undo.failed ${ref.step}`)) return;
+    if (!step(draft, { type: "undo.failed", step: ref.step, generation: ref.generation }, `undo.failed ${ref.step}`))
+      return;
     endFlight(draft, flight, "failed", failure.message);
     const failed = { step: ref.step, message: failure.message };
     draft.machine = { ...draft.machine, compensation_errors: [...draft.machine.compensation_errors, failed] };
@@ -255,7 +267,8 @@ function applyWaiting(draft: Draft, ref: FlightRef, signal: string, timeoutMs: n
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   const { step: name, generation, wake } = ref;
-  if (!step(draft, { type: "step.waiting", step: name, generation, wake, signal, timeoutMs }, `step.waiting ${name}`)) return;
+  if (!step(draft, { type: "step.waiting", step: name, generation, wake, signal, timeoutMs }, `step.waiting ${name}`))
+    return;
   endFlight(draft, flight, "completed");
   const before = draft.record.steps.get(name);
   setStep(draft, name, { ...(before ?? { status: "running" as const }), attempt: flight.retries + 1 });
@@ -327,7 +340,10 @@ function applySignal(draft: Draft, signal: FoundSignal): void {
   if (isSignalNode(draft, name)) completeStep(draft, name, signal.payload, 1);
 }
 
-function applyDue(draft: Draft, due: { timer: "delay" | "deadline"; step: string; generation: number; wake: number }): void {
+function applyDue(
+  draft: Draft,
+  due: { timer: "delay" | "deadline"; step: string; generation: number; wake: number },
+): void {
   const { timer, step: name, generation, wake } = due;
   const matches = (other: TimerState): boolean =>
     other.timer === timer && other.step === name && other.generation === generation && other.wake === wake;
@@ -354,7 +370,14 @@ function applyFenced(draft: Draft, ref: FlightRef, outcome: Outcome): void {
   const flight = findFlight(draft, ref);
   if (flight === undefined) return removeEntry(draft, entryId("fence", ref));
   const known: Outcome = flight.begun || ref.wake > 0 ? "unknown" : outcome;
-  if (!step(draft, { type: "step.fenced", step: ref.step, generation: ref.generation, outcome: known }, `fenced ${ref.step}`)) return;
+  if (
+    !step(
+      draft,
+      { type: "step.fenced", step: ref.step, generation: ref.generation, outcome: known },
+      `fenced ${ref.step}`,
+    )
+  )
+    return;
   draft.machine = { ...draft.machine, flights: draft.machine.flights.filter((other) => other !== flight) };
   removeEntry(draft, entryId("fence", ref));
   removeEntry(draft, entryId("create", ref));
@@ -364,7 +387,11 @@ function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command" }>): v
   if (draft.machine.applied.includes(fact.id)) return;
   const { command } = fact;
   const event: RunEvent =
-    command.type === "cancel" ? { type: "cancel", compensate: command.compensate } : command.type === "skip" ? command : { type: command.type };
+    command.type === "cancel"
+      ? { type: "cancel", compensate: command.compensate }
+      : command.type === "skip"
+        ? command
+        : { type: command.type };
   const wasOver = isOver(draft.record.status);
   const moved = step(draft, event, command.type);
   const applied = [...draft.machine.applied, fact.id].slice(-APPLIED_KEPT);
@@ -380,7 +407,8 @@ function explainCommand(draft: Draft, type: string, reason: string | undefined, 
     draft.record = rest;
     return;
   }
-  const word = type === "cancel" ? "Cancelled" : type === "terminate" ? "Terminated" : type === "pause" ? "Paused" : undefined;
+  const word =
+    type === "cancel" ? "Cancelled" : type === "terminate" ? "Terminated" : type === "pause" ? "Paused" : undefined;
   if (word === undefined) return;
   draft.record = { ...draft.record, error: { type: word, message: reason ?? `${type} was asked for`, at: draft.now } };
   if (type === "terminate") draft.machine = { ...draft.machine, flights: [], timers: [], outbox: [] };
@@ -438,7 +466,11 @@ function openWait(draft: Draft, name: string, generation: number, signal: string
 function give(draft: Draft, wait: { step: string; generation: number }, payload: GivenSignals["given"][number]): void {
   const known = draft.machine.given.find((entry) => entry.step === wait.step && entry.generation === wait.generation);
   const others = draft.machine.given.filter((entry) => entry.step !== wait.step);
-  const filled: GivenSignals = { step: wait.step, generation: wait.generation, given: [...(known?.given ?? []), payload] };
+  const filled: GivenSignals = {
+    step: wait.step,
+    generation: wait.generation,
+    given: [...(known?.given ?? []), payload],
+  };
   draft.machine = { ...draft.machine, given: [...others, filled] };
 }
 
@@ -518,7 +550,8 @@ function finalError(draft: Draft, view: Projection, error: RunError | undefined)
     const first = error === undefined ? "" : ` (after ${error.type}: ${error.message})`;
     return { type: "CompensationFailed", message: `could not undo ${names}${first}`, at: draft.now };
   }
-  if (view.status === "paused" && error === undefined) return { type: "Paused", message: "the run is paused", at: draft.now };
+  if (view.status === "paused" && error === undefined)
+    return { type: "Paused", message: "the run is paused", at: draft.now };
   return error;
 }
 
@@ -571,7 +604,11 @@ function moveLook(draft: Draft, view: Projection, over: boolean): void {
 }
 
 function isParked(draft: Draft, view: Projection): boolean {
-  return draft.machine.flights.length === 0 && view.draining.length === 0 && (view.waits.length > 0 || view.status === "paused" || draft.machine.timers.length > 0);
+  return (
+    draft.machine.flights.length === 0 &&
+    view.draining.length === 0 &&
+    (view.waits.length > 0 || view.status === "paused" || draft.machine.timers.length > 0)
+  );
 }
 
 function nextLook(draft: Draft, view: Projection): number {

@@ -78,7 +78,12 @@ async function makeReady(context: DispatchContext, spec: TaskSpec): Promise<Task
 async function putResult(context: DispatchContext, record: RunRecord, step: string): Promise<void> {
   const state = record.steps.get(step);
   if (state?.status !== "completed") return;
-  await createDocumentBytes(context.queue.store, context.queue.host, stepResultKey(record.id, step), stringifyJson(state.result ?? null));
+  await createDocumentBytes(
+    context.queue.store,
+    context.queue.host,
+    stepResultKey(record.id, step),
+    stringifyJson(state.result ?? null),
+  );
 }
 
 async function settle(
@@ -115,7 +120,11 @@ export function endedWithoutUs(flight: Flight, task: TaskRecord): readonly Fact[
   if (task.status !== "failed" && task.status !== "cancelled" && task.status !== "expired") return [];
   const message = task.last_error ?? `its task was ${task.status} by somebody else`;
   return [
-    { fact: "failed", ref: flight, failure: { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt } },
+    {
+      fact: "failed",
+      ref: flight,
+      failure: { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt },
+    },
   ];
 }
 

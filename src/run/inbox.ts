@@ -28,18 +28,30 @@ export function decodeSignal(body: string, key: string): { id: string; payload: 
 }
 
 /** The signals that the open waits of a record can be given now, oldest first. Sent only after the record that waits was acknowledged. */
-export async function lookIntoInbox(store: ObjectStore, record: RunRecord, waits: readonly OpenWait[]): Promise<readonly FoundSignal[]> {
+export async function lookIntoInbox(
+  store: ObjectStore,
+  record: RunRecord,
+  waits: readonly OpenWait[],
+): Promise<readonly FoundSignal[]> {
   const wanted = new Map<string, number>();
   for (const wait of waits) wanted.set(wait.signal, (wanted.get(wait.signal) ?? 0) + 1);
   const found = await Promise.all([...wanted].map(([name, count]) => findSignals(store, record, name, count)));
   return found.flat();
 }
 
-async function findSignals(store: ObjectStore, record: RunRecord, name: string, count: number): Promise<readonly FoundSignal[]> {
+async function findSignals(
+  store: ObjectStore,
+  record: RunRecord,
+  name: string,
+  count: number,
+): Promise<readonly FoundSignal[]> {
   const prefix = signalsPrefix(record.id, name);
   const consumed = new Set(record.machine?.consumed.find((entry) => entry.name === name)?.ids);
   if (consumed.size > MAX_CONSUMED) {
-    throw new WorkflowError("data", `run ${record.id} has consumed more than ${MAX_CONSUMED} signals named ${JSON.stringify(name)}`);
+    throw new WorkflowError(
+      "data",
+      `run ${record.id} has consumed more than ${MAX_CONSUMED} signals named ${JSON.stringify(name)}`,
+    );
   }
   const found: FoundSignal[] = [];
   let after = listStart(prefix, record.signals.get(name)?.cursor);
@@ -65,7 +77,12 @@ function listStart(prefix: string, cursor: string | undefined): string | undefin
   return at === undefined ? undefined : prefix + formatOpaque(at.ms - SIGNAL_WINDOW_MS);
 }
 
-async function readSignal(store: ObjectStore, runId: string, name: string, segment: string): Promise<FoundSignal | undefined> {
+async function readSignal(
+  store: ObjectStore,
+  runId: string,
+  name: string,
+  segment: string,
+): Promise<FoundSignal | undefined> {
   const key = signalKey(runId, name, segment);
   const read = await store.get(key);
   if (read.kind === "missing") return undefined;

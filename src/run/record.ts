@@ -94,7 +94,12 @@ export type OutboxEntry = {
   readonly by?: string;
 } & (
   | { readonly do: "result"; readonly step: string }
-  | { readonly do: "settle"; readonly ref: FlightRef; readonly status: "completed" | "failed" | "cancelled"; readonly error?: string }
+  | {
+      readonly do: "settle";
+      readonly ref: FlightRef;
+      readonly status: "completed" | "failed" | "cancelled";
+      readonly error?: string;
+    }
   | { readonly do: "create"; readonly ref: FlightRef }
   | { readonly do: "timer"; readonly timer: TimerState }
   | { readonly do: "fence"; readonly ref: FlightRef }
@@ -283,7 +288,8 @@ export class NewerLayoutError extends WorkflowError {
 
 function entriesOf(value: unknown): [string, unknown][] {
   if (value === undefined) return [];
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("steps and signals are objects");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error("steps and signals are objects");
   return Object.entries(value);
 }
 
@@ -347,7 +353,10 @@ export function encodeRecord(record: RunRecord): string {
     ...rest,
   });
   if (text.length > MAX_RECORD_LENGTH) {
-    throw new WorkflowError("data", `the record of run ${record.id} would be ${text.length} characters, more than ${MAX_RECORD_LENGTH}; keep large results elsewhere and return a reference`);
+    throw new WorkflowError(
+      "data",
+      `the record of run ${record.id} would be ${text.length} characters, more than ${MAX_RECORD_LENGTH}; keep large results elsewhere and return a reference`,
+    );
   }
   return text;
 }

@@ -56,14 +56,20 @@ export function firstRecord(input: StartInput, nowMs: number, writeId: string): 
 }
 
 /** Starts a run, or finds it started: the same id and workflow is the same run. Acknowledged once this resolves. */
-export async function startRun(queue: QueueContext, input: StartInput): Promise<{ readonly taskId: string; readonly created: boolean }> {
+export async function startRun(
+  queue: QueueContext,
+  input: StartInput,
+): Promise<{ readonly taskId: string; readonly created: boolean }> {
   const { store, host } = queue;
   const { latest } = store.time();
   const record = firstRecord(input, latest, host.random.ulid(latest));
   const body = encodeRecord(record);
   await store.put(activeKey(input.id, latest + LOOK_MS), "", "always");
   const task = tickTask(record, { kind: "start" });
-  const [state] = await Promise.all([createDocumentBytes(store, host, stateKey(input.id), body), createTask(queue, task)]);
+  const [state] = await Promise.all([
+    createDocumentBytes(store, host, stateKey(input.id), body),
+    createTask(queue, task),
+  ]);
   if (state.kind === "exists") await checkSameRun(queue, record);
   return { taskId: task.id, created: state.kind === "stored" };
 }
@@ -71,6 +77,9 @@ export async function startRun(queue: QueueContext, input: StartInput): Promise<
 async function checkSameRun(queue: QueueContext, wanted: RunRecord): Promise<void> {
   const read = await readDocument(queue.store, stateKey(wanted.id), recordCodec);
   if (read.kind === "found" && read.value.type !== wanted.type) {
-    throw new WorkflowError("invalid", `run ${JSON.stringify(wanted.id)} exists and is a ${JSON.stringify(read.value.type)}, not a ${JSON.stringify(wanted.type)}; choose another id`);
+    throw new WorkflowError(
+      "invalid",
+      `run ${JSON.stringify(wanted.id)} exists and is a ${JSON.stringify(read.value.type)}, not a ${JSON.stringify(wanted.type)}; choose another id`,
+    );
   }
 }

@@ -42,7 +42,8 @@ export class StoredPrograms implements Programs {
     this.#store = store;
     this.#host = host;
     for (const plan of served) {
-      if (this.#served.has(plan.name)) throw new WorkflowError("invalid", `two workflows are named ${JSON.stringify(plan.name)}`);
+      if (this.#served.has(plan.name))
+        throw new WorkflowError("invalid", `two workflows are named ${JSON.stringify(plan.name)}`);
       this.#served.set(plan.name, plan);
     }
   }
@@ -76,7 +77,12 @@ export class StoredPrograms implements Programs {
       const served = this.#served.get(name);
       if (served === undefined) continue;
       await this.publishPlan(name);
-      const type = { name, plan_hash: served.planHash, definition_hash: served.definitionHash, input_schema: served.inputSchema };
+      const type = {
+        name,
+        plan_hash: served.planHash,
+        definition_hash: served.definitionHash,
+        input_schema: served.inputSchema,
+      };
       await this.#store.put(typeKey(name), stringifyJson(type), "always");
     }
   }
@@ -105,7 +111,9 @@ export class StoredPrograms implements Programs {
     try {
       return schema.parse(JSON.parse(read.object.body));
     } catch (error) {
-      throw new WorkflowError("data", `${key} cannot be read; a worker that serves the workflow writes it again`, { cause: error });
+      throw new WorkflowError("data", `${key} cannot be read; a worker that serves the workflow writes it again`, {
+        cause: error,
+      });
     }
   }
 }

@@ -10,7 +10,15 @@ import type { RunWriters } from "../run/commit.ts";
 import type { Program } from "../run/program.ts";
 import { type Flight, type FlightRef, refOf, type RunRecord } from "../run/record.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
-import { drive, type DriveContext, type DriveEnd, type Errand, type HandlerEnd, ownFlight, type Unfit } from "./driver.ts";
+import {
+  drive,
+  type DriveContext,
+  type DriveEnd,
+  type Errand,
+  type HandlerEnd,
+  ownFlight,
+  type Unfit,
+} from "./driver.ts";
 import { judge, runAttempt } from "./handler.ts";
 import { KeptLease } from "./lease.ts";
 
@@ -71,7 +79,9 @@ export class Chain {
   /** Drives to the end. */
   async run(errand: Errand): Promise<DriveEnd> {
     try {
-      const end = await this.#context.writers.with(this.#runId, (writer) => drive(this.#driveContext(), writer, this.#lease, errand));
+      const end = await this.#context.writers.with(this.#runId, (writer) =>
+        drive(this.#driveContext(), writer, this.#lease, errand),
+      );
       await this.#finish(end);
       return end;
     } finally {
@@ -110,7 +120,8 @@ export class Chain {
     const context = this.#context;
     const handler = context.handlerOf(this.#workflow, flight);
     const step = program.machine.plan.steps.find((candidate) => candidate.name === flight.step);
-    if (handler === undefined || step?.kind !== "task") return this.#giveBack(flight, 0, flight.retries, "no handler here");
+    if (handler === undefined || step?.kind !== "task")
+      return this.#giveBack(flight, 0, flight.retries, "no handler here");
     const own = flight.owner === undefined;
     let retries = own ? this.#lease.claim.task.retry_count : flight.retries;
     for (let attempt = own ? this.#lease.claim.task.attempt : flight.retries + 1; ; attempt += 1) {
@@ -172,7 +183,10 @@ export class Chain {
     if (ended.signal.aborted) return;
     const spec = flightTask(record, program.machine.plan, flight);
     try {
-      const made = await createRunningTask(context.queue, spec, { workerId: context.workerId, leaseMs: context.leaseMs });
+      const made = await createRunningTask(context.queue, spec, {
+        workerId: context.workerId,
+        leaseMs: context.leaseMs,
+      });
       if (made.kind === "refused") return ended.abort();
       this.#long.set(id, new KeptLease(context.queue, made.claim, context.leaseMs));
     } catch {
@@ -183,7 +197,9 @@ export class Chain {
 
   /** The next attempt comes from the queue. */
   #giveBack(flight: Flight, delayMs: number, retries: number, message: string, counts = true): Promise<HandlerEnd> {
-    return flight.owner === undefined ? this.#requeue(delayMs, message, counts) : this.#release(flight, delayMs, retries, message, counts);
+    return flight.owner === undefined
+      ? this.#requeue(delayMs, message, counts)
+      : this.#release(flight, delayMs, retries, message, counts);
   }
 
   async #requeue(delayMs: number, message: string, counts: boolean): Promise<HandlerEnd> {
@@ -195,7 +211,13 @@ export class Chain {
     return { kind: "requeued" };
   }
 
-  async #release(flight: Flight, delayMs: number, retries: number, message: string, counts: boolean): Promise<HandlerEnd> {
+  async #release(
+    flight: Flight,
+    delayMs: number,
+    retries: number,
+    message: string,
+    counts: boolean,
+  ): Promise<HandlerEnd> {
     const availableAt = this.#now() + delayMs;
     const long = this.#long.get(flightTaskId(this.#runId, flight));
     return {

@@ -9,7 +9,15 @@ import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../run/program.ts";
-import { type Flight, type FlightRef, isOver, type OutboxEntry, refOf, type RunRecord, sameFlight } from "../run/record.ts";
+import {
+  type Flight,
+  type FlightRef,
+  isOver,
+  type OutboxEntry,
+  refOf,
+  type RunRecord,
+  sameFlight,
+} from "../run/record.ts";
 import { flightTaskId } from "../run/tasks.ts";
 
 /** How a handler execution ended. */
@@ -114,7 +122,9 @@ class Carrying {
 export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
   const { id, attempt } = claim.task;
   return record.machine?.flights.find((flight) =>
-    flight.owner === undefined ? flightTaskId(record.id, flight) === id : flight.owner.task === id && flight.owner.attempt === attempt,
+    flight.owner === undefined
+      ? flightTaskId(record.id, flight) === id
+      : flight.owner.task === id && flight.owner.attempt === attempt,
   );
 }
 
@@ -128,7 +138,12 @@ export interface Errand {
 }
 
 /** Drives until nothing is left to do for this chain. */
-export async function drive(context: DriveContext, writer: RunWriter, lease: ChainLease, errand: Errand): Promise<DriveEnd> {
+export async function drive(
+  context: DriveContext,
+  writer: RunWriter,
+  lease: ChainLease,
+  errand: Errand,
+): Promise<DriveEnd> {
   const carrying = new Carrying();
   const { task } = lease.claim;
   const actor = { task: task.id, attempt: task.attempt };
@@ -142,7 +157,10 @@ export async function drive(context: DriveContext, writer: RunWriter, lease: Cha
     const unfit = await context.checkVersion(outcome.record);
     if (unfit?.kind === "leave") return { kind: "left", reason: unfit.reason };
     const looked = unfit === undefined ? await errand.lookUp?.(outcome.record, outcome.program) : undefined;
-    const facts = unfit === undefined ? [...errand.facts, ...(looked ?? [])] : [{ fact: "mismatch" as const, message: unfit.message }];
+    const facts =
+      unfit === undefined
+        ? [...errand.facts, ...(looked ?? [])]
+        : [{ fact: "mismatch" as const, message: unfit.message }];
     if (facts.length > 0) {
       touched ||= outcome.wrote;
       outcome = await commit(facts, false);
@@ -170,7 +188,12 @@ export async function drive(context: DriveContext, writer: RunWriter, lease: Cha
     const news = learned.length > 0 ? learned : await signalsFor(context, record, program, touched);
     if (news.length === 0) return { kind: "finished", record };
     outcome = await commit([...news, ...carrying.confirmed(record)], true);
-    if (outcome.kind === "committed" && !outcome.wrote && ownFlight(outcome.record, lease.claim) === undefined && learned.length === 0) {
+    if (
+      outcome.kind === "committed" &&
+      !outcome.wrote &&
+      ownFlight(outcome.record, lease.claim) === undefined &&
+      learned.length === 0
+    ) {
       return { kind: "finished", record: outcome.record };
     }
   }
@@ -188,9 +211,16 @@ function fenceFacts(task: Claim["task"]): readonly Fact[] {
   ];
 }
 
-async function runOwn(context: DriveContext, flight: Flight, record: RunRecord, program: Program, lease: ChainLease): Promise<HandlerEnd> {
+async function runOwn(
+  context: DriveContext,
+  flight: Flight,
+  record: RunRecord,
+  program: Program,
+  lease: ChainLease,
+): Promise<HandlerEnd> {
   // The run is being stopped and this handler has not begun under this claim: it never will.
-  if (isFencing(record, flight)) return { kind: "facts", facts: [{ fact: "fenced", ref: refOf(flight), outcome: "never" }] };
+  if (isFencing(record, flight))
+    return { kind: "facts", facts: [{ fact: "fenced", ref: refOf(flight), outcome: "never" }] };
   if (!(await lease.hold())) return { kind: "dropped" };
   return context.run(flight, record, program);
 }
@@ -199,7 +229,13 @@ function isFencing(record: RunRecord, flight: Flight): boolean {
   return (record.machine?.outbox ?? []).some((entry) => entry.do === "fence" && sameFlight(entry.ref, flight));
 }
 
-function startCarrying(context: DriveContext, carrying: Carrying, record: RunRecord, program: Program, lease: ChainLease): void {
+function startCarrying(
+  context: DriveContext,
+  carrying: Carrying,
+  record: RunRecord,
+  program: Program,
+  lease: ChainLease,
+): void {
   const { task } = lease.claim;
   const carrier = { actor: { task: task.id, attempt: task.attempt }, ownLeaseOf: context.ownLeaseOf };
   for (const entry of record.machine?.outbox ?? []) {
@@ -213,7 +249,12 @@ function startCarrying(context: DriveContext, carrying: Carrying, record: RunRec
 }
 
 /** 1.7: only after the record that waits was acknowledged is the inbox listed. */
-async function signalsFor(context: DriveContext, record: RunRecord, program: Program, touched: boolean): Promise<readonly Fact[]> {
+async function signalsFor(
+  context: DriveContext,
+  record: RunRecord,
+  program: Program,
+  touched: boolean,
+): Promise<readonly Fact[]> {
   if (!touched || record.machine === undefined || isOver(record.status)) return [];
   const { waits } = project(program.machine, record.machine.snapshot);
   if (waits.length === 0) return [];

@@ -1,16 +1,13 @@
 /** What a task means to us, and what its claimer has to do before it drives. */
 import { z } from "zod";
 import { minuteOf } from "../keys.ts";
-import type { Claim } from "../queue/claim.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
 import { project } from "../../machines/advance.ts";
 import { endedWithoutUs } from "../run/dispatch.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
-import type { Program } from "../run/program.ts";
 import type { RunRecord, TimerState } from "../run/record.ts";
-import type { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE, flightTaskId, type TickCause } from "../run/tasks.ts";
 import type { Errand } from "./driver.ts";
 
@@ -66,7 +63,7 @@ export function parseTask(task: TaskRecord): TaskMeaning | undefined {
 }
 
 /** What the claimer of a task does first. */
-export function errandOf(meaning: TaskMeaning, queue: QueueContext, _claim: Claim, _programs: StoredPrograms): Errand {
+export function errandOf(meaning: TaskMeaning, queue: QueueContext): Errand {
   if (meaning.kind === "foreign_tick") return { facts: [{ fact: "begin" }], listens: true };
   if (meaning.kind !== "tick") return { facts: [], listens: false };
   const { cause } = meaning;
@@ -86,7 +83,13 @@ export function errandOf(meaning: TaskMeaning, queue: QueueContext, _claim: Clai
 
 /** A signal that was put before the deadline wins: the claimer of the timer looks into the inbox first. */
 function timerErrand(queue: QueueContext, timer: TimerState): Errand {
-  const due: Fact = { fact: "due", timer: timer.timer, step: timer.step, generation: timer.generation, wake: timer.wake };
+  const due: Fact = {
+    fact: "due",
+    timer: timer.timer,
+    step: timer.step,
+    generation: timer.generation,
+    wake: timer.wake,
+  };
   if (timer.timer === "delay") return { facts: [due], listens: false };
   return {
     facts: [],
@@ -117,7 +120,8 @@ async function examine(queue: QueueContext, record: RunRecord): Promise<readonly
   }
   const now = queue.store.time().earliest;
   for (const timer of machine.timers) {
-    if (timer.dueAt <= now) facts.push({ fact: "due", timer: timer.timer, step: timer.step, generation: timer.generation, wake: timer.wake });
+    if (timer.dueAt <= now)
+      facts.push({ fact: "due", timer: timer.timer, step: timer.step, generation: timer.generation, wake: timer.wake });
   }
   return facts;
 }

@@ -48,7 +48,9 @@ export function idempotencyKeyOf(record: RunRecord, step: string): string {
 }
 
 function givenOf(record: RunRecord, flight: FlightRef): GivenSignals["given"] {
-  const entry = record.machine?.given.find((given) => given.step === flight.step && given.generation === flight.generation);
+  const entry = record.machine?.given.find(
+    (given) => given.step === flight.step && given.generation === flight.generation,
+  );
   return entry?.given ?? [];
 }
 
@@ -98,9 +100,9 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     if (stop.aborted) give();
     else stop.addEventListener("abort", give, { once: true });
   });
-  const timedOut = host.clock.sleep(step.timeoutMs, { signal: timer.signal }).then(
-    (): AttemptEnd => ({ kind: "timeout" }),
-  );
+  const timedOut = host.clock
+    .sleep(step.timeoutMs, { signal: timer.signal })
+    .then((): AttemptEnd => ({ kind: "timeout" }));
   const handled = callHandler(environment, context).then((end): AttemptEnd => {
     if (waits === undefined) return end;
     if (end.kind === "threw" && end.error instanceof Suspension) return { kind: "waits", ...waits };
@@ -108,7 +110,8 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   });
   const end = await Promise.race([handled, timedOut, stopped]);
   timer.abort();
-  if (end.kind === "timeout" || end.kind === "abandoned") abort.abort(new WorkflowError("closed", `the attempt is over: ${end.kind}`));
+  if (end.kind === "timeout" || end.kind === "abandoned")
+    abort.abort(new WorkflowError("closed", `the attempt is over: ${end.kind}`));
   return end;
 }
 
@@ -141,7 +144,14 @@ export type AfterAttempt =
   | { readonly kind: "abandoned" };
 
 /** Judges an attempt by the rules of retries and outcomes. `retries` were used up before it. */
-export function judge(end: AttemptEnd, flight: Flight, step: TaskStep, attempt: number, retries: number, random: () => number): AfterAttempt {
+export function judge(
+  end: AttemptEnd,
+  flight: Flight,
+  step: TaskStep,
+  attempt: number,
+  retries: number,
+  random: () => number,
+): AfterAttempt {
   const ref = refOf(flight);
   switch (end.kind) {
     case "abandoned":
@@ -151,21 +161,44 @@ export function judge(end: AttemptEnd, flight: Flight, step: TaskStep, attempt: 
     case "returned":
       return { kind: "facts", facts: [returned(ref, end.value, attempt)] };
     case "timeout":
-      return retryOrFail(ref, step, attempt, retries, random, `attempt ${attempt} took longer than ${step.timeoutMs} ms`);
+      return retryOrFail(
+        ref,
+        step,
+        attempt,
+        retries,
+        random,
+        `attempt ${attempt} took longer than ${step.timeoutMs} ms`,
+      );
     case "threw":
       return threw(ref, end.error, step, attempt, retries, random);
   }
 }
 
-function threw(ref: FlightRef, error: unknown, step: TaskStep, attempt: number, retries: number, random: () => number): AfterAttempt {
+function threw(
+  ref: FlightRef,
+  error: unknown,
+  step: TaskStep,
+  attempt: number,
+  retries: number,
+  random: () => number,
+): AfterAttempt {
   const message = describe(error);
   if (error instanceof PermanentError) return { kind: "facts", facts: [failed(ref, message, "never", attempt)] };
-  if (error instanceof PermanentSuspensionError) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
-  if (error instanceof RescheduleError) return { kind: "again", delayMs: parseDuration(error.delay), counts: false, message };
+  if (error instanceof PermanentSuspensionError)
+    return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
+  if (error instanceof RescheduleError)
+    return { kind: "again", delayMs: parseDuration(error.delay), counts: false, message };
   return retryOrFail(ref, step, attempt, retries, random, message);
 }
 
-function retryOrFail(ref: FlightRef, step: TaskStep, attempt: number, retries: number, random: () => number, message: string): AfterAttempt {
+function retryOrFail(
+  ref: FlightRef,
+  step: TaskStep,
+  attempt: number,
+  retries: number,
+  random: () => number,
+  message: string,
+): AfterAttempt {
   if (retries >= step.retries) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
   return { kind: "again", delayMs: backoffMs(step.retryPolicy, retries, random), counts: true, message };
 }

@@ -20,7 +20,11 @@ export interface Serving {
   readonly worker_id: string;
   /** Milliseconds since 1970. */
   readonly seen_at: number;
-  readonly workflows: readonly { readonly name: string; readonly definition_hash: string; readonly plan_hash: string }[];
+  readonly workflows: readonly {
+    readonly name: string;
+    readonly definition_hash: string;
+    readonly plan_hash: string;
+  }[];
 }
 
 /** The part of a definition that runs need. */
@@ -66,6 +70,8 @@ function parseOrNull(text: string): unknown {
 export async function isServedElsewhere(store: ObjectStore, record: RunRecord, nowMs: number): Promise<boolean> {
   const serving = await listServing(store, nowMs);
   return serving.some((worker) =>
-    worker.workflows.some((workflow) => workflow.name === record.type && workflow.definition_hash === record.definition_hash),
+    worker.workflows.some(
+      (workflow) => workflow.name === record.type && workflow.definition_hash === record.definition_hash,
+    ),
   );
 }

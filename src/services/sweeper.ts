@@ -74,7 +74,8 @@ async function look(
     if (change) await moveEntry(queue, runId, key, planned);
     return { runId, status: record.status, action: "moved" };
   }
-  if (options.types !== undefined && !options.types.has(record.type)) return { runId, status: record.status, action: "waits" };
+  if (options.types !== undefined && !options.types.has(record.type))
+    return { runId, status: record.status, action: "waits" };
   if (change) {
     const task = tickTask({ id: runId, type: record.type }, sweepCause(now));
     await createTask(queue, task);

@@ -212,7 +212,8 @@ export class Worker implements AsyncDisposable {
         const taken = await takeOverTask(this.#queue, taskId, {
           workerId: this.id,
           leaseMs: this.#leaseMs,
-          handlerMayHaveBegun: (task) => !task.task_type.startsWith("workflow.tick:") && task.task_type !== FOREIGN_TICK_TYPE,
+          handlerMayHaveBegun: (task) =>
+            !task.task_type.startsWith("workflow.tick:") && task.task_type !== FOREIGN_TICK_TYPE,
         });
         if (taken.kind !== "claimed") return;
         this.#log("info", "took over a task whose worker is gone", undefined, { task: taskId });
@@ -239,7 +240,12 @@ export class Worker implements AsyncDisposable {
     const seen = { worker_id: this.id, seen_at: this.#now(), workflows };
     await Promise.all([
       this.#queue.store.put(servingKey(this.id), JSON.stringify(seen), "always"),
-      registerWorker(this.#queue, { workerId: this.id, startedAt: this.#startedAt, tasksCompleted: this.#done, tasksFailed: this.#failed }),
+      registerWorker(this.#queue, {
+        workerId: this.id,
+        startedAt: this.#startedAt,
+        tasksCompleted: this.#done,
+        tasksFailed: this.#failed,
+      }),
     ]);
   }
 
@@ -279,7 +285,10 @@ export class Worker implements AsyncDisposable {
     const parsed = parseTask(task);
     if (parsed?.kind === "step" && this.#workflows.has(parsed.workflow) && !this.#saidOnce.has(task.task_type)) {
       this.#saidOnce.add(task.task_type);
-      this.#log("warn", "no handler here for a ready step; left for others", undefined, { type: task.task_type, step: parsed.step });
+      this.#log("warn", "no handler here for a ready step; left for others", undefined, {
+        type: task.task_type,
+        step: parsed.step,
+      });
     }
     return false;
   }
@@ -291,7 +300,8 @@ export class Worker implements AsyncDisposable {
     const workflow = this.#workflows.get(meaning.workflow);
     if (workflow === undefined) return undefined;
     if (meaning.kind === "step") return workflow.handlers.get(meaning.step)?.run === undefined ? undefined : meaning;
-    if (meaning.kind === "undo") return workflow.handlers.get(meaning.step)?.compensate === undefined ? undefined : meaning;
+    if (meaning.kind === "undo")
+      return workflow.handlers.get(meaning.step)?.compensate === undefined ? undefined : meaning;
     return meaning;
   }
 
@@ -311,10 +321,10 @@ export class Worker implements AsyncDisposable {
     const meaning = this.#meaningOf(claim.task);
     if (meaning === undefined) return;
     const workflow = meaning.kind === "foreign_tick" ? await this.#typeOf(meaning.runId) : meaning.workflow;
-    const chain = new Chain(this.#chainContext(meaning.runId), claim, workflow ?? "", meaning.runId);
+    const chain = new Chain(this.#chainContext(), claim, workflow ?? "", meaning.runId);
     this.#chains.set(claim.task.id, chain);
     try {
-      const end = await chain.run(errandOf(meaning, this.#queue, claim, this.#programs));
+      const end = await chain.run(errandOf(meaning, this.#queue));
       this.#done += 1;
       this.signals.emit({ signal: "driven", run: meaning.runId, task: claim.task.id, end: end.kind });
     } finally {
@@ -327,7 +337,7 @@ export class Worker implements AsyncDisposable {
     return read.kind === "found" ? read.value.type : undefined;
   }
 
-  #chainContext(runId: string): ChainContext {
+  #chainContext(): ChainContext {
     const dispatch: DispatchContext = {
       queue: this.#queue,
       onReady: (taskId, availableAt) => this.#handle.events.ready(taskId, availableAt),
@@ -364,11 +374,15 @@ export class Worker implements AsyncDisposable {
   /** P76: a worker with another definition leaves the run to one that was seen lately and has the right one, else pauses it. */
   async #checkVersion(record: RunRecord): Promise<Unfit | undefined> {
     const workflow = this.#workflows.get(record.type);
-    if (workflow === undefined) return { kind: "leave", reason: `workflow ${JSON.stringify(record.type)} is not served here` };
+    if (workflow === undefined)
+      return { kind: "leave", reason: `workflow ${JSON.stringify(record.type)} is not served here` };
     if (record.definition_hash === "" || record.definition_hash === workflow.definitionHash) return undefined;
     if (record.error?.type === "VersionMismatch") return undefined;
     if (await isServedElsewhere(this.#queue.store, record, this.#now())) {
-      return { kind: "leave", reason: `a worker with definition ${record.definition_hash} was seen in the last minute` };
+      return {
+        kind: "leave",
+        reason: `a worker with definition ${record.definition_hash} was seen in the last minute`,
+      };
     }
     const steps = workflow.plan.steps.map((step) => step.name).join(", ");
     const message = `Workflow definition changed. Expected ${record.definition_hash}, got ${workflow.definitionHash} (steps here: ${steps})`;

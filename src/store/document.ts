@@ -26,7 +26,13 @@ export async function readDocument<T>(store: ObjectStore, key: string, codec: Co
 }
 
 /** Puts a new value if the object still has this etag. Sent once. */
-export function replaceDocument<T>(store: ObjectStore, key: string, codec: Codec<T>, etag: ETag, value: T): Promise<PutOutcome> {
+export function replaceDocument<T>(
+  store: ObjectStore,
+  key: string,
+  codec: Codec<T>,
+  etag: ETag,
+  value: T,
+): Promise<PutOutcome> {
   return store.put(key, codec.encode(value), { match: etag });
 }
 
@@ -43,7 +49,12 @@ export type CreateOutcome =
  * same bytes are ours.
  * @throws {WorkflowError} `unavailable` when the store does not answer.
  */
-export async function createDocumentBytes(store: ObjectStore, host: Host, key: string, body: string): Promise<CreateOutcome> {
+export async function createDocumentBytes(
+  store: ObjectStore,
+  host: Host,
+  key: string,
+  body: string,
+): Promise<CreateOutcome> {
   let last: unknown;
   for (let tries = 0; tries < CREATE_TRIES; tries += 1) {
     const put = await store.put(key, body, "absent");
@@ -78,7 +89,8 @@ export async function updateDocument<T>(
   decide: (value: T) => T | undefined,
   known?: { readonly value: T; readonly etag: ETag },
 ): Promise<UpdateOutcome<T>> {
-  let current: ReadOutcome<T> = known === undefined ? await readDocument(store, key, codec) : { kind: "found", ...known };
+  let current: ReadOutcome<T> =
+    known === undefined ? await readDocument(store, key, codec) : { kind: "found", ...known };
   for (let tries = 0; tries < UPDATE_TRIES; tries += 1) {
     if (current.kind === "missing") return current;
     const next = decide(current.value);
@@ -88,7 +100,10 @@ export async function updateDocument<T>(
     await pause(host, tries);
     current = await readDocument(store, key, codec);
   }
-  throw new WorkflowError("unavailable", `${key} could not be changed: too many others change it, or the store does not answer`);
+  throw new WorkflowError(
+    "unavailable",
+    `${key} could not be changed: too many others change it, or the store does not answer`,
+  );
 }
 
 /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). */

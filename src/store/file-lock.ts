@@ -98,7 +98,11 @@ async function tryTake(folder: string, temporary: string, number: number): Promi
     await unlink(path).catch(() => {});
     return false;
   }
-  await Promise.all(numbers.filter((other) => other <= number - NUMBERS_KEPT).map((other) => unlink(join(folder, String(other))).catch(() => {})));
+  await Promise.all(
+    numbers
+      .filter((other) => other <= number - NUMBERS_KEPT)
+      .map((other) => unlink(join(folder, String(other))).catch(() => {})),
+  );
   return true;
 }
 

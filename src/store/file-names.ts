@@ -8,7 +8,9 @@ const LONGEST_SEGMENT_BYTES = 255;
 
 function encodeSegment(segment: string): string {
   if (segment === "") return "%_";
-  const encoded = encodeURIComponent(segment).replaceAll(/%(2B|3A|40|3D|2C)/g, (code) => decodeURIComponent(code)).replaceAll("*", "%2A");
+  const encoded = encodeURIComponent(segment)
+    .replaceAll(/%(2B|3A|40|3D|2C)/g, (code) => decodeURIComponent(code))
+    .replaceAll("*", "%2A");
   return encoded.startsWith(".") ? `%2E${encoded.slice(1)}` : encoded;
 }
 
@@ -23,7 +25,10 @@ export function encodeKey(key: string): readonly string[] {
   return segments.map((segment, index) => {
     const marked = (index === last) === segment.includes(".") ? segment : `${segment}%`;
     if (Buffer.byteLength(marked) > LONGEST_SEGMENT_BYTES) {
-      throw new WorkflowError("invalid", `a part of the key ${JSON.stringify(key.slice(0, 80))}… is longer than ${LONGEST_SEGMENT_BYTES} bytes; use a shorter name`);
+      throw new WorkflowError(
+        "invalid",
+        `a part of the key ${JSON.stringify(key.slice(0, 80))}… is longer than ${LONGEST_SEGMENT_BYTES} bytes; use a shorter name`,
+      );
     }
     return marked;
   });

@@ -11,7 +11,19 @@ import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { withLock } from "./file-lock.ts";
 import { decodeEntry, encodeKey } from "./file-names.ts";
-import type { ETag, GetOutcome, ListedObject, ListOptions, ListPage, ObjectStore, ObjectVersion, PutCondition, PutOutcome, StoreCapabilities, TimeBounds } from "./object-store.ts";
+import type {
+  ETag,
+  GetOutcome,
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  ObjectVersion,
+  PutCondition,
+  PutOutcome,
+  StoreCapabilities,
+  TimeBounds,
+} from "./object-store.ts";
 import { compareBytes } from "./order.ts";
 
 /** Versions of one key that are kept. */
@@ -208,7 +220,12 @@ export class FileStore implements ObjectStore {
         if (made || !hasCode(error, "ENOENT")) throw unavailable(path, error);
         const first = await mkdir(folder, { recursive: true });
         // A new folder is durable only once its parents know it.
-        for (let parent = folder; first !== undefined && parent.length >= dirname(first).length; parent = dirname(parent)) await this.#flushFolder(parent);
+        for (
+          let parent = folder;
+          first !== undefined && parent.length >= dirname(first).length;
+          parent = dirname(parent)
+        )
+          await this.#flushFolder(parent);
       }
     }
     await this.#flushFolder(folder);

@@ -2,7 +2,17 @@
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import type { Clock } from "../host/host.ts";
-import type { GetOutcome, ListOptions, ListPage, ObjectStore, ObjectVersion, PutCondition, PutOutcome, StoreCapabilities, TimeBounds } from "./object-store.ts";
+import type {
+  GetOutcome,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  ObjectVersion,
+  PutCondition,
+  PutOutcome,
+  StoreCapabilities,
+  TimeBounds,
+} from "./object-store.ts";
 import { compareBytes, firstAtLeast, prefixEnd } from "./order.ts";
 
 /** Options of a memory store. */
@@ -80,7 +90,7 @@ export class MemoryStore implements ObjectStore {
     this.#open();
     if (!this.capabilities.versions) return [];
     const versions = this.#objects.get(key) ?? [];
-    return versions.map(({ versionId, modifiedAt, deleted }) => ({ versionId, modifiedAt, deleted })).reverse();
+    return versions.map(({ versionId, modifiedAt, deleted }) => ({ versionId, modifiedAt, deleted })).toReversed();
   }
 
   async getVersion(key: string, versionId: string): Promise<GetOutcome> {

@@ -28,7 +28,10 @@ export async function openStore(url: string, host: Host): Promise<ObjectStore> {
       ...(region === null ? {} : { region }),
     });
   }
-  throw new WorkflowError("invalid", `${JSON.stringify(url)} is not a store; use memory:, file:folder or s3://bucket?endpoint=…`);
+  throw new WorkflowError(
+    "invalid",
+    `${JSON.stringify(url)} is not a store; use memory:, file:folder or s3://bucket?endpoint=…`,
+  );
 }
 
 function openMemory(name: string, host: Host): ObjectStore {

@@ -5,13 +5,25 @@
  * conflict. A conditional put is sent once and answers `unknown` when nobody can tell.
  */
 import type { GetObjectCommandOutput, S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import type * as aws from "@aws-sdk/client-s3";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import type { GetOutcome, ListOptions, ListPage, ObjectStore, ObjectVersion, PutCondition, PutOutcome, RequestOptions, StoreCapabilities, TimeBounds } from "./object-store.ts";
+import type {
+  GetOutcome,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  ObjectVersion,
+  PutCondition,
+  PutOutcome,
+  RequestOptions,
+  StoreCapabilities,
+  TimeBounds,
+} from "./object-store.ts";
 import { classifyS3Error, refusedError, type S3Failure } from "./s3-errors.ts";
 import { ServerClock } from "./server-clock.ts";
 
-type Library = typeof import("@aws-sdk/client-s3");
+type Library = typeof aws;
 
 /** Options of an S3 store. */
 export interface S3StoreOptions {
@@ -26,7 +38,11 @@ export interface S3StoreOptions {
   /** Longest wait for an answer, in milliseconds. @defaultValue 5000 */
   readonly requestTimeoutMs?: number;
   /** Absent: the usual chain (environment, profile, process, instance). */
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string };
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -51,7 +67,14 @@ export class S3Store implements ObjectStore {
   readonly #clock: ServerClock;
   #closed = false;
 
-  private constructor(library: Library, reader: S3Client, writer: S3Client, options: S3StoreOptions, clock: ServerClock, versions: boolean) {
+  private constructor(
+    library: Library,
+    reader: S3Client,
+    writer: S3Client,
+    options: S3StoreOptions,
+    clock: ServerClock,
+    versions: boolean,
+  ) {
     this.#library = library;
     this.#reader = reader;
     this.#writer = writer;
@@ -79,7 +102,11 @@ export class S3Store implements ObjectStore {
         const failure = classifyS3Error(error);
         const name = (error as { name?: string }).name;
         if (name === "NoSuchBucket" || name === "CredentialsProviderError") {
-          throw refusedError(`s3://${options.bucket}`, failure.kind === "refused" ? failure.advice : "cannot be opened", error);
+          throw refusedError(
+            `s3://${options.bucket}`,
+            failure.kind === "refused" ? failure.advice : "cannot be opened",
+            error,
+          );
         }
         return false;
       });
@@ -120,7 +147,10 @@ export class S3Store implements ObjectStore {
     this.#check();
     for (let tries = 0; ; tries += 1) {
       try {
-        await this.#writer.send(new this.#library.DeleteObjectCommand({ Bucket: this.#bucket, Key: key }), abortable(options));
+        await this.#writer.send(
+          new this.#library.DeleteObjectCommand({ Bucket: this.#bucket, Key: key }),
+          abortable(options),
+        );
         return;
       } catch (error) {
         const failure = classifyS3Error(error);
@@ -162,7 +192,12 @@ export class S3Store implements ObjectStore {
       ];
       return found
         .filter((version) => version.Key === key)
-        .map((version) => ({ versionId: version.VersionId ?? "", modifiedAt: version.LastModified?.getTime() ?? 0, deleted: version.deleted, latest: version.IsLatest === true }))
+        .map((version) => ({
+          versionId: version.VersionId ?? "",
+          modifiedAt: version.LastModified?.getTime() ?? 0,
+          deleted: version.deleted,
+          latest: version.IsLatest === true,
+        }))
         .toSorted((a, b) => Number(b.latest) - Number(a.latest) || b.modifiedAt - a.modifiedAt);
     });
   }
@@ -187,7 +222,11 @@ export class S3Store implements ObjectStore {
     return this.#reading(`get ${key}`, async (): Promise<GetOutcome> => {
       try {
         const answer: GetObjectCommandOutput = await this.#reader.send(
-          new this.#library.GetObjectCommand({ Bucket: this.#bucket, Key: key, ...(versionId === undefined ? {} : { VersionId: versionId }) }),
+          new this.#library.GetObjectCommand({
+            Bucket: this.#bucket,
+            Key: key,
+            ...(versionId === undefined ? {} : { VersionId: versionId }),
+          }),
           abortable(options),
         );
         const body = (await answer.Body?.transformToString("utf-8")) ?? "";
@@ -229,11 +268,17 @@ export class S3Store implements ObjectStore {
 
   #error(failure: S3Failure, what: string, cause: unknown): WorkflowError {
     if (failure.kind === "refused") return refusedError(this.url, failure.advice, cause);
-    return new WorkflowError("unavailable", `${this.url} does not answer (${what}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    return new WorkflowError(
+      "unavailable",
+      `${this.url} does not answer (${what}): ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 
   #pause(tries: number): Promise<void> {
-    return this.#host.clock.sleep(this.#host.random.next() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** tries));
+    return this.#host.clock.sleep(
+      this.#host.random.next() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** tries),
+    );
   }
 
   #check(): void {
@@ -265,7 +310,9 @@ function clientConfig(options: S3StoreOptions, maxAttempts: number): S3ClientCon
     ...(region === undefined ? {} : { region }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     // Foreign servers often refuse checksums that were not asked for.
-    ...(custom ? { requestChecksumCalculation: "WHEN_REQUIRED" as const, responseChecksumValidation: "WHEN_REQUIRED" as const } : {}),
+    ...(custom
+      ? { requestChecksumCalculation: "WHEN_REQUIRED" as const, responseChecksumValidation: "WHEN_REQUIRED" as const }
+      : {}),
   };
 }
 

@@ -41,7 +41,8 @@ export class ServerClock {
   time(): TimeBounds {
     const now = this.#clock.monotonic();
     const { low, high } = this.#aged(now);
-    if (!Number.isFinite(low)) return { earliest: this.#clock.now() - UNKNOWN_MS, latest: this.#clock.now() + UNKNOWN_MS };
+    if (!Number.isFinite(low))
+      return { earliest: this.#clock.now() - UNKNOWN_MS, latest: this.#clock.now() + UNKNOWN_MS };
     return { earliest: now + low, latest: now + high };
   }
 

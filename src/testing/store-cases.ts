@@ -23,7 +23,11 @@ async function stored(store: ObjectStore, key: string, body: string): Promise<st
   return put.etag;
 }
 
-async function keysOf(store: ObjectStore, prefix: string, options: { after?: string; limit?: number } = {}): Promise<string[]> {
+async function keysOf(
+  store: ObjectStore,
+  prefix: string,
+  options: { after?: string; limit?: number } = {},
+): Promise<string[]> {
   const page = await store.list(prefix, options);
   return page.objects.map((object) => object.key.slice(prefix.length));
 }
@@ -43,7 +47,7 @@ export const storeCases: readonly StoreCase[] = [
   {
     name: "keeps every character and empty bodies",
     async run({ store, prefix }) {
-      for (const body of ["", "ünï ☃ 🦀 \u2028 \"\\", "x".repeat(1_000_000)]) {
+      for (const body of ["", 'ünï ☃ 🦀 \u2028 "\\', "x".repeat(1_000_000)]) {
         await stored(store, `${prefix}b`, body);
         equal((await bodyOf(store, `${prefix}b`)) === body, true, `a body of ${body.length} characters`);
       }
@@ -52,7 +56,20 @@ export const storeCases: readonly StoreCase[] = [
   {
     name: "takes keys with every sign that names may have",
     async run({ store, prefix }) {
-      const keys = ["2026-11-24T01:02:03.5+00:00_x.json", "a b", "ü/☃", "__proto__", "1", "a.b", "#x?y=z&w", "%2e%2e", "...", "~(')!*", "UPPER", "upper"];
+      const keys = [
+        "2026-11-24T01:02:03.5+00:00_x.json",
+        "a b",
+        "ü/☃",
+        "__proto__",
+        "1",
+        "a.b",
+        "#x?y=z&w",
+        "%2e%2e",
+        "...",
+        "~(')!*",
+        "UPPER",
+        "upper",
+      ];
       for (const key of keys) await stored(store, prefix + key, key);
       for (const key of keys) equal(await bodyOf(store, prefix + key), key, `the body of ${key}`);
       equal((await keysOf(store, prefix)).toSorted(), keys.toSorted(), "the list");
@@ -88,7 +105,11 @@ export const storeCases: readonly StoreCase[] = [
   {
     name: "answers conflict to a match on a key that does not exist",
     async run({ store, prefix }) {
-      equal((await store.put(`${prefix}a`, "one", { match: "0123456789abcdef0123456789abcdef" })).kind, "conflict", "the put");
+      equal(
+        (await store.put(`${prefix}a`, "one", { match: "0123456789abcdef0123456789abcdef" })).kind,
+        "conflict",
+        "the put",
+      );
       equal((await store.get(`${prefix}a`)).kind, "missing", "the key");
     },
   },
@@ -96,7 +117,9 @@ export const storeCases: readonly StoreCase[] = [
     name: "lets exactly one of many creators win",
     async run({ store, prefix }) {
       for (let round = 0; round < 5; round += 1) {
-        const puts = await Promise.all(Array.from({ length: RACERS }, (_, racer) => store.put(`${prefix}${round}`, `racer ${racer}`, "absent")));
+        const puts = await Promise.all(
+          Array.from({ length: RACERS }, (_, racer) => store.put(`${prefix}${round}`, `racer ${racer}`, "absent")),
+        );
         equal(puts.filter((put) => put.kind === "stored").length, 1, `winners of round ${round}`);
         const winner = puts.findIndex((put) => put.kind === "stored");
         equal(await bodyOf(store, `${prefix}${round}`), `racer ${winner}`, "the body");
@@ -109,7 +132,9 @@ export const storeCases: readonly StoreCase[] = [
       let etag = await stored(store, `${prefix}a`, "start");
       for (let round = 0; round < 5; round += 1) {
         const match = etag;
-        const puts = await Promise.all(Array.from({ length: RACERS }, (_, racer) => store.put(`${prefix}a`, `${round} ${racer}`, { match })));
+        const puts = await Promise.all(
+          Array.from({ length: RACERS }, (_, racer) => store.put(`${prefix}a`, `${round} ${racer}`, { match })),
+        );
         const winners = puts.filter((put) => put.kind === "stored");
         equal(winners.length, 1, `winners of round ${round}`);
         etag = winners[0]?.kind === "stored" ? winners[0].etag : "";
@@ -130,9 +155,11 @@ export const storeCases: readonly StoreCase[] = [
           if (put.kind === "unknown") throw new Error("an unknown reply without any fault");
         }
       };
-      await Promise.all(Array.from({ length: 4 }, async () => {
-        for (let round = 0; round < 5; round += 1) await increment();
-      }));
+      await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          for (let round = 0; round < 5; round += 1) await increment();
+        }),
+      );
       equal(await bodyOf(store, key), "20", "the counter");
     },
   },
@@ -175,7 +202,11 @@ export const storeCases: readonly StoreCase[] = [
       const page = await store.list(prefix, { limit: 3 });
       equal([page.objects.length, page.truncated], [3, true], "the first page");
       const rest = await store.list(prefix, { limit: 3, after: page.objects[2]?.key ?? "" });
-      equal([rest.objects.map((object) => object.key.slice(prefix.length)), rest.truncated], [["c"], false], "the last page");
+      equal(
+        [rest.objects.map((object) => object.key.slice(prefix.length)), rest.truncated],
+        [["c"], false],
+        "the last page",
+      );
     },
   },
   {

@@ -3,7 +3,10 @@ import { sha256Hex } from "../host/uuid.ts";
 
 /** What Python's `json.dumps` does to a string with `ensure_ascii`. */
 function pythonString(text: string): string {
-  const escaped = JSON.stringify(text).replaceAll(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const escaped = JSON.stringify(text).replaceAll(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   return escaped;
 }
 
@@ -18,8 +21,11 @@ function compareCodePoints(a: string, b: string): number {
 }
 
 /** buquet's `definition_hash` (the Python algorithm): names and dependencies, nothing else. */
-export function definitionHash(steps: readonly { readonly name: string; readonly dependsOn: readonly string[] }[]): string {
-  const list = (names: readonly string[]): string => `[${names.toSorted(compareCodePoints).map(pythonString).join(", ")}]`;
+export function definitionHash(
+  steps: readonly { readonly name: string; readonly dependsOn: readonly string[] }[],
+): string {
+  const list = (names: readonly string[]): string =>
+    `[${names.toSorted(compareCodePoints).map(pythonString).join(", ")}]`;
   const sorted = steps.toSorted((a, b) => compareCodePoints(a.name, b.name));
   const dependencies = sorted.map((step) => `${pythonString(step.name)}: ${list(step.dependsOn)}`).join(", ");
   const text = `{"dependencies": {${dependencies}}, "steps": ${list(steps.map((step) => step.name))}}`;

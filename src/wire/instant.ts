@@ -6,7 +6,8 @@ export interface Instant {
   readonly text: string;
 }
 
-const RFC3339 = /^([+-]?\d{4,6})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?\s*(?:[Zz]|UTC|([+-])(\d{2}):?(\d{2}))$/u;
+const RFC3339 =
+  /^([+-]?\d{4,6})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?\s*(?:[Zz]|UTC|([+-])(\d{2}):?(\d{2}))$/u;
 
 /** Reads RFC 3339 as leniently as buquet does; undefined when it is not an instant. */
 export function parseInstant(text: string): Instant | undefined {

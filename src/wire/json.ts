@@ -1,5 +1,10 @@
 /** JSON whose numbers survive: what another language wrote is written back digit for digit. */
-import { isLosslessNumber, LosslessNumber, parse as parseLossless, stringify as stringifyLossless } from "lossless-json";
+import {
+  isLosslessNumber,
+  LosslessNumber,
+  parse as parseLossless,
+  stringify as stringifyLossless,
+} from "lossless-json";
 
 /** Deepest nesting that every reader of the bucket accepts. */
 export const MAX_DEPTH = 120;

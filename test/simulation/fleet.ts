@@ -110,7 +110,10 @@ export const ROUGH: NonNullable<WorldOptions["rates"]> = {
 };
 
 /** Plays one history. */
-export async function playHistory(seed: string, options: Pick<WorldOptions, "rates" | "faults"> = { rates: ROUGH }): Promise<History> {
+export async function playHistory(
+  seed: string,
+  options: Pick<WorldOptions, "rates" | "faults"> = { rates: ROUGH },
+): Promise<History> {
   const effects: Effect[] = [];
   const world: World = new World(seed, {
     ...options,
@@ -125,7 +128,9 @@ export async function playHistory(seed: string, options: Pick<WorldOptions, "rat
   const startWorker = (name: string): void => {
     const process = world.spawn(name, { clockOffsetMs: name === "worker-1" ? 900 : -700 });
     sleeping.sleep = (ms) => process.host.clock.sleep(ms);
-    void new Worker(handleOf(process.store, process.host), { workflows, id: name }).start().catch(() => process.crash());
+    void new Worker(handleOf(process.store, process.host), { workflows, id: name })
+      .start()
+      .catch(() => process.crash());
   };
   startWorker("worker-1");
   startWorker("worker-2");
@@ -143,7 +148,7 @@ export async function playHistory(seed: string, options: Pick<WorldOptions, "rat
     for (const { id } of expected) await remote.start(id.slice("run-".length), {}, { id });
     await client.host.clock.sleep(world.nowMs % 7_000);
     await remote.signal("run-approval", "go", { by: "me" });
-    await client.host.clock.sleep(1_000 + (seed.length * 977) % 20_000);
+    await client.host.clock.sleep(1_000 + ((seed.length * 977) % 20_000));
     await remote.cancel("run-slow");
     asked = true;
   })().catch((error: unknown) => problems.push(`client: ${String(error)}`));
@@ -173,17 +178,25 @@ export async function playHistory(seed: string, options: Pick<WorldOptions, "rat
   world.calm();
   // Everything that was left behind is found by a monitor or at the next look.
   await world.advance(1_500_000);
-  for (const expectation of expected) problems.push(...(await checkRun(world, expectation, await read(expectation.id), effects)));
+  for (const expectation of expected)
+    problems.push(...(await checkRun(world, expectation, await read(expectation.id), effects)));
   problems.push(...(await checkIndexes(world)));
   return { seed, problems, struck: world.struck, requests: world.counters.total, world };
 }
 
-async function checkRun(world: World, expectation: Expectation, record: RunRecord | undefined, effects: readonly Effect[]): Promise<string[]> {
+async function checkRun(
+  world: World,
+  expectation: Expectation,
+  record: RunRecord | undefined,
+  effects: readonly Effect[],
+): Promise<string[]> {
   const { id } = expectation;
   if (record === undefined) return [`${id}: no record`];
   const problems: string[] = [];
   if (!expectation.allowed.includes(record.status)) {
-    problems.push(`${id}: ended ${record.status}, not ${expectation.allowed.join(" or ")} (${JSON.stringify(record.error)})`);
+    problems.push(
+      `${id}: ended ${record.status}, not ${expectation.allowed.join(" or ")} (${JSON.stringify(record.error)})`,
+    );
   }
   const mine = effects.filter((effect) => effect.run === id);
   for (const step of new Set(mine.map((effect) => effect.step))) {
@@ -194,7 +207,8 @@ async function checkRun(world: World, expectation: Expectation, record: RunRecor
     const stored = await world.store.get(stepResultKey(id, name));
     if (state.status === "completed") {
       if (stored.kind === "missing") problems.push(`${id}: no steps/${name}.json`);
-      else if (stored.object.body !== stringifyJson(state.result ?? null)) problems.push(`${id}: steps/${name}.json differs from the record`);
+      else if (stored.object.body !== stringifyJson(state.result ?? null))
+        problems.push(`${id}: steps/${name}.json differs from the record`);
     }
   }
   const undone = record.status !== "completed";
@@ -206,7 +220,8 @@ async function checkRun(world: World, expectation: Expectation, record: RunRecor
     if (!undone && undos.length > 0) problems.push(`${id}: ${step} was undone in a run that ${record.status}`);
     const firstUndo = Math.min(...undos.map((effect) => effect.atMs));
     if (completed && runs.some((effect) => effect.atMs > firstUndo)) problems.push(`${id}: ${step} ran after its undo`);
-    if (undone && runs.length > 0 && undos.length === 0) problems.push(`${id}: ${step} may have happened and was not undone`);
+    if (undone && runs.length > 0 && undos.length === 0)
+      problems.push(`${id}: ${step} may have happened and was not undone`);
   }
   return problems;
 }
