@@ -30,7 +30,7 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
     if (task === undefined) reasons.push(`${what} has no task yet`);
     else if (task.status === "running")
       reasons.push(`${what} is leased by ${task.worker_id ?? "somebody"} until ${String(task.lease_expires_at)}`);
-    else reasons.push(`${what} is ${task.status} on the queue, available at ${String(task.available_at)}`);
+    else reasons.push(`${what} is ${task.status} on the queue, available at ${task.available_at}`);
   }
   for (const timer of machine.timers)
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);

@@ -10,6 +10,8 @@ import { isTaskOver, millisOf, type QueueContext, serverNow, taskCodec, type Tas
 export interface MonitorOptions {
   /** Tasks that this process holds itself. */
   readonly ownIds: ReadonlySet<string>;
+  /** Lease keys of pending tasks whose ready key was put already; kept by the caller over its looks. */
+  readonly repaired: Set<string>;
   canRun(task: TaskRecord): boolean;
   onExpired(taskId: string, task: TaskRecord): Promise<void>;
 }
@@ -45,8 +47,10 @@ async function check(
   }
   const task = read.value;
   if (task.status === "pending") {
+    // The lease key stays: a claimer may have put it a moment ago and be about to claim (1.15). Found by simulation.
+    if (options.repaired.has(key)) return;
     await repairIndex(queue, task, false);
-    await queue.store.delete(key);
+    options.repaired.add(key);
     return;
   }
   if (isLeaseOver(queue, task)) {

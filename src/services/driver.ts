@@ -237,7 +237,10 @@ function startCarrying(
   lease: ChainLease,
 ): void {
   const { task } = lease.claim;
-  const carrier = { actor: { task: task.id, attempt: task.attempt }, ownLeaseOf: context.ownLeaseOf };
+  const carrier = {
+    actor: { task: task.id, attempt: task.attempt },
+    ownLeaseOf: (id: string) => context.ownLeaseOf(id),
+  };
   for (const entry of record.machine?.outbox ?? []) {
     if (!isMine(entry, record)) continue;
     carrying.start(entry, async () => {

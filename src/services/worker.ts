@@ -72,6 +72,7 @@ export class Worker implements AsyncDisposable {
   readonly #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
   readonly #running = new Set<Promise<void>>();
+  readonly #repaired = new Set<string>();
   readonly #ignored = new Map<string, number>();
   readonly #saidOnce = new Set<string>();
   readonly #hints = new Map<string, number>();
@@ -207,6 +208,7 @@ export class Worker implements AsyncDisposable {
   async #monitor(): Promise<void> {
     await checkLeases(this.#queue, {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
+      repaired: this.#repaired,
       canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#meaningOf(task) !== undefined,
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {

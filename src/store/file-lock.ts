@@ -6,8 +6,8 @@
  * highest file is never removed, so a number is never used twice. A holder that died is recognised by process id, start time and boot:
  * one that is only stopped keeps its lock for as long as it lives.
  */
-import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
-import { readFileSync } from "node:fs";
+import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
@@ -18,39 +18,46 @@ const FIRST_PAUSE_MS = 0.2;
 const LONGEST_PAUSE_MS = 8;
 const FREE = "free";
 
+/** When a living process started; undefined when there is none (or only its entry is left for its parent to read). */
 function startOf(pid: number | string): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // Field 22, counted behind the name, which may hold spaces and brackets.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    // Fields 3 and 22, counted behind the name, which may hold spaces and brackets.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
   } catch {
     return undefined;
   }
 }
 
-function bootOf(): string {
+function readOr(read: () => string): string {
   try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return read().trim();
   } catch {
     return "unknown";
   }
 }
 
-const HERE = `${bootOf()}@${hostname()}`;
+/** Where process ids mean the same: this boot, this set of processes (containers have their own), this machine. */
+const HERE = [
+  readOr(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
+  readOr(() => readlinkSync("/proc/self/ns/pid")),
+  hostname(),
+].join("@");
 const SELF = `${process.pid} ${startOf("self") ?? "0"} ${HERE}`;
 
-/** Whether the writer of a lock file is surely gone. */
-export function isDead(owner: string): boolean {
-  if (owner === FREE) return true;
+/** A holder that cannot be judged from here (another machine or container) is believed for this long. */
+const FOREIGN_HOLD_MS = 60_000;
+
+/** Whether the writer of a lock file is surely gone. An empty file was never flushed: the power went. */
+export function isDead(owner: string, ageMs: number): boolean {
+  if (owner === FREE || owner === "") return true;
   const [pid = "", start = "", here = ""] = owner.split(" ");
-  if (here !== HERE) {
-    const [boot, host] = here.split("@");
-    const [myBoot, myHost] = HERE.split("@");
-    // The same machine after a restart; another machine cannot be judged.
-    return host === myHost && boot !== myBoot;
-  }
+  if (here !== HERE) return ageMs > FOREIGN_HOLD_MS;
   const now = startOf(pid);
   if (now !== undefined) return now !== start;
+  if (startOf("self") !== undefined) return true;
+  // No /proc here: ask whether the process can be signalled.
   try {
     process.kill(Number(pid), 0);
     return false;
@@ -74,7 +81,7 @@ export async function withLock<T>(folder: string, temporary: string, host: Host,
 async function take(folder: string, temporary: string, host: Host): Promise<string> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const highest = await highestOf(folder);
-    if (highest === 0 || isDead(await ownerOf(join(folder, String(highest))))) {
+    if (highest === 0 || (await isFree(join(folder, String(highest)), host))) {
       const next = highest + 1;
       if (await tryTake(folder, temporary, next)) return join(folder, String(next));
     }
@@ -106,9 +113,16 @@ async function tryTake(folder: string, temporary: string, number: number): Promi
   return true;
 }
 
-async function ownerOf(path: string): Promise<string> {
-  // A file that is gone was not the highest any more: somebody holds a higher one.
-  return readFile(path, "utf8").catch(() => `${process.pid} ${SELF.split(" ")[1] ?? ""} ${HERE}`);
+async function isFree(path: string, host: Host): Promise<boolean> {
+  try {
+    const owner = await readFile(path, "utf8");
+    const { mtimeMs } = await stat(path);
+    return isDead(owner, host.clock.now() - mtimeMs);
+  } catch (error) {
+    // A file that is gone was not the highest any more: somebody holds a higher one.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 async function numbersOf(folder: string): Promise<readonly number[]> {

@@ -20,6 +20,8 @@ function decodeSegment(name: string): string {
 
 /** Path segments of a key. @throws {WorkflowError} `invalid` for a segment that no file system takes. */
 export function encodeKey(key: string): readonly string[] {
+  if (/\p{Surrogate}/u.test(key))
+    throw new WorkflowError("invalid", "a key holds half of a character; use well-formed text");
   const segments = key.split("/").map(encodeSegment);
   const last = segments.length - 1;
   return segments.map((segment, index) => {
@@ -34,12 +36,12 @@ export function encodeKey(key: string): readonly string[] {
   });
 }
 
-/** One directory entry as a part of a key; a folder's ends in a slash. Undefined for files of our own. */
-export function decodeEntry(name: string, isFolder: boolean): string | undefined {
+/** One directory entry as a part of a key. Undefined for files of our own. */
+export function decodeEntry(name: string): string | undefined {
   if (name.startsWith(".")) return undefined;
   const bare = name.endsWith("%") ? name.slice(0, -1) : name;
   try {
-    return decodeSegment(bare) + (isFolder ? "/" : "");
+    return decodeSegment(bare);
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@
  * A write goes to a temporary file, which is flushed, then renamed over the object while a lock is held; the folder is flushed before
  * the answer. A file that stands is never changed in place, so a reader sees one whole content. The etag is the identity of that file.
  */
-import { link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -29,6 +29,7 @@ import { compareBytes } from "./order.ts";
 /** Versions of one key that are kept. */
 export const DEFAULT_VERSIONS_KEPT = 20;
 const STALE_TEMPORARY_MS = 3_600_000;
+const PLACE_TRIES = 20;
 
 /** Options of a file store. */
 export interface FileStoreOptions {
@@ -106,6 +107,7 @@ export class FileStore implements ObjectStore {
       await this.#keepVersion(key, path, current);
       await unlink(path);
       await this.#flushFolder(dirname(path));
+      await this.#removeEmpty(dirname(path));
     });
   }
 
@@ -212,12 +214,13 @@ export class FileStore implements ObjectStore {
 
   async #place(temporary: string, path: string): Promise<void> {
     const folder = dirname(path);
-    for (let made = false; ; made = true) {
+    // Another process may remove the folder again before the rename: once more.
+    for (let tries = 0; ; tries += 1) {
       try {
         await rename(temporary, path);
         break;
       } catch (error) {
-        if (made || !hasCode(error, "ENOENT")) throw unavailable(path, error);
+        if (tries > PLACE_TRIES || !hasCode(error, "ENOENT")) throw unavailable(path, error);
         const first = await mkdir(folder, { recursive: true });
         // A new folder is durable only once its parents know it.
         for (
@@ -233,7 +236,12 @@ export class FileStore implements ObjectStore {
 
   async #flushFolder(folder: string): Promise<void> {
     if (!this.#durable) return;
-    const handle = await open(folder, "r");
+    const handle = await open(folder, "r").catch((error: unknown) => {
+      // Removed as empty meanwhile: then there is nothing in it to make durable.
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw unavailable(folder, error);
+    });
+    if (handle === undefined) return;
     try {
       await handle.sync();
     } finally {
@@ -261,17 +269,28 @@ export class FileStore implements ObjectStore {
       if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
       throw unavailable(path, error);
     });
-    const keys = entries.flatMap((entry) => {
-      const name = decodeEntry(entry.name, entry.isDirectory());
-      return name === undefined ? [] : [folder + name];
+    const found = entries.flatMap((entry) => {
+      const name = decodeEntry(entry.name);
+      const isFolder = entry.isDirectory();
+      return name === undefined ? [] : [{ key: folder + name + (isFolder ? "/" : ""), isFolder }];
     });
-    for (const key of keys.toSorted(compareBytes)) {
-      const isFolder = key.endsWith("/") && entries.length > 0 && !key.slice(folder.length, -1).includes("/");
+    for (const { key, isFolder } of found.toSorted((a, b) => compareBytes(a.key, b.key))) {
       if (isFolder) {
         const outside = !key.startsWith(prefix) && !prefix.startsWith(key);
         const before = after !== undefined && compareBytes(key, after) < 0 && !after.startsWith(key);
         if (!outside && !before) yield* this.#walk(key, prefix, after);
       } else if (key.startsWith(prefix) && (after === undefined || compareBytes(key, after) > 0)) yield key;
+    }
+  }
+
+  /** Folders that the last object left empty go too: an index of minutes would grow for ever. */
+  async #removeEmpty(folder: string): Promise<void> {
+    for (let path = folder; path.length > this.#root.length; path = dirname(path)) {
+      try {
+        await rmdir(path);
+      } catch {
+        return;
+      }
     }
   }
 

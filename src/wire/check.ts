@@ -16,7 +16,10 @@ function check(value: unknown, path: string, above: Set<object>, depth: number):
       return Number.isFinite(value) ? undefined : `${path} is ${String(value)}`;
     case "object":
       return value === null ? undefined : checkObject(value, path, above, depth);
-    default:
+    case "undefined":
+    case "bigint":
+    case "symbol":
+    case "function":
       return `${path} is ${typeof value === "undefined" ? "undefined" : `a ${typeof value}`}`;
   }
 }
