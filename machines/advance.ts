@@ -250,8 +250,19 @@ const statechart = setup({
         for (const { step, needs } of params.steps) if (needs.every(over)) enqueue.raise({ type: "release", step });
       },
     ),
-    stop: enqueueActions(({ context, enqueue }, params: { outcome: "failed" | "cancelled" }) => {
-      enqueue.assign({ outcome: context.outcome ?? params.outcome });
+    /** What still runs is over as far as the run knows: it may or may not have happened. */
+    terminate: enqueueActions(({ context, enqueue }) => {
+      let steps = context.steps;
+      for (const step of context.draining) {
+        const change: StepControl = { phase: "cancelled", generation: generationOf(context, step), outcome: "unknown" };
+        steps = { ...steps, ...withStep({ ...context, steps }, step, change).steps };
+      }
+      enqueue.assign({ steps, outcome: "cancelled", draining: [], parked: [], waits: [], paused: false });
+    }),
+    stop: enqueueActions(({ context, event, enqueue }, params: { outcome: "failed" | "cancelled" }) => {
+      // Who cancels a paused run wants it to end: the pause goes.
+      const paused = context.paused && event.type !== "cancel";
+      enqueue.assign({ outcome: context.outcome ?? params.outcome, paused });
     }),
     settle: enqueueActions(({ context, event, enqueue }, params: { phase: "completed" | "failed" | "cancelled" }) => {
       if (!("step" in event)) return;
@@ -278,6 +289,24 @@ const statechart = setup({
     }),
   },
 });
+
+const EVENT_TYPES: ReadonlySet<string> = new Set<RunEvent["type"]>([
+  "start",
+  "step.done",
+  "step.failed",
+  "step.waiting",
+  "signal.received",
+  "timer.due",
+  "step.fenced",
+  "undo.done",
+  "undo.failed",
+  "pause",
+  "resume",
+  "cancel",
+  "terminate",
+  "skip",
+  "retry",
+]);
 
 const MAX_ITERATIONS = 10_000;
 
@@ -335,6 +364,8 @@ export function advance(machine: RunMachine, snapshot: PersistedSnapshot, events
   });
   let current = before;
   for (const event of events) {
+    // Internal events are the machine's own: a forged one could end a run.
+    if (!EVENT_TYPES.has(event.type)) continue;
     current = machine.machine.transition(current as never, event as never, scope as never) as AnyMachineSnapshot;
   }
   if (current === before) return { snapshot, commands: [], changed: false };
@@ -422,7 +453,7 @@ function viewOf(
 function statusOf(snapshot: AnyMachineSnapshot, context: ControlContext): RunStatus {
   for (const tag of ["completed", "failed", "cancelled", "pending"] as const) if (snapshot.tags.has(tag)) return tag;
   const compensating = snapshot.tags.has("compensating");
-  if (snapshot.tags.has("paused") || (compensating && context.paused)) return "paused";
+  if (snapshot.tags.has("paused") || (context.paused && (compensating || isActive(snapshot)))) return "paused";
   if (compensating) return "compensating";
   return snapshot.tags.has("waiting") && !snapshot.tags.has("busy") ? "waiting_signal" : "running";
 }

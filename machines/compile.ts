@@ -66,7 +66,7 @@ export function compilePlan(plan: Plan): MachineConfig {
     id: encodeName(plan.name).slice(2) || "workflow",
     description: plan.version === undefined ? plan.name : `${plan.name} (${plan.version})`,
     initial: "pending",
-    on: { terminate: [{ target: "#cancelled", actions: [act("stop", { outcome: "cancelled" })] }] },
+    on: { terminate: [{ target: "#cancelled", actions: [act("terminate")] }] },
     states: {
       pending: {
         tags: ["pending"],

@@ -14,7 +14,7 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
   const reasons: string[] = [];
   const { machine } = record;
   if (machine === undefined)
-    return ["a foreign writer dropped the machine part of the record; the next worker that looks rebuilds it"];
+    return ["a foreign writer dropped the machine part of its record; this version cannot go on with it"];
   const serving = (await listServing(store, store.time().latest)).flatMap((worker) => worker.workflows);
   const same = serving.filter((workflow) => workflow.name === record.type);
   if (same.length === 0) reasons.push(`no worker that was seen in the last minute serves ${record.type}`);

@@ -1,4 +1,5 @@
 /** One task on the queue, in buquet's exact format. Members that we do not know, and texts that we do not change, stay as they are. */
+import { isLosslessNumber } from "lossless-json";
 import { z } from "zod";
 import type { RetryPolicy } from "../../machines/plan.ts";
 import { WorkflowError } from "../errors.ts";
@@ -73,7 +74,7 @@ const LONGEST_TIMEOUT_SECONDS = 315_360_000;
 const instant = z.string().refine((text) => parseInstant(text) !== undefined, "is not an instant");
 const count = z.number().int().min(0).max(U32).default(0);
 /** Kept numbers (`2.0`) are objects until they are written again. */
-const float = z.union([z.number(), z.looseObject({ isLosslessNumber: z.literal(true) })]);
+const float = z.custom<unknown>((value) => typeof value === "number" || isLosslessNumber(value));
 
 const taskSchema = z.looseObject({
   id: z.string(),
@@ -143,6 +144,7 @@ function decodeTask(body: string, key: string): TaskRecord {
     const parsed = taskSchema.parse(raw) as unknown as Record<string, unknown>;
     // The order of the members as they stood is kept; what was missing comes last.
     const merged: Record<string, unknown> = { ...raw, ...parsed, input: raw["input"], output: raw["output"] ?? null };
+    if (raw["retry_policy"] !== undefined) merged["retry_policy"] = raw["retry_policy"];
     for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
     return merged as unknown as TaskRecord;
   } catch (error) {
