@@ -69,13 +69,31 @@ export function resolveStoreUrl(source: SettingsSource = {}): string {
   const file = readConnection(source, env);
   const bucket = filled(env["S3_BUCKET"]) ?? file.bucket;
   if (bucket === undefined) return "file:.buquet";
-  const endpoint = filled(env["S3_ENDPOINT"]) ?? file.endpoint;
+  if (!/^[a-z0-9][a-z0-9._-]{1,62}$/i.test(bucket)) {
+    throw new WorkflowError("invalid", `${JSON.stringify(bucket)} is not the name of a bucket; check S3_BUCKET`);
+  }
+  const endpoint = checkEndpoint(filled(env["S3_ENDPOINT"]) ?? file.endpoint);
   const region = filled(env["S3_REGION"]) ?? filled(env["AWS_REGION"]) ?? file.region;
   const query = new URLSearchParams();
   if (endpoint !== undefined) query.set("endpoint", endpoint);
   if (region !== undefined) query.set("region", region);
   const text = query.toString();
   return `s3://${bucket}${text === "" ? "" : `?${text}`}`;
+}
+
+function checkEndpoint(endpoint: string | undefined): string | undefined {
+  if (endpoint === undefined) return undefined;
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new WorkflowError("invalid", "S3_ENDPOINT is not an http or https url");
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new WorkflowError(
+      "invalid",
+      "S3_ENDPOINT holds credentials; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  }
+  return endpoint;
 }
 
 function filled(value: string | undefined): string | undefined {
@@ -116,10 +134,9 @@ function parseConfig(path: string, text: string): z.infer<typeof configSchema> {
   try {
     return configSchema.parse(parseToml(text));
   } catch (error) {
-    throw new WorkflowError(
-      "invalid",
-      `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    // The parser quotes the line, which may hold a secret: only its place is told.
+    const { line, column } = (error ?? {}) as { line?: number; column?: number };
+    const where = line === undefined ? "a value has the wrong type" : `line ${line}, column ${column ?? 1}`;
+    throw new WorkflowError("invalid", `${path} cannot be read: ${where}`);
   }
 }

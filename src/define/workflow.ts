@@ -125,7 +125,7 @@ export type InputOf<W> = W extends { readonly types?: { readonly input: infer In
 export type OutputOf<W> = W extends { readonly types?: { readonly results: infer R } } ? Partial<R> : unknown;
 /** Arguments of a typed start. */
 export type InputArgument<W> =
-  unknown extends InputOf<W>
+  JsonValue extends InputOf<W>
     ? [input?: unknown, options?: { readonly id?: string }]
     : [input: InputOf<W>, options?: { readonly id?: string }];
 

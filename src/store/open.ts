@@ -17,7 +17,8 @@ export async function openStore(url: string, host: Host): Promise<ObjectStore> {
     return FileStore.open(url.slice("file:".length), { host });
   }
   if (url.startsWith("s3://")) {
-    const parsed = new URL(url);
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    if (parsed === undefined || parsed.hostname === "" || parsed.username !== "") throw notAStore();
     const { S3Store } = await import("./s3.ts");
     const endpoint = parsed.searchParams.get("endpoint");
     const region = parsed.searchParams.get("region");
@@ -28,10 +29,12 @@ export async function openStore(url: string, host: Host): Promise<ObjectStore> {
       ...(region === null ? {} : { region }),
     });
   }
-  throw new WorkflowError(
-    "invalid",
-    `${JSON.stringify(url)} is not a store; use memory:, file:folder or s3://bucket?endpoint=…`,
-  );
+  throw notAStore();
+}
+
+/** The url is not repeated: it may hold credentials. */
+function notAStore(): WorkflowError {
+  return new WorkflowError("invalid", "the url is not a store; use memory:, file:folder or s3://bucket?endpoint=…");
 }
 
 function openMemory(name: string, host: Host): ObjectStore {
