@@ -78,9 +78,3 @@ export class RescheduleError extends Error {
     this.delay = delay;
   }
 }
-
-/** A mistake in this package. @throws {WorkflowError} with code `internal` when the condition does not hold. */
-export function invariant(condition: unknown, sentence: string): asserts condition {
-  if (!condition)
-    throw new WorkflowError("internal", `${sentence} (this is a bug in buquet-workflow; please report it)`);
-}

@@ -31,7 +31,6 @@ export const readyKey = (taskId: string, availableAt: number): string =>
   `${READY_PREFIX}${shardOf(taskId)}/${minuteOf(availableAt)}/${taskId}`;
 export const leaseKey = (taskId: string, expiresAt: number): string =>
   `${LEASES_PREFIX}${shardOf(taskId)}/${minuteOf(expiresAt)}/${taskId}`;
-export const idempotencyKey = (scope: string, hex: string): string => `idempotency/${scope}/${hex}.json`;
 export const workerKey = (workerId: string): string => `${WORKERS_PREFIX}${workerId}.json`;
 
 export const stateKey = (runId: string): string => `${WORKFLOW_PREFIX}${runId}/state.json`;

@@ -1,8 +1,8 @@
 /** What a user writes: `workflow(name).step(…).signal(…)`. The builder is the definition; each call gives a new one. */
 import type { z } from "zod";
-import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan.ts";
+import type { OnFailure, Plan, RetryPolicy } from "../../machines/plan.ts";
 import type { JsonResult, JsonValue, StepContext, UndoContext } from "./context.ts";
-import { makeDefinition, type StepDraft } from "./definition.ts";
+import { makeDefinition } from "./definition.ts";
 
 type Schema<T = unknown> = z.ZodType<T>;
 type SchemaMap = Readonly<Record<string, Schema>>;
@@ -170,5 +170,3 @@ export interface UntypedStepOptions extends StepOptions {
 export function untypedWorkflow(name: string, options: WorkflowOptions<unknown, SchemaMap> = {}): UntypedWorkflow {
   return makeDefinition(name, options, []) as unknown as UntypedWorkflow;
 }
-
-export type { PlanStep, StepDraft };

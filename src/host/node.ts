@@ -5,7 +5,7 @@ import type { Clock, Host, Logger, Random, WaitOptions } from "./host.ts";
 import { silentLogger } from "./logger.ts";
 import { encodeUlid } from "./ulid.ts";
 
-export { createLogger, silentLogger } from "./logger.ts";
+export { createLogger } from "./logger.ts";
 
 const LONGEST_TIMER_MS = 2_147_483_647;
 

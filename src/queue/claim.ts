@@ -54,6 +54,8 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
   const availableAt = millisOf(task.available_at);
   if (availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
   if (!options.accepts(task)) return { kind: "not_mine" };
+  // A task that lives no longer is not run; a worker of buquet marks it.
+  if (task.expires_at !== undefined && queue.store.time().latest >= millisOf(task.expires_at)) return { kind: "gone" };
   const claim = await takeLease(queue, task, read.etag, options, task.retry_count);
   if (claim === undefined) return { kind: "refused" };
   await Promise.all([

@@ -13,20 +13,28 @@ type Change = (task: TaskRecord, now: string) => Partial<TaskRecord>;
 
 const RELEASED = { lease_id: null, lease_expires_at: null, worker_id: null } as const;
 
+/**
+ * Writes the end of an attempt. The write may have landed though its reply was lost: then nobody holds the lease and the task stands
+ * exactly as we left it, which is ours to go on with.
+ */
 async function finish(queue: QueueContext, claim: Claim, change: Change): Promise<TaskRecord | undefined> {
   const now = formatInstant(serverNow(queue));
+  let sent: string | undefined;
   const updated = await updateDocument(
     queue.store,
     queue.host,
     taskKey(claim.task.id),
     taskCodec,
-    (task) =>
-      task.status === "running" && task.lease_id === claim.leaseId
-        ? { ...task, ...RELEASED, updated_at: now, ...change(task, now) }
-        : undefined,
+    (task) => {
+      if (task.status !== "running" || task.lease_id !== claim.leaseId) return undefined;
+      const next = { ...task, ...RELEASED, updated_at: now, ...change(task, now) };
+      sent = taskCodec.encode(next);
+      return next;
+    },
     { value: claim.task, etag: claim.etag },
   );
-  return updated.kind === "updated" ? updated.value : undefined;
+  if (updated.kind === "missing") return undefined;
+  return updated.kind === "updated" || taskCodec.encode(updated.value) === sent ? updated.value : undefined;
 }
 
 async function deleteLeaseKey(queue: QueueContext, claim: Claim): Promise<void> {

@@ -10,11 +10,18 @@ import { isTaskOver, millisOf, type QueueContext, serverNow, taskCodec, type Tas
 export interface MonitorOptions {
   /** Tasks that this process holds itself. */
   readonly ownIds: ReadonlySet<string>;
-  /** Lease keys of pending tasks whose ready key was put already; kept by the caller over its looks. */
-  readonly repaired: Set<string>;
+  /** Lease keys of pending tasks, and when their ready key was put last; kept by the caller over its looks. */
+  readonly repaired: Map<string, number>;
+  /** Told of a task that cannot be looked at; nothing of it is deleted, and the others are looked at all the same. */
+  onUnreadable(key: string, error: unknown): void;
   canRun(task: TaskRecord): boolean;
   onExpired(taskId: string, task: TaskRecord): Promise<void>;
 }
+
+/** The ready key of a pending task that has a lease key is put this often. */
+const REPAIR_MS = 300_000;
+/** A lease key may be put together with its task: one without a task is young for this many minutes. */
+const MISSING_GRACE_MINUTES = 5;
 
 /** Looks through the lease keys whose minute has come. */
 export async function checkLeases(queue: QueueContext, options: MonitorOptions): Promise<void> {
@@ -25,7 +32,11 @@ export async function checkLeases(queue: QueueContext, options: MonitorOptions):
     for (const { key } of page.objects) {
       const entry = parseIndexKey(key);
       if (entry === undefined || entry.minute > until || options.ownIds.has(entry.id)) continue;
-      await check(queue, key, entry.minute, entry.id, options);
+      try {
+        await check(queue, key, entry.minute, entry.id, options);
+      } catch (error) {
+        options.onUnreadable(key, error);
+      }
     }
     const last = page.objects.at(-1);
     if (!page.truncated || last === undefined) return;
@@ -41,16 +52,22 @@ async function check(
   options: MonitorOptions,
 ): Promise<void> {
   const read = await readDocument(queue.store, taskKey(id), taskCodec);
-  if (read.kind === "missing" || isTaskOver(read.value)) {
+  if (read.kind === "missing") {
+    if (Number(minute) < Number(minuteOf(queue.store.time().earliest)) - MISSING_GRACE_MINUTES)
+      await queue.store.delete(key);
+    return;
+  }
+  if (isTaskOver(read.value)) {
     await queue.store.delete(key);
     return;
   }
   const task = read.value;
   if (task.status === "pending") {
     // The lease key stays: a claimer may have put it a moment ago and be about to claim (1.15). Found by simulation.
-    if (options.repaired.has(key)) return;
+    const now = queue.host.clock.monotonic();
+    if (now - (options.repaired.get(key) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) return;
     await repairIndex(queue, task, false);
-    options.repaired.add(key);
+    options.repaired.set(key, now);
     return;
   }
   if (isLeaseOver(queue, task)) {

@@ -1,18 +1,11 @@
 /** Putting tasks on the queue: the object first, then its index key. */
 import { dueKey, leaseKey, readyKey, taskKey } from "../keys.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
+import { WorkflowError } from "../errors.ts";
+import { checkJsonValue } from "../wire/check.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { Claim } from "./claim.ts";
-import {
-  isTaskOver,
-  millisOf,
-  newTask,
-  type QueueContext,
-  serverNow,
-  taskCodec,
-  type TaskRecord,
-  type TaskSpec,
-} from "./task.ts";
+import { millisOf, newTask, type QueueContext, serverNow, taskCodec, type TaskRecord, type TaskSpec } from "./task.ts";
 
 /** What is due later than this waits in our own index, so that it neither hides ready work nor costs anything. */
 export const PARK_MS = 60_000;
@@ -93,8 +86,6 @@ export interface SubmitOptions {
   readonly maxRetries?: number;
   /** Not before this instant, in milliseconds since 1970. */
   readonly availableAt?: number;
-  /** The same key gives the same task, for ever. */
-  readonly idempotencyKey?: string;
 }
 
 /** Puts a task of any type on the queue. */
@@ -104,6 +95,9 @@ export async function submitTask(
   input: unknown,
   options: SubmitOptions = {},
 ): Promise<TaskRecord> {
+  const problem = checkJsonValue(input);
+  if (problem !== undefined)
+    throw new WorkflowError("invalid", `the input of a ${taskType} task is not JSON: ${problem}`);
   const spec: TaskSpec = {
     id: queue.host.random.uuid(),
     taskType,
@@ -115,6 +109,3 @@ export async function submitTask(
   await createTask(queue, spec);
   return newTask(spec, serverNow(queue));
 }
-
-/** Whether a task is over; re-exported for callers that only look. */
-export { isTaskOver };

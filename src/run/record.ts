@@ -5,7 +5,6 @@
  * memory, because `__proto__` is a legal name.
  */
 import { z } from "zod";
-import type { Outcome } from "../../machines/events.ts";
 import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Codec } from "../store/document.ts";
@@ -377,9 +376,4 @@ export function sameFlight(a: FlightRef, b: FlightRef): boolean {
 /** The bare reference of a flight. */
 export function refOf(flight: FlightRef): FlightRef {
   return { kind: flight.kind, step: flight.step, generation: flight.generation, wake: flight.wake };
-}
-
-/** Whether an outcome says that effects may have happened. */
-export function mayHaveHappened(outcome: Outcome): boolean {
-  return outcome === "unknown";
 }

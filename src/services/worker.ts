@@ -72,7 +72,7 @@ export class Worker implements AsyncDisposable {
   readonly #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
   readonly #running = new Set<Promise<void>>();
-  readonly #repaired = new Set<string>();
+  readonly #repaired = new Map<string, number>();
   readonly #ignored = new Map<string, number>();
   readonly #saidOnce = new Set<string>();
   readonly #hints = new Map<string, number>();
@@ -209,6 +209,7 @@ export class Worker implements AsyncDisposable {
     await checkLeases(this.#queue, {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
       repaired: this.#repaired,
+      onUnreadable: (key, error) => this.#log("warn", "lease could not be looked at", error, { key }),
       canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#meaningOf(task) !== undefined,
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {
