@@ -11,7 +11,7 @@ export {
   type WaitForRunOptions,
   WorkflowClient,
 } from "./client/client.ts";
-export { type AnyWorkflow, type InputOf, type OutputOf, workflow } from "./define/workflow.ts";
+export { type AnyWorkflow, type InputOf, type OutputOf, untypedWorkflow, workflow } from "./define/workflow.ts";
 export type { StepContext } from "./define/context.ts";
 export {
   type ErrorCode,
