@@ -1,3 +1,4 @@
+import { compareBytes, firstAtLeast } from "../../store/order.ts";
 import { WorkflowError } from "../../errors.ts";
 import type {
   GetOutcome,
@@ -48,7 +49,7 @@ export class SharedObjects {
     this.#writes += 1;
     const etag = this.#etags === "unique" ? `e${this.#writes}` : nameContent(body);
     const object: StoredObject = { body, etag };
-    if (current === undefined) this.#sortedKeys.splice(this.#placeOf(key), 0, key);
+    if (current === undefined) this.#sortedKeys.splice(firstAtLeast(this.#sortedKeys, key), 0, key);
     this.#objects.set(key, object);
     this.#remember(key, object);
     return { kind: "stored", etag };
@@ -57,7 +58,7 @@ export class SharedObjects {
   delete(key: string): void {
     if (!this.#objects.delete(key)) return;
     this.#writes += 1;
-    this.#sortedKeys.splice(this.#placeOf(key), 1);
+    this.#sortedKeys.splice(firstAtLeast(this.#sortedKeys, key), 1);
     this.#remember(key, undefined);
   }
 
@@ -68,7 +69,7 @@ export class SharedObjects {
       throw new WorkflowError("invalid", `list limit ${limit} is not from 1 to 1000`);
     const keys: string[] = [];
     const { after } = options;
-    let index = this.#placeOf(after !== undefined && compareUtf8(after, prefix) > 0 ? after : prefix);
+    let index = firstAtLeast(this.#sortedKeys, after !== undefined && compareBytes(after, prefix) > 0 ? after : prefix);
     for (; index < this.#sortedKeys.length; index += 1) {
       const key = this.#sortedKeys[index]!;
       if (!key.startsWith(prefix)) break;
@@ -102,33 +103,6 @@ export class SharedObjects {
     if (known === undefined) this.#versions.set(key, [version]);
     else known.push(version);
   }
-
-  /** Index of the first key that is not before this one. */
-  #placeOf(key: string): number {
-    let low = 0;
-    let high = this.#sortedKeys.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compareUtf8(this.#sortedKeys[middle]!, key) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
-
-/** Order of the UTF-8 bytes: differs from `<` only where a surrogate pair meets a unit above it. */
-function compareUtf8(left: string, right: string): number {
-  const length = Math.min(left.length, right.length);
-  for (let index = 0; index < length; index += 1) {
-    const a = left.charCodeAt(index);
-    const b = right.charCodeAt(index);
-    if (a !== b) return rank(a) - rank(b);
-  }
-  return left.length - right.length;
-}
-
-function rank(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
 /** Two 32-bit lanes over the body: not cryptographic, only unlikely enough to collide in a test. */
