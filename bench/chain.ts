@@ -1,6 +1,6 @@
 /** A chain of steps on a store where every request takes the same time, with every request counted. */
 import { WorkflowClient } from "../src/client/client.ts";
-import { handleOf } from "../src/client/connect.ts";
+import { handleOf } from "../src/run/handle.ts";
 import { type AnyWorkflow, untypedWorkflow } from "../src/define/workflow.ts";
 import { stateKey } from "../src/keys.ts";
 import { decodeRecord, isOver } from "../src/run/record.ts";

@@ -25,10 +25,13 @@ import type { OpenWait, PersistedSnapshot, Projection, RunStatus, StepPhase, Ste
 /** What the context knows of one step. Absent members: generation 1, no wake, nothing recorded. */
 interface StepControl {
   readonly phase?: "completed" | "failed" | "skipped" | "held" | "cancelled";
+  /** The phase that a step keeps over a retry, until the chart has passed it again. */
+  readonly kept?: "completed" | "skipped";
   readonly generation?: number;
   readonly wake?: number;
   readonly outcome?: Outcome;
-  readonly undo?: UndoPhase;
+  /** `needless`: the undo had nothing to do; written down only where others wait for it. */
+  readonly undo?: UndoPhase | "needless";
 }
 
 interface ControlContext {
@@ -45,7 +48,8 @@ interface ControlContext {
 
 type InternalEvent =
   | RunEvent
-  | { readonly type: "release"; readonly step: string }
+  | { readonly type: "release" | "undo.release"; readonly step: string }
+  | { readonly type: "kept"; readonly step: string }
   | { readonly type: "undo.none"; readonly step: string }
   | { readonly type: "unpark" };
 
@@ -94,15 +98,26 @@ function isParked(context: ControlContext, kind: "run" | "undo", step: string): 
   return context.parked.some((parked) => parked.kind === kind && parked.step === step);
 }
 
+/** A step that completed, and one whose effects may have happened (also if an operator skipped it then). */
 function needsUndo(context: ControlContext, step: string): boolean {
-  const { phase, outcome } = control(context, step);
-  return phase === "completed" || (phase !== "skipped" && outcome === "unknown");
+  const { phase, kept, outcome } = control(context, step);
+  return (phase ?? kept) === "completed" || outcome === "unknown";
+}
+
+/** Whether anything was ever asked for in the name of a step. */
+const wasAsked = (known: StepControl): boolean =>
+  known.generation !== undefined || known.phase !== undefined || (known.wake ?? 0) > 0;
+
+/** What is known of a step whose forward task ended without an answer of its own: nobody takes back what may have happened before. */
+function cutShort(known: StepControl, outcome: Outcome): Outcome {
+  return (known.wake ?? 0) > 0 || known.outcome === "unknown" ? "unknown" : outcome;
 }
 
 /** An action that carries a command out. The cast: inside its own setup an action cannot know that the action named `command` exists. */
 const emitted = (command: Command): never => ({ type: "command", params: command }) as never;
 
-const HALTING: ReadonlySet<string> = new Set(["cancel", "terminate"]);
+/** The phases after which dependents may go on. */
+const OVER: ReadonlySet<string | undefined> = new Set(["completed", "skipped", "failed"]);
 
 const statechart = setup({
   types: {
@@ -115,7 +130,8 @@ const statechart = setup({
     isStep: ({ event }, params: StepParams) => "step" in event && event.step === params.step,
     answers: ({ context, event }, params: StepParams) =>
       isFor(context, event, params.step) && !isParked(context, "run", params.step),
-    answersWake: ({ context, event }, params: StepParams) => isForWake(context, event, params.step),
+    answersWake: ({ context, event }, params: StepParams) =>
+      isForWake(context, event, params.step) && !isParked(context, "run", params.step),
     answersUndo: ({ context, event }, params: StepParams) =>
       isFor(context, event, params.step) && !isParked(context, "undo", params.step),
     isDue: ({ context, event }, params: StepParams & { timer: string }) =>
@@ -140,7 +156,6 @@ const statechart = setup({
       enqueue.raise({ type: "unpark" });
     }),
     unpark: enqueueActions(({ context, enqueue }) => {
-      if (context.paused || context.parked.length === 0) return;
       for (const { kind, step } of context.parked) {
         const generation = generationOf(context, step);
         const wake = wakeOf(context, step);
@@ -154,39 +169,31 @@ const statechart = setup({
     }),
     startStep: enqueueActions(({ context, enqueue }, params: StepParams) => {
       const { step } = params;
+      if (control(context, step).kept !== undefined) return enqueue.raise({ type: "kept", step });
       if (context.paused) return enqueue.assign({ parked: [...context.parked, { kind: "run" as const, step }] });
       enqueue(
         emitted({ type: "step.start", step, generation: generationOf(context, step), wake: wakeOf(context, step) }),
       );
     }),
-    startTimer: enqueueActions(
-      ({ context, enqueue }, params: StepParams & { timer: "delay" | "deadline"; ms: number }) => {
-        const { step, timer, ms } = params;
-        enqueue(
-          emitted({
-            type: "timer.start",
-            timer,
-            step,
-            generation: generationOf(context, step),
-            wake: wakeOf(context, step),
-            ms,
-          }),
-        );
-      },
-    ),
-    awaitSignal: enqueueActions(({ context, enqueue }, params: StepParams & { timeoutMs: number }) => {
-      const { step, timeoutMs } = params;
+    startDelay: enqueueActions(({ context, enqueue }, params: StepParams & { ms: number }) => {
+      const { step, ms } = params;
+      if (control(context, step).kept !== undefined) return enqueue.raise({ type: "kept", step });
       const generation = generationOf(context, step);
       const wake = wakeOf(context, step);
-      enqueue.assign({ waits: [...context.waits, { step, signal: step }] });
-      if (timeoutMs > 0)
-        enqueue(emitted({ type: "timer.start", timer: "deadline", step, generation, wake, ms: timeoutMs }));
-      enqueue(emitted({ type: "signal.await", signal: step, step, generation, wake }));
+      // Written down, so that a retry does not take the timer of this generation for its own.
+      enqueue.assign(withStep(context, step, { generation }));
+      enqueue(emitted({ type: "timer.start", timer: "delay", step, generation, wake, ms }));
     }),
-    openWait: enqueueActions(({ context, event, enqueue }, params: StepParams) => {
-      if (event.type !== "step.waiting") return;
+    /** A handler says itself what it waits for; a signal node waits for its own name. */
+    openWait: enqueueActions(({ context, event, enqueue }, params: StepParams & { timeoutMs?: number }) => {
       const { step } = params;
-      const { generation, wake, signal, timeoutMs } = event;
+      if (control(context, step).kept !== undefined) return enqueue.raise({ type: "kept", step });
+      const { signal, timeoutMs } =
+        params.timeoutMs === undefined && event.type === "step.waiting"
+          ? event
+          : { signal: step, timeoutMs: params.timeoutMs ?? 0 };
+      const generation = generationOf(context, step);
+      const wake = wakeOf(context, step);
       enqueue.assign({ waits: [...context.waits, { step, signal }] });
       if (timeoutMs > 0)
         enqueue(emitted({ type: "timer.start", timer: "deadline", step, generation, wake, ms: timeoutMs }));
@@ -198,25 +205,24 @@ const statechart = setup({
     wake: enqueueActions(({ context, enqueue }, params: StepParams) => {
       enqueue.assign(withStep(context, params.step, { wake: wakeOf(context, params.step) + 1 }));
     }),
-    /** A running step that is left for another reason than its own end drains; one that was only parked never began. */
+    /** A running step that is left for another reason than its own end drains; one that was only parked is over. */
     leaveStep: enqueueActions(({ context, event, enqueue }, params: StepParams) => {
       const { step } = params;
-      const own = "step" in event && event.step === step && !HALTING.has(event.type) && event.type !== "skip";
-      const parked = isParked(context, "run", step);
-      if (parked)
+      const own = "step" in event && event.step === step;
+      const wake = wakeOf(context, step);
+      if (isParked(context, "run", step)) {
         enqueue.assign({ parked: context.parked.filter((other) => !(other.kind === "run" && other.step === step)) });
+        if (wake > 0) enqueue.assign(withStep(context, step, { phase: "cancelled", outcome: "unknown" }));
+        return;
+      }
       if (own) return;
       const generation = generationOf(context, step);
-      const wake = wakeOf(context, step);
-      if (parked)
-        return enqueue.assign(
-          withStep(context, step, { phase: "cancelled", generation, outcome: wake > 0 ? "unknown" : "never" }),
-        );
       if (event.type === "terminate")
         return enqueue.assign(withStep(context, step, { phase: "cancelled", generation, outcome: "unknown" }));
       enqueue.assign({ draining: [...context.draining, step] });
       enqueue(emitted({ type: "step.fence", step, generation, wake }));
     }),
+    /** A wait that is left for another reason than its own end: the run stops, and no wait is open any more. */
     leaveWait: enqueueActions(({ context, event, enqueue }, params: StepParams & { begun: boolean }) => {
       const { step, begun } = params;
       if ("step" in event && event.step === step) return;
@@ -226,7 +232,7 @@ const statechart = setup({
           generation: generationOf(context, step),
           outcome: begun ? "unknown" : "never",
         }),
-        waits: context.waits.filter((wait) => wait.step !== step),
+        waits: [],
       });
     }),
     record: enqueueActions(
@@ -243,11 +249,24 @@ const statechart = setup({
       const renewed: StepControl = { ...kept, generation: generationOf(context, params.step) + 1, wake: 0 };
       enqueue.assign({ steps: { ...context.steps, [encodeName(params.step)]: renewed } });
     }),
+    /** The chart has come to a step that stays completed: those that wait for it may go on. */
+    recordKept: enqueueActions(({ context, enqueue }, params: StepParams) => {
+      const { kept, ...rest } = control(context, params.step);
+      if (kept !== undefined)
+        enqueue.assign({ steps: { ...context.steps, [encodeName(params.step)]: { ...rest, phase: kept } } });
+    }),
     release: enqueueActions(
-      ({ context, enqueue }, params: { steps: readonly { step: string; needs: readonly string[] }[] }) => {
-        const over = (name: string): boolean =>
-          ["completed", "skipped", "failed"].includes(control(context, name).phase ?? "");
-        for (const { step, needs } of params.steps) if (needs.every(over)) enqueue.raise({ type: "release", step });
+      (
+        { context, enqueue },
+        params: { kind: "run" | "undo"; steps: readonly { step: string; needs: readonly string[] }[] },
+      ) => {
+        const forward = params.kind === "run";
+        const over = (name: string): boolean => {
+          const { phase, undo } = control(context, name);
+          return forward ? OVER.has(phase) : undo !== undefined;
+        };
+        for (const { step, needs } of params.steps)
+          if (needs.every(over)) enqueue.raise({ type: forward ? "release" : "undo.release", step });
       },
     ),
     /** What still runs is over as far as the run knows: it may or may not have happened. */
@@ -268,7 +287,11 @@ const statechart = setup({
       if (!("step" in event)) return;
       const { step } = event;
       const outcome: Outcome | undefined =
-        event.type === "step.failed" || event.type === "step.fenced" ? event.outcome : undefined;
+        event.type === "step.failed"
+          ? event.outcome
+          : event.type === "step.fenced"
+            ? cutShort(control(context, step), event.outcome)
+            : undefined;
       enqueue.assign({
         ...withStep(context, step, {
           phase: params.phase,
@@ -284,9 +307,11 @@ const statechart = setup({
       if (context.paused) return enqueue.assign({ parked: [...context.parked, { kind: "undo" as const, step }] });
       enqueue(emitted({ type: "undo.start", step, generation: generationOf(context, step) }));
     }),
-    recordUndo: enqueueActions(({ context, enqueue }, params: StepParams & { undo: "done" | "failed" }) => {
-      enqueue.assign(withStep(context, params.step, { undo: params.undo }));
-    }),
+    recordUndo: enqueueActions(
+      ({ context, enqueue }, params: StepParams & { undo: "done" | "failed" | "needless" }) => {
+        enqueue.assign(withStep(context, params.step, { undo: params.undo }));
+      },
+    ),
   },
 });
 
@@ -333,12 +358,11 @@ export function initial(machine: RunMachine): PersistedSnapshot {
 function inertScope(
   collect: (action: { type: string; params: unknown }) => void,
 ): ActorScope<AnyMachineSnapshot, EventObject> {
-  const self = createEmptyActor();
   return {
-    self,
-    id: self.id,
-    sessionId: self.sessionId,
-    system: self.system,
+    self: NOBODY,
+    id: NOBODY.id,
+    sessionId: NOBODY.sessionId,
+    system: NOBODY.system,
     logger: () => {},
     defer: () => {},
     emit: () => {},
@@ -347,12 +371,29 @@ function inertScope(
   } as unknown as ActorScope<AnyMachineSnapshot, EventObject>;
 }
 
+const NOBODY = createEmptyActor();
+
+/**
+ * The XState snapshot of each persisted one that this process has seen. Restoring costs as much as a transition (7 ms with 1,000 steps
+ * side by side), and who advances also projects.
+ */
+const live = new WeakMap<PersistedSnapshot, AnyMachineSnapshot>();
+
 function restore(machine: RunMachine, snapshot: PersistedSnapshot): AnyMachineSnapshot {
-  return machine.machine.restoreSnapshot(snapshot as never, inertScope(() => {}) as never) as AnyMachineSnapshot;
+  const known = live.get(snapshot);
+  if (known?.machine === machine.machine) return known;
+  const restored = machine.machine.restoreSnapshot(
+    snapshot as never,
+    inertScope(() => {}) as never,
+  ) as AnyMachineSnapshot;
+  live.set(snapshot, restored);
+  return restored;
 }
 
 function persist(machine: RunMachine, snapshot: AnyMachineSnapshot): PersistedSnapshot {
-  return machine.machine.getPersistedSnapshot(snapshot) as unknown as PersistedSnapshot;
+  const persisted = machine.machine.getPersistedSnapshot(snapshot) as unknown as PersistedSnapshot;
+  live.set(persisted, snapshot);
+  return persisted;
 }
 
 /** Applies events in order. Late, repeated and unknown ones change nothing. */
@@ -366,10 +407,44 @@ export function advance(machine: RunMachine, snapshot: PersistedSnapshot, events
   for (const event of events) {
     // Internal events are the machine's own: a forged one could end a run.
     if (!EVENT_TYPES.has(event.type)) continue;
-    current = machine.machine.transition(current as never, event as never, scope as never) as AnyMachineSnapshot;
+    const again = event.type === "retry" ? reopen(machine, current) : undefined;
+    // Only a live actor would refuse by itself what comes after the end; the root's own transitions would be taken.
+    if (again === undefined && current.status !== "active") continue;
+    const next = again === undefined ? event : { type: "start" };
+    current = machine.machine.transition(
+      (again ?? current) as never,
+      next as never,
+      scope as never,
+    ) as AnyMachineSnapshot;
   }
   if (current === before) return { snapshot, commands: [], changed: false };
   return { snapshot: persist(machine, current), commands, changed: true };
+}
+
+/**
+ * A failed run as one that has not started yet, but for what stays: completed steps that were not undone. Every other step that was
+ * asked for before becomes a new generation. A final state leads nowhere, so this is no transition of the chart.
+ */
+function reopen(machine: RunMachine, snapshot: AnyMachineSnapshot): AnyMachineSnapshot | undefined {
+  if (snapshot.value !== "failed") return undefined;
+  const before = snapshot.context as ControlContext;
+  const steps: Record<string, StepControl> = {};
+  for (const [key, known] of Object.entries(before.steps)) {
+    if (!wasAsked(known)) continue;
+    const phase = known.phase ?? known.kept;
+    const generation = known.generation ?? 1;
+    const undone = known.undo === "done" || known.undo === "failed";
+    // What was undone has not happened; what could not be undone may stand.
+    const outcome = known.undo === "done" ? undefined : known.undo === "failed" ? "unknown" : known.outcome;
+    const effects = outcome === undefined ? {} : { outcome };
+    steps[key] =
+      (phase === "completed" || phase === "skipped") && !undone
+        ? { kept: phase, generation, ...(known.wake === undefined ? {} : { wake: known.wake }), ...effects }
+        : { generation: generation + 1, ...effects };
+  }
+  const context: ControlContext = { ...before, steps, paused: false, outcome: null };
+  const persisted = { status: "active", value: "pending", historyValue: {}, children: {}, context };
+  return restore(machine, persisted);
 }
 
 /** What a snapshot says, in words that need no machine. */
@@ -378,7 +453,7 @@ export function project(machine: RunMachine, snapshot: PersistedSnapshot): Proje
   const context = restored.context as ControlContext;
   const live = livePhases(restored);
   const status = statusOf(restored, context);
-  const stopped = !restored.tags.has("pending") && restored.value !== "pending" && !isActive(restored);
+  const stopped = !restored.tags.has("pending") && !isActive(restored);
   const steps = new Map<string, StepView>();
   for (const { name } of machine.plan.steps)
     steps.set(name, viewOf(context, name, live.run.get(name), live.undo.has(name), stopped));
@@ -435,15 +510,19 @@ function viewOf(
     ? "running"
     : parked
       ? "parked"
-      : (live ?? known.phase ?? (stopped ? "cancelled" : "pending"));
-  const begun =
-    known.generation !== undefined || known.phase !== undefined || phase === "running" || phase === "waiting";
-  const undo: UndoPhase = known.undo ?? (undoing && !isParked(context, "undo", name) ? "running" : "none");
+      : (known.kept ?? live ?? known.phase ?? (stopped ? "cancelled" : "pending"));
+  const asked = wasAsked(known) || phase === "running" || phase === "waiting";
+  const undo =
+    known.undo === undefined || known.undo === "needless"
+      ? undoing && !isParked(context, "undo", name)
+        ? "running"
+        : "none"
+      : known.undo;
   const outcome =
     phase === "failed" || phase === "held" || phase === "cancelled" ? (known.outcome ?? "never") : undefined;
   return {
     phase,
-    generation: begun ? (known.generation ?? 1) : 0,
+    generation: asked ? (known.generation ?? 1) : 0,
     wake: known.wake ?? 0,
     ...(outcome === undefined ? {} : { outcome }),
     undo,

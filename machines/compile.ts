@@ -7,7 +7,7 @@
  *           active → compensating { draining → undo: the mirrored tree } → failed | cancelled
  * ```
  */
-import { decompose, sortSteps, type Tree } from "./decompose.ts";
+import { decompose, type Graph, sortSteps, type Tree } from "./decompose.ts";
 import { encodeName } from "./names.ts";
 import type { Plan, PlanStep } from "./plan.ts";
 
@@ -51,17 +51,15 @@ export function hasCompensation(plan: Plan): boolean {
   return plan.steps.some((step) => step.kind === "task" && step.compensate);
 }
 
-/** Steps of an irreducible group that become startable when one of them is over. */
-interface Group {
-  readonly members: ReadonlySet<string>;
-}
+/** An irreducible group: for each member, the members that it waits for. */
+type Group = ReadonlyMap<string, readonly string[]>;
 
 /** Compiles a plan that `validatePlan` accepts. */
 export function compilePlan(plan: Plan): MachineConfig {
   const steps = new Map(plan.steps.map((step) => [step.name, step]));
   const stepOf = (name: string): PlanStep => steps.get(name) as PlanStep;
-  const flow = build(decompose(plan), (name, group) => stepState(plan, stepOf(name), group, stepOf), false);
-  const undo = undoTree(plan);
+  const flow = build(plan, (name, group) => stepState(plan, stepOf(name), group));
+  const undo = undoGraph(plan);
   return {
     id: encodeName(plan.name).slice(2) || "workflow",
     description: plan.version === undefined ? plan.name : `${plan.name} (${plan.version})`,
@@ -82,7 +80,7 @@ export function compilePlan(plan: Plan): MachineConfig {
         { guard: act("drainedAs", { outcome: "cancelled" }), target: "#cancelled" },
         { guard: act("drained"), target: "#failed" },
       ]),
-      ...(undo === undefined ? {} : { compensating: compensatingState(plan, undo, stepOf) }),
+      ...(undo === undefined ? {} : { compensating: compensatingState(plan, undo) }),
       completed: { id: "completed", type: "final", tags: ["completed"] },
       failed: { id: "failed", type: "final", tags: ["failed"] },
       cancelled: { id: "cancelled", type: "final", tags: ["cancelled"] },
@@ -107,7 +105,8 @@ function activeState(flow: StateConfig, compensates: boolean): StateConfig {
         states: {
           running: {
             on: {
-              pause: [{ target: "paused", actions: [act("pause")] }],
+              // A run that was paused before it started is in here too.
+              pause: [{ guard: act("running"), target: "paused", actions: [act("pause")] }],
               resume: [{ guard: act("paused"), actions: [act("resume")] }],
             },
           },
@@ -133,8 +132,8 @@ function drainState(id: string, description: string, always: readonly Transition
   };
 }
 
-function compensatingState(plan: Plan, undo: Tree, stepOf: (name: string) => PlanStep): StateConfig {
-  const tree = build(undo, (name) => undoState(stepOf(name)), true);
+function compensatingState(plan: Plan, undo: Graph): StateConfig {
+  const tree = build(undo, undoState);
   return {
     id: "compensating",
     tags: ["compensating"],
@@ -163,35 +162,30 @@ function compensatingState(plan: Plan, undo: Tree, stepOf: (name: string) => Pla
   };
 }
 
-/** What follows the end of a step in a group: the others that it releases. */
-function releases(step: PlanStep, group: Group | undefined, stepOf: (name: string) => PlanStep): readonly Named[] {
-  if (group === undefined) return [];
-  const waiting = [...group.members].filter((name) => stepOf(name).dependsOn.includes(step.name));
-  if (waiting.length === 0) return [];
-  const steps = waiting.map((name) => ({
-    step: name,
-    needs: stepOf(name).dependsOn.filter((other) => group.members.has(other)),
-  }));
-  return [act("release", { steps })];
+/** What follows the end of a member of a group: those that wait for it are looked at. */
+function releases(step: string, kind: "run" | "undo", group: Group | undefined): readonly Named[] {
+  const steps = [...(group ?? [])]
+    .filter(([, needs]) => needs.includes(step))
+    .map(([name, needs]) => ({ step: name, needs }));
+  return steps.length === 0 ? [] : [act("release", { kind, steps })];
 }
 
-function stepState(
-  plan: Plan,
-  step: PlanStep,
-  group: Group | undefined,
-  stepOf: (name: string) => PlanStep,
-): StateConfig {
+const isBlocked = (step: string, group: Group | undefined): boolean => (group?.get(step) ?? []).length > 0;
+
+function stepState(plan: Plan, step: PlanStep, group: Group | undefined): StateConfig {
   const params = { step: step.name };
-  const over = (phase: string): readonly Named[] => [
-    act("record", { ...params, phase }),
-    ...releases(step, group, stepOf),
-  ];
-  const blocked = group !== undefined && step.dependsOn.some((name) => group.members.has(name));
+  const after = releases(step.name, "run", group);
+  const over = (phase: string): readonly Named[] => [act("record", { ...params, phase }), ...after];
+  const blocked = isBlocked(step.name, group);
   const begin = step.kind === "signal" ? "waiting" : step.delayMs > 0 ? "delaying" : "running";
   return {
     description: step.name,
     meta: { step: step.name },
     initial: blocked ? "blocked" : begin,
+    // After a retry: a step that stays completed is passed at once.
+    on: {
+      kept: [{ guard: act("isStep", params), target: ".completed", actions: [act("recordKept", params), ...after] }],
+    },
     states: {
       ...(blocked
         ? {
@@ -218,7 +212,7 @@ function delayingState(step: string, ms: number): StateConfig {
   return {
     tags: ["busy"],
     meta: { step, phase: "delaying" },
-    entry: [act("startTimer", { step, timer: "delay", ms })],
+    entry: [act("startDelay", { step, ms })],
     on: { "timer.due": [{ guard: act("isDue", { step, timer: "delay" }), target: "running" }] },
   };
 }
@@ -292,7 +286,7 @@ function waitingState(plan: Plan, step: PlanStep, over: (phase: string) => reado
   return {
     tags: ["waiting"],
     meta: { ...params, phase: "waiting" },
-    entry: [act("awaitSignal", { ...params, timeoutMs: step.timeoutMs })],
+    entry: [act("openWait", { ...params, timeoutMs: step.timeoutMs })],
     exit: [act("leaveWait", { ...params, begun: false })],
     on: {
       "signal.received": [{ guard: given, target: "completed", actions: [close, ...over("completed")] }],
@@ -314,26 +308,34 @@ function heldState(step: PlanStep, again: string, over: (phase: string) => reado
   };
 }
 
-function undoState(step: PlanStep): StateConfig {
-  const params = { step: step.name };
+function undoState(step: string, group: Group | undefined): StateConfig {
+  const params = { step };
   const answers = act("answersUndo", params);
+  const after = releases(step, "undo", group);
+  const over = (undo: string): readonly Named[] => [act("recordUndo", { ...params, undo }), ...after];
+  const blocked = isBlocked(step, group);
   return {
-    description: `undo ${step.name}`,
-    meta: { undo: step.name },
-    initial: "running",
+    description: `undo ${step}`,
+    meta: { undo: step },
+    initial: blocked ? "blocked" : "running",
     states: {
+      ...(blocked
+        ? { blocked: { on: { "undo.release": [{ guard: act("isStep", params), target: "running" }] } } }
+        : {}),
       running: {
         tags: ["busy"],
-        meta: { undo: step.name, phase: "running" },
+        meta: { undo: step, phase: "running" },
         entry: [act("startUndo", params)],
         on: {
-          "undo.done": [
-            { guard: answers, target: "undone", actions: [act("recordUndo", { ...params, undo: "done" })] },
+          "undo.done": [{ guard: answers, target: "undone", actions: over("done") }],
+          "undo.failed": [{ guard: answers, target: "failed", actions: over("failed") }],
+          "undo.none": [
+            {
+              guard: act("isStep", params),
+              target: "not_needed",
+              ...(after.length > 0 ? { actions: over("needless") } : {}),
+            },
           ],
-          "undo.failed": [
-            { guard: answers, target: "failed", actions: [act("recordUndo", { ...params, undo: "failed" })] },
-          ],
-          "undo.none": [{ guard: act("isStep", params), target: "not_needed" }],
         },
       },
       undone: { type: "final" },
@@ -343,24 +345,28 @@ function undoState(step: PlanStep): StateConfig {
   };
 }
 
-/** The steps that have an undo, in the shape of the forward tree; strictly in series for a chain and inside irreducible groups. */
-function undoTree(plan: Plan): Tree | undefined {
+/**
+ * The steps that have an undo, each waiting for the undos of those that depend on it (also through steps without an undo): the plan
+ * with its arrows turned round. For a chain each waits for the one after it.
+ */
+function undoGraph(plan: Plan): Graph | undefined {
   const undoable = new Set(
     plan.steps.filter((step) => step.kind === "task" && step.compensate).map((step) => step.name),
   );
   if (undoable.size === 0) return undefined;
-  const inSeries = (names: readonly string[]): Tree | undefined => {
-    const parts = names.filter((name) => undoable.has(name)).map((step): Tree => ({ kind: "step", step }));
-    return parts.length === 0 ? undefined : parts.length === 1 ? parts[0] : { kind: "series", parts };
-  };
-  if (plan.compensation === "chain") return inSeries(sortSteps(plan));
-  const prune = (tree: Tree): Tree | undefined => {
-    if (tree.kind === "step") return undoable.has(tree.step) ? tree : undefined;
-    if (tree.kind === "group") return inSeries(sortSteps(plan).filter((name) => tree.steps.includes(name)));
-    const parts = tree.parts.flatMap((part) => prune(part) ?? []);
-    return parts.length === 0 ? undefined : parts.length === 1 ? parts[0] : { kind: tree.kind, parts };
-  };
-  return prune(decompose(plan));
+  const order = sortSteps(plan);
+  if (plan.compensation === "chain") {
+    const chain = order.filter((name) => undoable.has(name));
+    return { steps: chain.map((name, index) => ({ name, dependsOn: chain.slice(index + 1, index + 2) })) };
+  }
+  const direct = new Map(plan.steps.map((step) => [step.name, step.dependsOn]));
+  const after = new Map(order.map((name) => [name, new Set<string>()]));
+  for (const name of order.toReversed()) {
+    const passed = undoable.has(name) ? [name] : (after.get(name) ?? []);
+    for (const dependency of direct.get(name) ?? []) for (const other of passed) after.get(dependency)?.add(other);
+  }
+  const steps = plan.steps.filter((step) => undoable.has(step.name));
+  return { steps: steps.map(({ name }) => ({ name, dependsOn: [...(after.get(name) ?? [])] })) };
 }
 
 const LONGEST_KEY = 60;
@@ -376,17 +382,25 @@ function keyOf(tree: Tree): string {
   return name(tree).slice(0, LONGEST_KEY);
 }
 
-function build(tree: Tree, leaf: (step: string, group?: Group) => StateConfig, reversed: boolean): StateConfig {
-  if (tree.kind === "step") return leaf(tree.step);
+type Leaf = (step: string, group: Group | undefined) => StateConfig;
+
+function build(graph: Graph, leaf: Leaf): StateConfig {
+  return buildTree(decompose(graph), new Map(graph.steps.map((step) => [step.name, step.dependsOn])), leaf);
+}
+
+function buildTree(tree: Tree, needs: Group, leaf: Leaf): StateConfig {
+  if (tree.kind === "step") return leaf(tree.step, undefined);
   if (tree.kind === "group") {
-    const group: Group = { members: new Set(tree.steps) };
-    const parts = tree.steps.map((step): Tree => ({ kind: "step", step }));
-    return { type: "parallel", states: named(parts, (part) => leaf((part as { step: string }).step, group)) };
+    const members = new Set(tree.steps);
+    const group: Group = new Map(
+      tree.steps.map((step) => [step, (needs.get(step) ?? []).filter((other) => members.has(other))]),
+    );
+    const parts = tree.steps.map((step) => ({ kind: "step" as const, step }));
+    return { type: "parallel", states: named(parts, ({ step }) => leaf(step, group)) };
   }
-  if (tree.kind === "parallel")
-    return { type: "parallel", states: named(tree.parts, (part) => build(part, leaf, reversed)) };
-  const parts = reversed ? tree.parts.toReversed() : tree.parts;
-  const states = Object.entries(named(parts, (part) => build(part, leaf, reversed)));
+  const inside = named(tree.parts, (part) => buildTree(part, needs, leaf));
+  if (tree.kind === "parallel") return { type: "parallel", states: inside };
+  const states = Object.entries(inside);
   const linked = states.map(([key, state], index): [string, StateConfig] => [
     key,
     { ...state, onDone: [{ target: states[index + 1]?.[0] ?? "done" }] },
@@ -395,7 +409,7 @@ function build(tree: Tree, leaf: (step: string, group?: Group) => StateConfig, r
 }
 
 /** Keys that are unique among siblings and never look like a number (which would change their order). */
-function named(parts: readonly Tree[], make: (part: Tree) => StateConfig): Record<string, StateConfig> {
+function named<T extends Tree>(parts: readonly T[], make: (part: T) => StateConfig): Record<string, StateConfig> {
   const states = new Map<string, StateConfig>();
   for (const [index, part] of parts.entries()) {
     const key = keyOf(part);

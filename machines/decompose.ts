@@ -1,11 +1,14 @@
 /**
  * A DAG as a series/parallel tree.
  *
- * Weakly connected parts run side by side. A part is cut in series before position k (steps sorted by their number of ancestors) when
- * the steps that are ancestors of every later one are exactly the first k: the cut adds no dependency that was not there. What is left
+ * Weakly connected parts run side by side. A part is cut in series before position k (dependencies come first) when the steps that are
+ * ancestors of every later one are exactly the first k: the cut adds no dependency that was not there. What is left
  * is irreducible and becomes a group of regions that release each other.
  */
-import type { Plan } from "./plan.ts";
+/** What the decomposition looks at: names and what each depends on. A plan is one. */
+export interface Graph {
+  readonly steps: readonly { readonly name: string; readonly dependsOn: readonly string[] }[];
+}
 
 /** A node of the tree; steps are named. */
 export type Tree =
@@ -13,22 +16,32 @@ export type Tree =
   | { readonly kind: "series" | "parallel"; readonly parts: readonly Tree[] }
   | { readonly kind: "group"; readonly steps: readonly string[] };
 
-/** Steps in an order in which every dependency comes first (the written order where it is free). Steps on a cycle are left out. */
-export function sortSteps(plan: Plan): readonly string[] {
-  const missing = new Map(plan.steps.map((step) => [step.name, new Set(step.dependsOn).size]));
-  const dependents = new Map<string, string[]>();
-  for (const step of plan.steps) {
-    for (const name of new Set(step.dependsOn)) dependents.set(name, [...(dependents.get(name) ?? []), step.name]);
-  }
-  const ready = plan.steps.filter((step) => missing.get(step.name) === 0).map((step) => step.name);
-  for (let index = 0; index < ready.length; index += 1) {
-    for (const name of dependents.get(ready[index] ?? "") ?? []) {
-      const left = (missing.get(name) ?? 0) - 1;
-      missing.set(name, left);
-      if (left === 0) ready.push(name);
+/** Steps in the written order, changed only where a dependency is written after its dependent. Steps on a cycle are left out. */
+export function sortSteps(plan: Graph): readonly string[] {
+  const missing = plan.steps.map((step) => new Set(step.dependsOn).size);
+  const dependents = new Map<string, number[]>();
+  for (const [position, step] of plan.steps.entries()) {
+    for (const name of new Set(step.dependsOn)) {
+      const known = dependents.get(name);
+      if (known === undefined) dependents.set(name, [position]);
+      else known.push(position);
     }
   }
-  return ready;
+  // Positions that are free, in written order: the first of them is next.
+  const free = [...missing.keys()].filter((position) => missing[position] === 0);
+  const sorted: string[] = [];
+  for (let next = free.shift(); next !== undefined; next = free.shift()) {
+    const { name } = plan.steps[next] as { name: string };
+    sorted.push(name);
+    const freed = (dependents.get(name) ?? []).filter((position) => {
+      missing[position] = (missing[position] ?? 0) - 1;
+      return missing[position] === 0;
+    });
+    if (freed.length === 0) continue;
+    free.push(...freed);
+    free.sort((a, b) => a - b);
+  }
+  return sorted;
 }
 
 /** Sets of steps as bits. */
@@ -52,12 +65,6 @@ class Bits {
     for (const [word, bits] of other.#words.entries()) this.#words[word] = (this.#words[word] ?? 0) & bits;
   }
 
-  copy(): Bits {
-    const copied = new Bits(this.#words.length * 32);
-    copied.addAll(this);
-    return copied;
-  }
-
   get size(): number {
     let size = 0;
     for (let word of this.#words) {
@@ -68,7 +75,7 @@ class Bits {
 }
 
 /** Decomposes a plan without cycles. */
-export function decompose(plan: Plan): Tree {
+export function decompose(plan: Graph): Tree {
   const names = sortSteps(plan);
   const positions = new Map(names.map((name, position) => [name, position]));
   const direct = names.map(() => [] as number[]);
@@ -86,21 +93,16 @@ export function decompose(plan: Plan): Tree {
       own.add(other);
     }
   }
-  const split = (members: readonly number[], connected: boolean): Tree => {
+  const split = (members: readonly number[]): Tree => {
     const [only] = members;
     if (members.length === 1 && only !== undefined) return { kind: "step", step: names[only] ?? "" };
-    if (!connected) {
-      const parts = components(members, direct);
-      if (parts.length > 1) return { kind: "parallel", parts: parts.map((part) => split(part, true)) };
-    }
+    const parts = components(members, direct);
+    if (parts.length > 1) return { kind: "parallel", parts: parts.map(split) };
     const pieces = seriesPieces(members, ancestors, names.length);
-    if (pieces.length > 1) return { kind: "series", parts: pieces.map((piece) => split(piece, false)) };
+    if (pieces.length > 1) return { kind: "series", parts: pieces.map(split) };
     return { kind: "group", steps: members.map((member) => names[member] ?? "") };
   };
-  return split(
-    names.map((_, position) => position),
-    false,
-  );
+  return split(names.map((_, position) => position));
 }
 
 function components(members: readonly number[], direct: readonly (readonly number[])[]): number[][] {
@@ -124,24 +126,17 @@ function components(members: readonly number[], direct: readonly (readonly numbe
   return [...parts.values()];
 }
 
+/** Members are in an order in which dependencies come first, so what all later ones need is a beginning of it. */
 function seriesPieces(members: readonly number[], ancestors: readonly Bits[], size: number): number[][] {
-  const mask = new Bits(size);
-  for (const member of members) mask.add(member);
-  const rank = new Map<number, number>();
-  for (const member of members) {
-    const inside = (ancestors[member] ?? new Bits(size)).copy();
-    inside.keep(mask);
-    rank.set(member, inside.size);
-  }
-  const sorted = members.toSorted((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0) || a - b);
+  const shared = new Bits(size);
+  for (const member of members) shared.add(member);
   const cuts = new Set<number>();
-  const shared = mask.copy();
-  for (let position = sorted.length - 1; position >= 1; position -= 1) {
-    shared.keep(ancestors[sorted[position] ?? 0] ?? new Bits(size));
+  for (let position = members.length - 1; position >= 1; position -= 1) {
+    shared.keep(ancestors[members[position] ?? 0] ?? shared);
     if (shared.size === position) cuts.add(position);
   }
   const pieces: number[][] = [[]];
-  for (const [position, member] of sorted.entries()) {
+  for (const [position, member] of members.entries()) {
     if (cuts.has(position)) pieces.push([]);
     pieces.at(-1)?.push(member);
   }

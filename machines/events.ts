@@ -41,5 +41,8 @@ export type RunEvent =
   | { readonly type: "terminate" }
   /** Goes on past a held step as if it had completed with the result null. */
   | { readonly type: "skip"; readonly step: string }
-  /** Opens a failed run again: failed, held and unreached steps; a completed step never. */
+  /**
+   * Opens a failed run again. Steps that did not complete, or were undone, run as new generations; a completed step that was not
+   * undone stays, and one behind an undone step is passed when that is over.
+   */
   | { readonly type: "retry" };

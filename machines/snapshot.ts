@@ -38,7 +38,7 @@ export type UndoPhase = "none" | "running" | "done" | "failed";
 
 export interface StepView {
   readonly phase: StepPhase;
-  /** Counts from 1; a new one only by resume after a hold, an operator's retry, a migration. 0: never started. */
+  /** Counts from 1; a new one only by resume after a hold, an operator's retry, a migration. 0: nothing was asked for yet. */
   readonly generation: number;
   /** How often a handler that waits for signals was woken. */
   readonly wake: number;

@@ -1,5 +1,6 @@
 /** Durable workflows on object storage. */
-export { connect, type ConnectOptions, handleOf, type QueueHandle } from "./client/connect.ts";
+export { connect, type ConnectOptions } from "./client/connect.ts";
+export { handleOf, type HandleOptions, type QueueHandle } from "./run/handle.ts";
 export {
   type CancelOptions,
   type ClientOptions,
@@ -24,6 +25,11 @@ export {
   WorkflowError,
   WorkflowFailedError,
 } from "./errors.ts";
+export { type Idempotency, IdempotencyConflictError } from "./queue/idempotency.ts";
+export type { CancelTaskOptions, CancelTaskOutcome } from "./queue/cancel.ts";
+export type { RepairedTasks, RepairOptions } from "./queue/repair.ts";
+export type { SubmitOptions } from "./queue/submit.ts";
+export type { TaskRecord, TaskStatus } from "./queue/task.ts";
 export type { Clock, Host, Logger, Random } from "./host/host.ts";
 export { nodeHost } from "./host/node.ts";
 export { Worker, type WorkerOptions } from "./services/worker.ts";
@@ -40,4 +46,5 @@ export type {
   StoreCapabilities,
   TimeBounds,
 } from "./store/object-store.ts";
+export { meterStore, type MeteredKind, type MeteredStore, type StoreUsage, usageSince } from "./store/metered.ts";
 export { openStore } from "./store/open.ts";

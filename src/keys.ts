@@ -5,9 +5,10 @@
  * buquet program lists. `docs/keys.md` says for each key who writes it, who deletes it and what it costs.
  */
 
-/** Minutes are ten digits wide, so that the order of keys is the order of time. */
+/** Minutes are ten characters wide, the sign of those before 1970 included, so that the order of keys is the order of time. */
 export function minuteOf(atMs: number): string {
-  return String(Math.max(0, Math.floor(atMs / 60_000))).padStart(10, "0");
+  const minute = Math.floor(atMs / 60_000);
+  return minute < 0 ? `-${String(-minute).padStart(9, "0")}` : String(minute).padStart(10, "0");
 }
 
 /** The end of a minute, in milliseconds since 1970: everything in it is due by then. */
@@ -31,6 +32,8 @@ export const readyKey = (taskId: string, availableAt: number): string =>
   `${READY_PREFIX}${shardOf(taskId)}/${minuteOf(availableAt)}/${taskId}`;
 export const leaseKey = (taskId: string, expiresAt: number): string =>
   `${LEASES_PREFIX}${shardOf(taskId)}/${minuteOf(expiresAt)}/${taskId}`;
+/** `digest`: 64 hex digits. */
+export const idempotencyKey = (scope: string, digest: string): string => `idempotency/${scope}/${digest}.json`;
 export const workerKey = (workerId: string): string => `${WORKERS_PREFIX}${workerId}.json`;
 
 export const stateKey = (runId: string): string => `${WORKFLOW_PREFIX}${runId}/state.json`;

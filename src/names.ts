@@ -5,7 +5,8 @@ const LONGEST_BYTES = 200;
 
 /** Why a name cannot be a part of a key; undefined when it can. */
 export function nameProblem(name: string): string | undefined {
-  if (typeof name !== "string" || name === "") return "it is empty";
+  if (typeof name !== "string") return "it is not a text";
+  if (name === "") return "it is empty";
   if (name.includes("/")) return "it holds a slash, which separates the parts of a key";
   if (/\p{Cc}/u.test(name)) return "it holds a control character";
   if (/\p{Surrogate}/u.test(name)) return "it holds half of a character";
@@ -22,6 +23,8 @@ function check(what: string, name: string): void {
 
 /** @throws {WorkflowError} `invalid` with the reason */
 export const checkRunId = (id: string): void => check("run id", id);
+/** @throws {WorkflowError} `invalid` with the reason */
+export const checkWorkerId = (id: string): void => check("worker id", id);
 /** @throws {WorkflowError} `invalid` with the reason */
 export const checkSignalName = (name: string): void => check("signal name", name);
 /** @throws {WorkflowError} `invalid` with the reason */

@@ -1,98 +1,114 @@
 /**
  * The main job: worker processes on a local folder take a file of orders through. Killed at any moment and started again, it goes on
  * where it was.
+ *
+ * Arguments: the folder (default: .buquet/demo); the file of orders (default: orders.json beside this file).
  */
-import { type ChildProcess, fork } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { coloured, print, table } from "../../src/cli/output.ts";
-import { connect, type RunView, WorkflowClient } from "../../src/index.ts";
+import { connect, type Run, type RunView, WorkflowClient, WorkflowError } from "../../src/index.ts";
+import { openWork } from "../support/files.ts";
+import { keepRunning } from "../support/processes.ts";
+import { readLedger } from "./ledger.ts";
+import { readReservation } from "./warehouse.ts";
 import { orderFulfilment, orderSchema } from "./workflow.ts";
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const WORKERS = 2;
+const OVER: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
+
+/** A line of the file: the order, and whether its customer thinks better of it while it waits for approval. */
+const lineSchema = orderSchema.extend({ cancelled: z.string().optional() });
+type Line = z.infer<typeof lineSchema>;
+
 const folder = resolve(process.argv[2] ?? ".buquet/demo");
+const shown = relative(process.cwd(), folder) || ".";
+const file = process.argv[3] ?? new URL("orders.json", import.meta.url);
+const lines = z.array(lineSchema).parse(JSON.parse(readFileSync(file, "utf8")));
 const store = `file:${join(folder, "bucket")}`;
 const ledger = join(folder, "ledger.jsonl");
-const finished = join(folder, "finished");
+const stock = join(folder, "stock");
 
-if (existsSync(finished)) rmSync(folder, { recursive: true });
-mkdirSync(folder, { recursive: true });
+const finish = openWork(folder);
 
-function start(
-  script: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-): Promise<{ child: ChildProcess; message: unknown }> {
-  const child = fork(here(script), [...args], {
-    execArgv: ["--import", "tsx"],
-    env: { ...process.env, ...env },
-    stdio: "inherit",
-  });
-  return new Promise((done, fail) => {
-    child.once("message", (message) => done({ child, message }));
-    child.once("exit", (code) => fail(new Error(`${script} ended with ${String(code)}`)));
-  });
-}
-
-const service = await start("payment-service.ts", [ledger], {});
-const { url } = service.message as { url: string };
-const workers = await Promise.all([1, 2].map(() => start("worker.ts", [store], { PAYMENTS_URL: url })));
+const service = await keepRunning({
+  script: new URL("payment-service.ts", import.meta.url),
+  // The workers know its address: the next one listens there too.
+  args: (first) => [ledger, first === undefined ? "0" : new URL((first as { url: string }).url).port],
+  onReplaced: (why) => print(`  the payment service is gone (${why}) and comes again`),
+});
+const env = { PAYMENTS_URL: (service.message as { url: string }).url, STOCK_FOLDER: stock };
+const workers = await Promise.all(
+  Array.from({ length: WORKERS }, (_, index) =>
+    keepRunning({
+      script: new URL("worker.ts", import.meta.url),
+      args: () => [store],
+      env,
+      onReplaced: (why) => print(`  worker ${index + 1} is gone (${why}); another one takes its place`),
+    }),
+  ),
+);
 
 const queue = await connect(store);
 const client = new WorkflowClient(queue, { workflows: [orderFulfilment] });
-const orders = z.array(orderSchema).parse(JSON.parse(readFileSync(here("orders.json"), "utf8")));
-print(`${orders.length} orders, ${workers.length} workers, everything in ${relative(process.cwd(), folder) || "."}`);
+print(`${lines.length} orders, ${WORKERS} workers, everything in ${shown}`);
+let over = 0;
 
-async function follow(order: z.infer<typeof orderSchema>): Promise<RunView> {
-  const run = await client.start(orderFulfilment, order, { id: `order-${order.order_id}` });
-  let steered = false;
+/** What the people around the order do: the manager approves it, or the customer cancels it. */
+async function decide(run: Run, line: Line): Promise<void> {
+  try {
+    if (line.cancelled !== undefined) await run.cancel({ reason: line.cancelled });
+    else await run.signal("approval", { approver: "manager@example.com" });
+  } catch (error) {
+    // Decided before we were killed, and carried out a moment ago: an order that is over takes no signals.
+    if (!(error instanceof WorkflowError && error.code === "invalid")) throw error;
+  }
+}
+
+async function follow(line: Line): Promise<RunView> {
+  const run = await client.start(orderFulfilment, orderSchema.parse(line), { id: `order-${line.order_id}` });
+  let decided = false;
   let last: RunView | undefined;
   for await (const view of run.watch()) {
-    if (view.status !== last?.status)
-      print(`  order ${order.order_id}  ${coloured(view.status)}  ${view.currentSteps.join(", ")}`);
+    if (OVER.has(view.status)) over += 1;
+    if (view.status !== last?.status) {
+      const now = OVER.has(view.status) ? `(${over} of ${lines.length} are over)` : view.currentSteps.join(", ");
+      print(`  order ${line.order_id}  ${coloured(view.status)}  ${now}`.trimEnd());
+    }
     last = view;
-    if (view.status !== "waiting_signal" || steered) continue;
-    steered = true;
-    if (order.order_id === "1006") await run.cancel({ reason: "the customer changed their mind" });
-    else await run.signal("approval", { approver: "manager@example.com" });
+    if (view.status !== "waiting_signal" || decided) continue;
+    decided = true;
+    await decide(run, line);
   }
-  if (last === undefined) throw new Error(`order ${order.order_id} was never seen`);
+  if (last === undefined) throw new Error(`order ${line.order_id} was never seen`);
   return last;
 }
 
-const views = await Promise.all(orders.map(follow));
+const views = await Promise.all(lines.map(follow));
 
-const entries = existsSync(ledger)
-  ? readFileSync(ledger, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as { what: string; order: string })
-  : [];
+const entries = readLedger(ledger);
 const rows = views.map((view, index) => {
-  const order = orders[index]?.order_id ?? "";
-  const booked = entries.filter((entry) => entry.order === order).map((entry) => entry.what);
+  const { order_id, item, amount } = lines[index] as Line;
+  const booked = entries.filter((entry) => entry.order === order_id).map((entry) => entry.what);
   return [
-    order,
-    orders[index]?.item ?? "",
-    String(orders[index]?.amount ?? ""),
+    order_id,
+    item,
+    String(amount),
     coloured(view.status),
     booked.join(" + ") || "nothing",
+    readReservation(stock, order_id)?.state ?? "nothing",
     view.error?.message ?? "",
   ];
 });
 print("");
-print(table(["ORDER", "ITEM", "AMOUNT", "END", "LEDGER", "WHY"], rows));
+print(table(["ORDER", "ITEM", "AMOUNT", "END", "LEDGER", "STOCK", "WHY"], rows));
 print("");
-print(`Look at a run:   cat ${relative(process.cwd(), join(folder, "bucket/workflow/order-1004/state.json"))}`);
-print(
-  `Ask about it:    npx tsx src/cli/main.ts status order-1005 --store file:${relative(process.cwd(), join(folder, "bucket"))}`,
-);
+print(`The payment service's ledger:   cat ${join(shown, "ledger.jsonl")}`);
+print(`Look at the state of a run:     cat ${join(shown, "bucket/workflow/order-1004/state.json")}`);
+print(`Ask about a run:                npx tsx src/cli/main.ts steps order-1005 --store file:${join(shown, "bucket")}`);
 
-writeFileSync(finished, "");
-const ended = workers.map(({ child }) => new Promise((done) => child.once("exit", done)));
-for (const { child } of workers) child.kill("SIGTERM");
-await Promise.all(ended);
-service.child.kill("SIGTERM");
+finish();
+await Promise.all(workers.map((worker) => worker.stop()));
+await service.stop();
 await queue.close();

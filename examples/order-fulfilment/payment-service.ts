@@ -1,49 +1,74 @@
-/** A payment service with a ledger of its own: a line for each charge and refund, once for each idempotency key. */
-import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSync } from "node:fs";
+/**
+ * A payment service, as somebody else would run it: charges and refunds once for each idempotency key, into a ledger of its own.
+ *
+ * Arguments: the ledger file; the port (0: any). It says its url to whoever started it.
+ */
 import { createServer, type IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { readIfThere, writeWhole } from "../support/files.ts";
+import { endWithParent } from "../support/processes.ts";
+import { type Ledger, openLedger } from "./ledger.ts";
 
-const ledger = process.argv[2] ?? "ledger.jsonl";
-const seen = new Set(
-  existsSync(ledger)
-    ? readFileSync(ledger, "utf8")
-        .split("\n")
-        .filter((line) => line.endsWith("}"))
-        .map((line) => `${JSON.parse(line).what} ${JSON.parse(line).key}`)
-    : [],
-);
+endWithParent();
 
-function record(entry: { what: string; key: string; order: string; amount?: number }): void {
-  const id = `${entry.what} ${entry.key}`;
-  if (seen.has(id)) return;
-  const file = openSync(ledger, "a");
-  appendFileSync(file, `${JSON.stringify(entry)}\n`);
-  fsyncSync(file);
-  closeSync(file);
-  seen.add(id);
-}
+const [path = "ledger.jsonl", port = "0"] = process.argv.slice(2);
+const requestSchema = z.object({
+  key: z.string(),
+  order: z.string(),
+  amount: z.number().optional(),
+  card: z.string().optional(),
+});
 
-async function read(request: IncomingMessage): Promise<{ key: string; order: string; amount?: number; card?: string }> {
+async function read(request: IncomingMessage): Promise<z.infer<typeof requestSchema>> {
   let text = "";
   for await (const chunk of request) text += String(chunk);
-  return JSON.parse(text);
+  return requestSchema.parse(JSON.parse(text));
 }
 
-const server = createServer((request, response) => {
-  void read(request).then(({ key, order, amount, card }) => {
-    const what = request.url === "/refund" ? "refund" : "charge";
-    if (what === "charge" && card === "declined") {
-      response.writeHead(402).end("{}");
-      return;
-    }
-    // A refund of a charge that never came in has nothing to give back.
-    if (what === "charge" || seen.has(`charge ${key}`))
-      record({ what, key, order, ...(amount === undefined ? {} : { amount }) });
-    response.writeHead(200).end(JSON.stringify({ receipt: `${what}-${key}` }));
-  });
-});
+function charge(ledger: Ledger, { key, order, amount = 0, card }: z.infer<typeof requestSchema>): number {
+  if (card === "declined") return 402;
+  // Its refund was faster: this request was on its way for too long, and nobody waits for it any more.
+  if (ledger.has("void", key)) return 409;
+  ledger.record({ what: "charge", key, order, amount });
+  return 200;
+}
 
-server.listen(0, "127.0.0.1", () => {
-  const address = server.address();
-  process.send?.({ url: `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}` });
+function refund(ledger: Ledger, { key, order }: z.infer<typeof requestSchema>): number {
+  ledger.record({ what: ledger.has("charge", key) ? "refund" : "void", key, order });
+  return 200;
+}
+
+/** A ledger has one writer: the one that was here before, if it has not ended yet, must end first. */
+async function waitForPredecessor(): Promise<void> {
+  const url = readIfThere(`${path}.url`);
+  if (url === undefined) return;
+  for (;;) {
+    const there = await fetch(url).then(
+      (answer) => answer.text(),
+      () => undefined,
+    );
+    if (there !== path) return;
+    await sleep(20);
+  }
+}
+
+await waitForPredecessor();
+let ledger: Ledger | undefined;
+const server = createServer((request, response) => {
+  const answer = (status: number, text: string): void => void response.writeHead(status).end(text);
+  if (request.method === "GET") return answer(200, path);
+  const open = ledger;
+  if (open === undefined) return answer(503, "not yet");
+  void read(request).then(
+    (body) => answer(request.url === "/refund" ? refund(open, body) : charge(open, body), "{}"),
+    (error: unknown) => answer(400, String(error)),
+  );
 });
-process.on("disconnect", () => process.exit(0));
+server.listen(Number(port), "127.0.0.1", () => {
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+  writeWhole(`${path}.url`, url);
+  ledger = openLedger(path);
+  process.send?.({ url });
+});

@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { PermanentError, workflow } from "../../src/index.ts";
 import { payments } from "./payments-client.ts";
+import { release, reserve } from "./warehouse.ts";
 
 /** One order as it comes in. */
 export const orderSchema = z.object({
-  order_id: z.string(),
+  order_id: z.string().regex(/^\w+$/),
   item: z.string(),
   amount: z.number().positive(),
   card: z.string(),
@@ -13,6 +14,8 @@ export const orderSchema = z.object({
 
 /** Orders above this wait for a person. */
 const LARGE_AMOUNT = 1_000;
+/** A payment service that is away comes back: about two minutes of trying. */
+const PATIENT = { retries: 10, retryPolicy: { initialMs: 500, maxMs: 15_000 } };
 
 export const orderFulfilment = workflow("order_fulfilment", {
   input: orderSchema,
@@ -24,18 +27,20 @@ export const orderFulfilment = workflow("order_fulfilment", {
   })
   .step("reserve", {
     dependsOn: ["validate"],
-    run: (ctx) => ({ bin: `bin-${ctx.input.item.length}` }),
-    compensate: (ctx) => ctx.log.info("stock released", { run: ctx.runId }),
+    run: (ctx) => {
+      reserve(ctx.input.order_id, ctx.input.item, ctx.idempotencyKey);
+      return { reserved: ctx.input.item };
+    },
+    compensate: (ctx) => release(ctx.input.order_id, ctx.input.item, ctx.idempotencyKey),
   })
   .step("charge", {
+    ...PATIENT,
     dependsOn: ["validate"],
-    run: async (ctx) => {
-      const { order_id, amount, card } = ctx.input;
-      return payments("charge", { key: ctx.idempotencyKey, order: order_id, amount, card });
+    run: (ctx) => {
+      const { order_id: order, amount, card } = ctx.input;
+      return payments("charge", { key: ctx.idempotencyKey, order, amount, card }, ctx.signal);
     },
-    compensate: async (ctx) => {
-      await payments("refund", { key: ctx.idempotencyKey, order: ctx.input.order_id });
-    },
+    compensate: (ctx) => payments("refund", { key: ctx.idempotencyKey, order: ctx.input.order_id }, ctx.signal),
   })
   .step("approve", {
     dependsOn: ["reserve", "charge"],

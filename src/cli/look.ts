@@ -1,8 +1,11 @@
 /** Commands that only look. */
 import type { RunView } from "../client/client.ts";
-import { explainRun } from "../client/explain.ts";
 import { coloured, print, printJson, table } from "./output.ts";
-import { type CommonOptions, openSession } from "./session.ts";
+import type { Typed } from "./arguments.ts";
+import { openSession } from "./session.ts";
+
+/** Characters of a result or an error in a table. */
+const WIDEST = 60;
 
 function json(view: RunView): unknown {
   const { record: _whole, ...rest } = view;
@@ -10,65 +13,73 @@ function json(view: RunView): unknown {
 }
 
 /** `status`: the run and why it does not move. */
-export async function showStatus(id: string, options: CommonOptions): Promise<void> {
-  await using session = await openSession(options);
+export async function showStatus(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
   const view = await session.client.get(id);
-  const reasons = await explainRun(session.handle, view.record);
-  if (options.json === true) return printJson({ ...(json(view) as object), reasons });
+  const reasons = await session.client.explain(id);
+  if (typed.has("json")) return printJson({ ...(json(view) as object), reasons });
   print(`${view.id}  ${view.type}  ${coloured(view.status)}`);
   if (view.error !== undefined) print(`${view.error.type}: ${view.error.message}`);
   for (const failed of view.compensationErrors) print(`could not undo ${failed.step}: ${failed.message}`);
   if (view.currentSteps.length > 0) print(`now: ${view.currentSteps.join(", ")}`);
   for (const reason of reasons) print(reason);
+  return 0;
 }
 
 /** `steps`: a row for each step. */
-export async function showSteps(id: string, options: CommonOptions): Promise<void> {
-  await using session = await openSession(options);
+export async function showSteps(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
   const view = await session.client.get(id);
-  if (options.json === true) return printJson(view.steps);
+  if (typed.has("json")) return printJson(view.steps);
   const rows = Object.entries(view.steps).map(([name, step]) => [
     name,
     coloured(step.status),
     String(step.attempt),
     step.completed_at ?? step.started_at ?? "",
-    step.result === undefined ? "" : JSON.stringify(step.result).slice(0, 60),
+    outcomeOf(step),
   ]);
   print(table(["STEP", "STATUS", "ATTEMPT", "AT", "RESULT"], rows));
+  return 0;
+}
+
+/** What a step came to, on one line and without anything that a terminal obeys. */
+function outcomeOf(step: RunView["steps"][string]): string {
+  if (step.result !== undefined) return JSON.stringify(step.result).slice(0, WIDEST);
+  const message = (step.error as { message?: unknown } | null | undefined)?.message;
+  return typeof message === "string" ? JSON.stringify(message).slice(1, -1).slice(0, WIDEST) : "";
 }
 
 /** `list`. */
-export async function listRuns(
-  options: CommonOptions & {
-    readonly type?: string;
-    readonly status?: string;
-    readonly prefix?: string;
-    readonly limit?: number;
-  },
-): Promise<void> {
-  await using session = await openSession(options);
+export async function listRuns(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
   const views: RunView[] = [];
+  const [type, status, prefix] = ["type", "status", "prefix"].map((option) => typed.text(option));
   const filter = {
-    ...(options.type === undefined ? {} : { type: options.type }),
-    ...(options.status === undefined ? {} : { status: options.status as RunView["status"] }),
-    ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
-    limit: Number(options.limit ?? 100),
+    ...(type === undefined ? {} : { type }),
+    ...(status === undefined ? {} : { status: status as RunView["status"] }),
+    ...(prefix === undefined ? {} : { prefix }),
+    limit: typed.count("limit", 1) ?? 100,
   };
   for await (const view of session.client.list(filter)) views.push(view);
-  if (options.json === true) return printJson(views.map(json));
+  if (typed.has("json")) return printJson(views.map(json));
   print(
     table(
       ["RUN", "WORKFLOW", "STATUS", "NOW", "UPDATED"],
       views.map((view) => [view.id, view.type, coloured(view.status), view.currentSteps.join(", "), view.updatedAt]),
     ),
   );
+  return 0;
 }
 
 /** `watch`: a line for each change until the run is over. */
-export async function watchRun(id: string, options: CommonOptions): Promise<void> {
-  await using session = await openSession(options);
+export async function watchRun(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
   for await (const view of session.client.watch(id)) {
-    if (options.json === true) process.stdout.write(`${JSON.stringify(json(view))}\n`);
+    if (typed.has("json")) process.stdout.write(`${JSON.stringify(json(view))}\n`);
     else print(`${view.updatedAt}  ${coloured(view.status)}  ${view.currentSteps.join(", ")}`);
   }
+  return 0;
 }

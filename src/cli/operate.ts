@@ -1,10 +1,11 @@
-/** Commands that keep things going: worker, sweeper, doctor. */
+/** Commands that keep things going: worker, sweeper. */
+import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
 import { sweepActive } from "../services/sweeper.ts";
-import { Worker } from "../services/worker.ts";
-import { storeCases } from "../testing/store-cases.ts";
+import { DEFAULT_CONCURRENCY, DEFAULT_LEASE_MS, DEFAULT_POLL_MS, Worker } from "../services/worker.ts";
+import type { Typed } from "./arguments.ts";
 import { coloured, print, printJson, table } from "./output.ts";
-import { type CommonOptions, openSession } from "./session.ts";
+import { openSession } from "./session.ts";
 
 /** Resolves when the process is told to stop; a second signal ends it at once. */
 function untilStopped(): Promise<void> {
@@ -20,16 +21,14 @@ function untilStopped(): Promise<void> {
 }
 
 /** `worker`: runs until SIGTERM or SIGINT, then drains. */
-export async function runWorker(
-  options: CommonOptions & { readonly concurrency?: number; readonly poll?: string; readonly lease?: string },
-): Promise<void> {
-  await using session = await openSession(options);
-  if (session.workflows.length === 0) throw new WorkflowError("invalid", "a worker needs --workflows <module>");
+export async function runWorker(typed: Typed): Promise<number> {
+  if (typed.texts("workflows").length === 0) throw new WorkflowError("invalid", "a worker needs --workflows <module>");
+  await using session = await openSession(typed);
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
-    concurrency: Number(options.concurrency ?? 10),
-    poll: options.poll ?? "5s",
-    lease: options.lease ?? "30s",
+    concurrency: typed.count("concurrency", 1) ?? DEFAULT_CONCURRENCY,
+    poll: typed.text("poll") ?? DEFAULT_POLL_MS,
+    lease: typed.text("lease") ?? DEFAULT_LEASE_MS,
   });
   await worker.start();
   const names = session.workflows.map((workflow) => workflow.name).join(", ");
@@ -37,28 +36,26 @@ export async function runWorker(
   await untilStopped();
   process.stderr.write("stopping: handlers may end, the others are handed back\n");
   await worker.stop();
+  return 0;
 }
 
 /** `sweeper`: sweeps once or for ever. */
-export async function runSweeper(
-  options: CommonOptions & {
-    readonly interval?: number;
-    readonly once?: boolean;
-    readonly report?: boolean;
-    readonly prefix?: string;
-    readonly limit?: number;
-  },
-): Promise<void> {
-  await using session = await openSession(options);
+export async function runSweeper(typed: Typed): Promise<number> {
+  const prefix = typed.text("prefix");
+  const limit = typed.count("limit", 1) ?? 1_000;
+  const intervalMs = (typed.count("interval", 1) ?? 300) * 1_000;
+  // Checked, though it changes nothing: a typing mistake is to be seen.
+  typed.count("stale-after", 0);
+  await using session = await openSession(typed);
   const stop = new AbortController();
   void untilStopped().then(() => stop.abort());
   for (;;) {
     const swept = await sweepActive(session.handle.context, {
-      report: options.report === true,
-      limit: Number(options.limit ?? 1000),
-      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
+      report: typed.has("report"),
+      limit,
+      ...(prefix === undefined ? {} : { prefix }),
     });
-    if (options.json === true) printJson(swept);
+    if (typed.has("json")) printJson(swept);
     else if (swept.length === 0) print("nothing is due");
     else
       print(
@@ -67,47 +64,24 @@ export async function runSweeper(
           swept.map((run) => [run.runId, coloured(run.status), run.action]),
         ),
       );
-    if (options.once === true || options.report === true) return;
-    await session.handle.context.host.clock.sleep(Number(options.interval ?? 300) * 1000, { signal: stop.signal });
-    if (stop.signal.aborted) return;
+    if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(session.handle);
+    if (typed.has("once") || typed.has("report")) return 0;
+    await session.handle.context.host.clock.sleep(intervalMs, { signal: stop.signal });
+    if (stop.signal.aborted) return 0;
   }
 }
 
-/** `doctor`: the conformance cases against the live store, under a prefix of its own. */
-export async function runDoctor(options: CommonOptions): Promise<void> {
-  await using session = await openSession(options);
-  const { store, host } = session.handle.context;
-  const results: { name: string; ok: boolean; reason: string }[] = [];
-  for (const [index, probe] of storeCases.entries()) {
-    const prefix = `x-workflow/doctor/${host.random.ulid(Math.round(store.time().latest))}-${index}/`;
-    try {
-      await probe.run({ store, prefix });
-      results.push({ name: probe.name, ok: true, reason: "" });
-    } catch (error) {
-      results.push({ name: probe.name, ok: false, reason: error instanceof Error ? error.message : String(error) });
-    }
-  }
-  const failed = results.filter((result) => !result.ok);
-  if (options.json === true)
-    printJson({ store: store.url, versions: store.capabilities.versions, safe: failed.length === 0, results });
-  else {
-    print(
-      table(
-        ["CHECK", "RESULT"],
-        results.map((result) => [
-          result.name,
-          result.ok ? coloured("completed") : `${coloured("failed")} ${result.reason}`,
-        ]),
-      ),
-    );
-    print(
-      store.capabilities.versions
-        ? "versions: kept"
-        : "versions: not kept; history and time travel are not there, foreign writers cost certainty",
-    );
-    print(
-      failed.length === 0 ? `${store.url} is safe to use` : `${store.url} is NOT safe: ${failed.length} checks failed`,
-    );
-  }
-  if (failed.length > 0) process.exitCode = 1;
+/** Reads the whole task log, so only when it is asked for. Says what it did where it does not disturb the table. */
+async function repairAllTasks(handle: QueueHandle): Promise<void> {
+  let count = 0;
+  let after: string | undefined;
+  do {
+    const page = await handle.repairTasks({
+      ...(after === undefined ? {} : { after }),
+      onUnreadable: (key, error) => process.stderr.write(`${key} cannot be read and is left alone: ${String(error)}\n`),
+    });
+    count += page.repaired.length;
+    after = page.next;
+  } while (after !== undefined);
+  process.stderr.write(`${count} tasks got their index key again\n`);
 }

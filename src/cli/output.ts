@@ -1,9 +1,10 @@
 /** What the command line prints: tables for people, JSON for programs. */
 import pc from "picocolors";
 
-/** Prints a value as JSON. */
-export function printJson(value: unknown): void {
+/** Prints a value as JSON. Gives the exit code of a command that did what it was told. */
+export function printJson(value: unknown): 0 {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  return 0;
 }
 
 /** Prints a line. */
@@ -11,15 +12,12 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Says what is wrong and ends the process with this code once everything is written. */
-export function fail(message: string, code: number): void {
-  process.stderr.write(`${pc.red("error")}: ${message}\n`);
-  process.exitCode = code;
-}
-
-/** An error that nobody expected, with its stack. */
-export function unexpected(error: unknown): void {
-  fail(error instanceof Error ? (error.stack ?? error.message) : String(error), 1);
+/** Says what is wrong, on standard error. With `json` as `{ error: { code, message } }`. */
+export function fail(message: string, code?: string, json = false): void {
+  const line = json
+    ? JSON.stringify({ error: { code: code ?? "invalid", message } })
+    : `${code === undefined ? "" : `${pc.red("error")}: `}${message}`;
+  process.stderr.write(`${line}\n`);
 }
 
 /** The width of a text as printed, without colours. */
@@ -42,19 +40,19 @@ export function table(header: readonly string[], rows: readonly (readonly string
 }
 
 /** The status of a run or step in its colour. */
-export function coloured(status: string): string {
+export function coloured(status: string, text: string = status): string {
   switch (status) {
     case "completed":
-      return pc.green(status);
+      return pc.green(text);
     case "failed":
-      return pc.red(status);
+      return pc.red(text);
     case "cancelled":
     case "compensating":
-      return pc.yellow(status);
+      return pc.yellow(text);
     case "paused":
     case "waiting_signal":
-      return pc.cyan(status);
+      return pc.cyan(text);
     default:
-      return status;
+      return text;
   }
 }

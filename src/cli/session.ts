@@ -2,17 +2,12 @@
 import { pathToFileURL } from "node:url";
 import { resolve } from "node:path";
 import { WorkflowClient } from "../client/client.ts";
-import { connect, type QueueHandle } from "../client/connect.ts";
+import { connect } from "../client/connect.ts";
+import type { QueueHandle } from "../run/handle.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
+import type { Typed } from "./arguments.ts";
 import { createLogger, nodeHost } from "../host/node.ts";
-
-/** Options that every command has. */
-export interface CommonOptions {
-  readonly store?: string;
-  readonly workflows?: string | readonly string[];
-  readonly json?: boolean;
-}
 
 /** An open store with a client. */
 export interface Session extends AsyncDisposable {
@@ -22,20 +17,19 @@ export interface Session extends AsyncDisposable {
 }
 
 /** Opens what the options name. Log lines go to standard error. */
-export async function openSession(options: CommonOptions): Promise<Session> {
+export async function openSession(typed: Typed): Promise<Session> {
   const logger = createLogger({
     level: "info",
-    format: options.json === true ? "json" : "text",
+    format: typed.has("json") ? "json" : "text",
     write: (line) => process.stderr.write(`${line}\n`),
   });
-  const workflows = await loadWorkflows(options.workflows);
-  const handle = await connect(options.store, { host: nodeHost({ logger }) });
+  const workflows = await loadWorkflows(typed.texts("workflows"));
+  const handle = await connect(typed.text("store"), { host: nodeHost({ logger }) });
   const client = new WorkflowClient(handle, { workflows });
   return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
 }
 
-async function loadWorkflows(named: string | readonly string[] | undefined): Promise<readonly AnyWorkflow[]> {
-  const modules = named === undefined ? [] : typeof named === "string" ? [named] : named;
+async function loadWorkflows(modules: readonly string[]): Promise<readonly AnyWorkflow[]> {
   const found: AnyWorkflow[] = [];
   for (const name of modules) {
     const loaded = (await import(pathToFileURL(resolve(name)).href).catch((error: unknown) => {

@@ -1,87 +1,73 @@
 /** Commands that change runs. */
 import { WorkflowError } from "../errors.ts";
-import { print, printJson } from "./output.ts";
-import { type CommonOptions, openSession, parseArgument } from "./session.ts";
-
-/** Options of `start`. */
-export interface StartCommandOptions extends CommonOptions {
-  readonly id?: string;
-  readonly wait?: boolean;
-  readonly version?: string;
-}
+import type { Typed } from "./arguments.ts";
+import { coloured, print, printJson } from "./output.ts";
+import { openSession, parseArgument } from "./session.ts";
 
 /** `start`: prints the id of the run; with `--wait` its end. */
-export async function startCommand(
-  workflow: string,
-  input: string | undefined,
-  options: StartCommandOptions,
-): Promise<void> {
-  if (typeof options.version === "string")
+export async function startRun(typed: Typed): Promise<number> {
+  const [workflow = "", input] = typed.values;
+  const id = typed.text("id");
+  if (typed.has("version"))
     throw new WorkflowError("invalid", "--version is not there yet; runs follow the plan that is served");
-  await using session = await openSession(options);
-  const run = await session.client.start(
-    workflow,
-    parseArgument("the input", input),
-    options.id === undefined ? {} : { id: options.id },
-  );
-  if (options.wait !== true) {
-    if (options.json === true) printJson({ id: run.id });
+  const data = parseArgument("the input", input);
+  await using session = await openSession(typed);
+  const run = await session.client.start(workflow, data, id === undefined ? {} : { id });
+  if (!typed.has("wait")) {
+    if (typed.has("json")) printJson({ id: run.id });
     else print(run.id);
-    return;
+    return 0;
   }
-  const view = await run.wait();
-  if (options.json === true) printJson(view.record.machine === undefined ? view : { ...view, record: undefined });
-  else print(`${run.id} ${view.status}${view.error === undefined ? "" : `: ${view.error.message}`}`);
-  if (view.status !== "completed") process.exitCode = 1;
+  const { record: _whole, ...view } = await run.wait();
+  if (typed.has("json")) printJson(view);
+  else print(`${run.id} ${coloured(view.status)}${view.error === undefined ? "" : `: ${view.error.message}`}`);
+  return view.status === "completed" ? 0 : 1;
 }
 
 /** `signal`: prints the id of the signal. */
-export async function signalRun(
-  id: string,
-  name: string,
-  payload: string | undefined,
-  options: CommonOptions,
-): Promise<void> {
-  await using session = await openSession(options);
-  const signal = await session.client.signal(id, name, parseArgument("the payload", payload));
-  if (options.json === true) printJson({ id: signal });
+export async function signalRun(typed: Typed): Promise<number> {
+  const [id = "", name = "", payload] = typed.values;
+  const given = parseArgument("the payload", payload);
+  await using session = await openSession(typed);
+  const signal = await session.client.signal(id, name, given);
+  if (typed.has("json")) printJson({ id: signal });
   else print(signal);
+  return 0;
 }
 
 /** `cancel`: durable when it returns; a worker applies it. */
-export async function cancelRun(
-  id: string,
-  options: CommonOptions & { readonly reason?: string; readonly compensate?: boolean },
-): Promise<void> {
-  await using session = await openSession(options);
-  const { reason } = options;
-  await session.client.cancel(id, {
-    compensate: options.compensate ?? true,
-    ...(reason === undefined ? {} : { reason }),
-  });
-  done(id, "cancel", options);
+export async function cancelRun(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
+  await session.client.cancel(id, { compensate: !typed.has("no-compensate"), ...reasonOf(typed) });
+  return done(id, "cancel", typed);
 }
 
 /** `pause`. */
-export async function pauseRun(id: string, options: CommonOptions & { readonly reason?: string }): Promise<void> {
-  await using session = await openSession(options);
-  await session.client.pause(id, options.reason === undefined ? {} : { reason: options.reason });
-  done(id, "pause", options);
+export async function pauseRun(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
+  await session.client.pause(id, reasonOf(typed));
+  return done(id, "pause", typed);
 }
 
 /** `resume`. */
-export async function resumeRun(
-  id: string,
-  options: CommonOptions & { readonly forceVersion?: boolean },
-): Promise<void> {
-  if (options.forceVersion === true)
+export async function resumeRun(typed: Typed): Promise<number> {
+  if (typed.has("force-version"))
     throw new WorkflowError("invalid", "--force-version is not there yet; serve the definition that the run follows");
-  await using session = await openSession(options);
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
   await session.client.resume(id);
-  done(id, "resume", options);
+  return done(id, "resume", typed);
 }
 
-function done(id: string, command: string, options: CommonOptions): void {
-  if (options.json === true) printJson({ id, command, accepted: true });
+function reasonOf(typed: Typed): { readonly reason?: string } {
+  const reason = typed.text("reason");
+  return reason === undefined ? {} : { reason };
+}
+
+function done(id: string, command: string, typed: Typed): number {
+  if (typed.has("json")) printJson({ id, command, accepted: true });
   else print(`${command} of ${id} is accepted; a worker applies it`);
+  return 0;
 }

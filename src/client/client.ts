@@ -11,16 +11,17 @@ import {
 import { signalKey, stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
 import { createTask } from "../queue/submit.ts";
-import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { isOver, recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { type RunCommand, tickTask } from "../run/tasks.ts";
-import { servedPlan } from "../services/serving.ts";
+import { servedPlan } from "../define/served.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { checkJsonValue } from "../wire/check.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { stringifyJson, toPlain } from "../wire/json.ts";
-import type { QueueHandle } from "./connect.ts";
+import type { QueueHandle } from "../run/handle.ts";
+import { explainRun } from "./explain.ts";
 
 /** How often a follower asks when the run is driven by another process. */
 const FIRST_ASK_MS = 100;
@@ -83,7 +84,11 @@ export interface Run<Output = unknown> {
   result(options?: WaitForRunOptions): Promise<Output>;
   signal(name: string, payload: unknown): Promise<string>;
   cancel(options?: CancelOptions): Promise<void>;
+  pause(options?: CommandOptions): Promise<void>;
+  resume(options?: CommandOptions): Promise<void>;
   get(): Promise<RunView>;
+  /** Why it does not move, a sentence for each reason; none when it is over. */
+  explain(): Promise<readonly string[]>;
   watch(options?: WaitForRunOptions): AsyncIterable<RunView>;
 }
 
@@ -114,7 +119,7 @@ export class WorkflowClient {
   readonly #workflows = new Map<string, AnyWorkflow>();
   readonly #programs: StoredPrograms;
   readonly #published = new Set<string>();
-  #lastSignalAt = 0;
+  #lastSentAt = 0;
 
   constructor(handle: QueueHandle, options: ClientOptions = {}) {
     this.#handle = handle;
@@ -163,7 +168,10 @@ export class WorkflowClient {
       result: (options) => this.result(id, options, definition) as Promise<OutputOf<W>>,
       signal: (name, payload) => this.signal(id, name, payload),
       cancel: (options) => this.cancel(id, options),
+      pause: (options) => this.pause(id, options),
+      resume: (options) => this.resume(id, options),
       get: () => this.get(id),
+      explain: () => this.explain(id),
       watch: (options) => this.watch(id, options),
     };
   }
@@ -171,6 +179,11 @@ export class WorkflowClient {
   /** The run as it is now. @throws {RunNotFoundError} */
   async get(id: string): Promise<RunView> {
     return viewOf(await this.#record(id));
+  }
+
+  /** Why the run does not move, a sentence for each reason; none when it is over. @throws {RunNotFoundError} */
+  async explain(id: string): Promise<readonly string[]> {
+    return explainRun(this.#handle, await this.#record(id));
   }
 
   /** Whether the run exists. */
@@ -250,9 +263,7 @@ export class WorkflowClient {
       throw new WorkflowError("invalid", `run ${id} is ${record.status}; it takes no signals any more`);
     const given = await this.#checkPayload(record, name, payload);
     const { host, store } = this.#handle.context;
-    // Two signals of one sender never have the same time, and a later one never sorts before an earlier one.
-    this.#lastSignalAt = Math.max(Math.round(store.time().latest), this.#lastSignalAt + 1);
-    const createdAt = formatOpaque(this.#lastSignalAt);
+    const createdAt = formatOpaque(this.#nextInstant());
     const signalId = host.random.uuid();
     const segment = `${createdAt}_${signalId}.json`;
     const body = stringifyJson({ id: signalId, name, payload: given, created_at: createdAt });
@@ -299,8 +310,9 @@ export class WorkflowClient {
     );
   }
 
-  /** Runs in the bucket, by id. */
+  /** Runs in the bucket, by id. @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
   async *list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
+    checkFilters(options);
     let left = options.limit ?? Number.POSITIVE_INFINITY;
     for await (const id of this.#ids(options.prefix ?? "")) {
       if (left <= 0) return;
@@ -347,11 +359,17 @@ export class WorkflowClient {
   async #command(id: string, command: RunCommand, options: CommandOptions): Promise<void> {
     const record = await this.#record(id);
     const commandId = this.#handle.context.host.random.uuid();
-    await this.#tick(record, { kind: "command", id: commandId, command });
+    await this.#tick(record, { kind: "command", id: commandId, command, at: this.#nextInstant() });
     if (options.applied !== true) return;
     for await (const view of this.watch(id)) {
       if (view.record.machine?.applied.includes(commandId) === true || isOver(view.status)) return;
     }
+  }
+
+  /** Two messages of one sender never have the same time, and a later one never sorts before an earlier one. */
+  #nextInstant(): number {
+    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1);
+    return this.#lastSentAt;
   }
 
   async #tick(record: RunRecord, cause: Parameters<typeof tickTask>[1]): Promise<void> {
@@ -405,6 +423,16 @@ export interface ListRunsOptions {
   readonly status?: RunRecord["status"];
   readonly prefix?: string;
   readonly limit?: number;
+}
+
+const STATUSES: readonly string[] = RUN_STATUSES;
+
+function checkFilters(options: ListRunsOptions): void {
+  const { limit, status } = options;
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
+    throw new WorkflowError("invalid", `limit is a whole number from 1, not ${String(limit)}`);
+  if (status !== undefined && !STATUSES.includes(status))
+    throw new WorkflowError("invalid", `status is ${STATUSES.join(", ")}; not ${JSON.stringify(status)}`);
 }
 
 async function checkInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {

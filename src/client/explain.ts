@@ -1,43 +1,128 @@
 /** Why a run does not move, in sentences for people. */
-import { project } from "../../machines/advance.ts";
 import { getTask } from "../queue/submit.ts";
-import { isOver, type RunRecord } from "../run/record.ts";
+import { millisOf } from "../queue/task.ts";
+import type { Plan, Program } from "../run/program.ts";
+import { type Flight, isOver, ownerOf, type RunRecord } from "../run/record.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { flightTaskId } from "../run/tasks.ts";
-import { listServing } from "../services/serving.ts";
-import type { QueueHandle } from "./connect.ts";
+import { viewOf } from "../run/view.ts";
+import { listServing } from "../run/serving.ts";
+import type { QueueHandle } from "../run/handle.ts";
 
 /** One sentence for each thing that the run waits for; empty when it is over. */
 export async function explainRun(handle: QueueHandle, record: RunRecord): Promise<readonly string[]> {
   if (isOver(record.status)) return [];
-  const { store } = handle.context;
-  const reasons: string[] = [];
+  const { store, host } = handle.context;
   const { machine } = record;
   if (machine === undefined)
-    return ["a foreign writer dropped the machine part of its record; this version cannot go on with it"];
-  const serving = (await listServing(store, store.time().latest)).flatMap((worker) => worker.workflows);
-  const same = serving.filter((workflow) => workflow.name === record.type);
-  if (same.length === 0) reasons.push(`no worker that was seen in the last minute serves ${record.type}`);
-  else if (!same.some((workflow) => workflow.definition_hash === record.definition_hash)) {
-    reasons.push(`no worker that was seen in the last minute serves its definition ${record.definition_hash}`);
-  }
-  if (record.error?.type === "VersionMismatch") reasons.push(record.error.message);
-  else if (record.status === "paused") reasons.push("it is paused; resume goes on");
+    return ["another program rewrote its record; the next worker that looks at it makes it whole again"];
+  const programs = new StoredPrograms(store, host, []);
+  const served = await servedPlans(handle, record, programs);
+  const reasons = [...serving(record, served)];
+  const program = await programs.byHash(machine.plan_hash);
+  if (program === undefined) reasons.push(`the bucket has no plan ${machine.plan_hash}; nobody can go on with it`);
+  reasons.push(...stopped(record));
+  if (record.status === "pending" && served.length > 0)
+    reasons.push("it has not begun; a worker has yet to take its start");
   for (const flight of machine.flights) {
-    const id = flight.owner?.task ?? flightTaskId(record.id, flight);
-    const task = await getTask(handle.context, id);
-    const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
-    if (task === undefined) reasons.push(`${what} has no task yet`);
-    else if (task.status === "running")
-      reasons.push(`${what} is leased by ${task.worker_id ?? "somebody"} until ${String(task.lease_expires_at)}`);
-    else reasons.push(`${what} is ${task.status} on the queue, available at ${task.available_at}`);
+    const plan = program?.machine.plan;
+    reasons.push(...(await explainFlight(handle, record, flight, served, plan)));
   }
   for (const timer of machine.timers)
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
-  const program = await new StoredPrograms(store, handle.context.host, []).byHash(machine.plan_hash);
-  if (program !== undefined) {
-    for (const wait of project(program.machine, machine.snapshot).waits)
-      reasons.push(`step ${wait.step} waits for signal ${wait.signal}`);
-  }
+  if (program !== undefined) reasons.push(...waiting(record, program));
   return reasons;
+}
+
+interface ServedPlan {
+  readonly definitionHash: string;
+  readonly plan: Plan | undefined;
+}
+
+/** What the workers that were seen lately serve under the name of the run's workflow. */
+async function servedPlans(
+  handle: QueueHandle,
+  record: RunRecord,
+  programs: StoredPrograms,
+): Promise<readonly ServedPlan[]> {
+  const { store } = handle.context;
+  const workers = await listServing(store, store.time().latest);
+  const same = workers.flatMap((worker) => worker.workflows).filter((workflow) => workflow.name === record.type);
+  const hashes = new Map(same.map((workflow) => [workflow.plan_hash, workflow.definition_hash]));
+  return Promise.all(
+    [...hashes].map(async ([planHash, definitionHash]) => ({
+      definitionHash,
+      plan: (await programs.byHash(planHash))?.machine.plan,
+    })),
+  );
+}
+
+function* serving(record: RunRecord, served: readonly ServedPlan[]): Generator<string> {
+  if (served.length === 0) yield `no worker that was seen in the last minute serves ${record.type}`;
+  else if (!served.some(({ definitionHash }) => definitionHash === record.definition_hash))
+    yield `no worker that was seen in the last minute serves its definition ${record.definition_hash}`;
+}
+
+function* stopped(record: RunRecord): Generator<string> {
+  if (record.error?.type === "VersionMismatch") yield record.error.message;
+  else if (record.status === "paused") {
+    const why = record.error === undefined ? "" : ` (${record.error.message})`;
+    yield `it is paused${why}; resume goes on`;
+  }
+}
+
+async function explainFlight(
+  handle: QueueHandle,
+  record: RunRecord,
+  flight: Flight,
+  served: readonly ServedPlan[],
+  own: Plan | undefined,
+): Promise<readonly string[]> {
+  const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
+  const task = await getTask(handle.context, ownerOf(flight)?.task ?? flightTaskId(record.id, flight));
+  const reasons: string[] = [];
+  if (task?.status === "running") {
+    const until = String(task.lease_expires_at);
+    const over = millisOf(until) < handle.context.store.time().earliest;
+    const holder = task.worker_id ?? "somebody";
+    return [
+      over
+        ? `${what} was leased by ${holder} until ${until}, and that is over; the next worker that looks takes it over`
+        : `${what} is leased by ${holder} until ${until}`,
+    ];
+  }
+  if (served.length > 0 && !served.some(({ plan }) => plan === undefined || hasHandler(plan, flight))) {
+    reasons.push(
+      hasStep(own, flight.step, true)
+        ? `${what} waits for a program on this bucket that is not ours: the step is remote`
+        : `no worker that was seen in the last minute has a handler for ${what}`,
+    );
+  }
+  reasons.push(
+    task === undefined
+      ? `${what} has no task yet`
+      : `${what} is ${task.status} on the queue, available at ${task.available_at}`,
+  );
+  return reasons;
+}
+
+function hasHandler(plan: Plan, flight: Flight): boolean {
+  return plan.steps.some(
+    (step) =>
+      step.name === flight.step && step.kind === "task" && (flight.kind === "run" ? !step.remote : step.compensate),
+  );
+}
+
+function hasStep(plan: Plan | undefined, name: string, remote: boolean): boolean {
+  return plan?.steps.some((step) => step.name === name && step.kind === "task" && step.remote === remote) ?? false;
+}
+
+/** What the machine itself waits for. */
+function* waiting(record: RunRecord, program: Program): Generator<string> {
+  const view = viewOf(record, program);
+  if (view === undefined) return;
+  for (const wait of view.waits) yield `step ${wait.step} waits for signal ${wait.signal}`;
+  for (const [name, step] of view.steps) {
+    if (step.phase === "held") yield `step ${name} failed and is held; resume tries it again, skip goes on without it`;
+  }
 }

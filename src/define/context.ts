@@ -13,7 +13,7 @@ export type JsonValue =
 /** What a result type must be to be JSON; anything else becomes `never`, which does not compile. Plain `undefined` is stored as null. */
 export type JsonResult<T> = T extends undefined | void ? T : JsonMember<T>;
 
-type JsonMember<T> = T extends string | number | boolean | null
+type JsonMember<T> = T extends JsonValue
   ? T
   : T extends
         | bigint

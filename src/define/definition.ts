@@ -1,12 +1,12 @@
 /** From what the user wrote to a plan and a table of handlers. */
 import { hasCompensation } from "../../machines/compile.ts";
 import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan.ts";
-import { type PlanProblem, validatePlan } from "../../machines/validate.ts";
+import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/validate.ts";
 import type { z } from "zod";
 import { parseDuration } from "../config.ts";
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
-import { checkStepName, checkWorkflowName } from "../names.ts";
+import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import type { AnyWorkflow, ErasedHandlers, WorkflowOptions } from "./workflow.ts";
 
@@ -47,7 +47,7 @@ interface WrittenSignal {
   readonly onFailure?: OnFailure;
 }
 
-const STEP_OPTIONS = new Set([
+const STEP_OPTIONS = [
   "dependsOn",
   "retries",
   "retryPolicy",
@@ -57,64 +57,118 @@ const STEP_OPTIONS = new Set([
   "remote",
   "run",
   "compensate",
-]);
-const SIGNAL_OPTIONS = new Set(["dependsOn", "schema", "timeout", "onTimeout", "onFailure"]);
-const POLICIES: ReadonlySet<unknown> = new Set([
-  undefined,
-  "fail_workflow",
-  "pause_workflow",
-  "continue",
-  "compensate",
-]);
+];
+const SIGNAL_OPTIONS = ["dependsOn", "schema", "timeout", "onTimeout", "onFailure"];
+const WORKFLOW_OPTIONS = ["input", "version", "signals", "compensation", "onCompensationFailure", "foreign", "output"];
+const POLICIES = ["fail_workflow", "pause_workflow", "continue", "compensate"];
+const MAX_RETRIES = 1_000_000;
 
-function refuse(workflow: string, step: string, reason: string): never {
-  throw new WorkflowError("invalid", `workflow ${JSON.stringify(workflow)}, step ${JSON.stringify(step)}: ${reason}`);
+/** Says no, with the place that is meant. */
+type Refuse = (reason: string) => never;
+
+const refuser =
+  (workflow: string, step?: string): Refuse =>
+  (reason) => {
+    const where = step === undefined ? "" : `, step ${JSON.stringify(step)}`;
+    throw new WorkflowError("invalid", `workflow ${JSON.stringify(workflow)}${where}: ${reason}`);
+  };
+
+/** How a value that has no place here looks to its writer. */
+function shown(value: unknown): string {
+  return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
 }
 
-function checkOptions(
-  workflow: string,
+function checkMembers(refuse: Refuse, what: string, written: unknown, known: readonly string[]): void {
+  if (typeof written !== "object" || written === null || Array.isArray(written))
+    refuse(`${what} are an object, not ${shown(written)}`);
+  const unknown = Object.keys(written as object).find((option) => !known.includes(option));
+  if (unknown !== undefined) refuse(`there is no option ${JSON.stringify(unknown)}; there are ${known.join(", ")}`);
+}
+
+function checkOneOf(refuse: Refuse, option: string, value: unknown, allowed: readonly string[]): void {
+  if (value !== undefined && !allowed.includes(value as string))
+    refuse(`${option} is ${shown(value)}; it is ${allowed.join(" or ")}`);
+}
+
+function checkSchema(refuse: Refuse, option: string, value: unknown): void {
+  const parses = (value as { safeParseAsync?: unknown } | null | undefined)?.safeParseAsync;
+  if (value !== undefined && typeof parses !== "function") refuse(`${option} is ${shown(value)}; it is a zod schema`);
+}
+
+function duration(refuse: Refuse, option: string, value: string | number, least: 0 | 1): number {
+  let ms: number;
+  try {
+    ms = parseDuration(value);
+  } catch (error) {
+    return refuse(`${option}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (ms < least) refuse(`${option} is ${shown(value)}; it is at least 1 ms`);
+  return ms;
+}
+
+function checkStep(
+  refuse: Refuse,
   name: string,
-  written: object,
-  known: ReadonlySet<string>,
+  written: WrittenStep | WrittenSignal,
   before: readonly StepDraft[],
 ): void {
-  checkStepName(name);
-  const unknown = Object.keys(written).find((option) => !known.has(option));
-  if (unknown !== undefined)
-    refuse(workflow, name, `there is no option ${JSON.stringify(unknown)}; there are ${[...known].join(", ")}`);
   const names = new Set(before.map((draft) => draft.plan.name));
-  if (names.has(name)) refuse(workflow, name, "a step of this name is there already");
-  const { dependsOn = [], onFailure } = written as WrittenStep;
-  if (!Array.isArray(dependsOn)) refuse(workflow, name, "dependsOn is a list of step names");
+  if (names.has(name)) refuse("a step of this name is there already");
+  if (before.length >= MAX_STEPS)
+    refuse(`it would be one step more than ${MAX_STEPS}; split the workflow into several`);
+  const { dependsOn = [], onFailure } = written;
+  if (!Array.isArray(dependsOn)) refuse(`dependsOn is a list of step names, not ${shown(dependsOn)}`);
+  const seen = new Set<unknown>();
   for (const other of dependsOn) {
-    if (!names.has(other))
-      refuse(workflow, name, `it depends on ${JSON.stringify(other)}, which is not a step written before it`);
+    if (other === name) refuse("it depends on itself");
+    if (!names.has(other)) refuse(`it depends on ${shown(other)}, which is not a step written before it`);
+    if (seen.has(other)) refuse(`it depends on ${shown(other)} twice`);
+    seen.add(other);
   }
-  if (!POLICIES.has(onFailure))
-    refuse(
-      workflow,
-      name,
-      `onFailure is ${JSON.stringify(onFailure)}; it is fail_workflow, pause_workflow, continue or compensate`,
-    );
+  checkOneOf(refuse, "onFailure", onFailure, POLICIES);
+}
+
+function resolveRetryPolicy(refuse: Refuse, written: Partial<RetryPolicy> | undefined): RetryPolicy {
+  if (written === undefined) return DEFAULT_RETRY_POLICY;
+  checkMembers(refuse, "the members of retryPolicy", written, Object.keys(DEFAULT_RETRY_POLICY));
+  const policy = { ...DEFAULT_RETRY_POLICY, ...written };
+  for (const member of ["initialMs", "maxMs"] as const) {
+    if (typeof policy[member] !== "number")
+      refuse(`retryPolicy.${member} is ${shown(policy[member])}; it is milliseconds`);
+    duration(refuse, `retryPolicy.${member}`, policy[member], 0);
+  }
+  if (policy.initialMs > policy.maxMs)
+    refuse(`retryPolicy.initialMs ${policy.initialMs} is more than its maxMs ${policy.maxMs}; give both`);
+  if (!Number.isFinite(policy.multiplier) || policy.multiplier < 1)
+    refuse(`retryPolicy.multiplier is ${shown(policy.multiplier)}; it is a number from 1`);
+  if (!Number.isFinite(policy.jitter) || policy.jitter < 0 || policy.jitter > 1)
+    refuse(`retryPolicy.jitter is ${shown(policy.jitter)}; it is a number from 0 to 1`);
+  return policy;
 }
 
 function draftStep(workflow: string, name: string, written: WrittenStep, before: readonly StepDraft[]): StepDraft {
-  checkOptions(workflow, name, written, STEP_OPTIONS, before);
+  checkStepName(name);
+  const refuse = refuser(workflow, name);
+  if (written === undefined || written === null) refuse("it needs a handler: a function, or options with run");
+  checkMembers(refuse, "the options of a step", written, STEP_OPTIONS);
+  checkStep(refuse, name, written, before);
   const { retries = DEFAULT_RETRIES, remote = false, run, compensate } = written;
-  if (!Number.isInteger(retries) || retries < 0 || retries > 1_000_000)
-    refuse(workflow, name, `retries is ${String(retries)}; it is a whole number from 0`);
+  if (!Number.isInteger(retries) || retries < 0 || retries > MAX_RETRIES)
+    refuse(`retries is ${shown(retries)}; it is a whole number from 0 to ${MAX_RETRIES}`);
+  if (typeof remote !== "boolean") refuse(`remote is ${shown(remote)}; it is true or false`);
+  if (run !== undefined && typeof run !== "function") refuse(`run is ${shown(run)}; it is a function`);
   if (remote === (run !== undefined))
-    refuse(workflow, name, remote ? "a remote step has no handler here" : "it needs a handler: run");
-  if (run !== undefined && typeof run !== "function") refuse(workflow, name, "run is a function");
-  if (compensate !== undefined && typeof compensate !== "function") refuse(workflow, name, "compensate is a function");
+    refuse(remote ? "a remote step has no handler here: leave out run or remote" : "it needs a handler: run");
+  if (compensate !== undefined && typeof compensate !== "function")
+    refuse(`compensate is ${shown(compensate)}; it is a function`);
   const plan = {
     kind: "task" as const,
     name,
     dependsOn: [...(written.dependsOn ?? [])],
     retries,
-    retryPolicy: { ...DEFAULT_RETRY_POLICY, ...written.retryPolicy },
-    timeoutMs: parseDuration(written.timeout ?? DEFAULT_TIMEOUT_MS),
-    delayMs: parseDuration(written.delay ?? 0),
+    retryPolicy: resolveRetryPolicy(refuse, written.retryPolicy),
+    timeoutMs: duration(refuse, "timeout", written.timeout ?? DEFAULT_TIMEOUT_MS, 1),
+    delayMs: duration(refuse, "delay", written.delay ?? 0, 0),
     onFailure: written.onFailure,
     compensate: compensate !== undefined,
     remote,
@@ -124,19 +178,45 @@ function draftStep(workflow: string, name: string, written: WrittenStep, before:
 }
 
 function draftSignal(workflow: string, name: string, written: WrittenSignal, before: readonly StepDraft[]): StepDraft {
-  checkOptions(workflow, name, written, SIGNAL_OPTIONS, before);
-  const { onTimeout = "fail" } = written;
-  if (onTimeout !== "fail" && onTimeout !== "continue")
-    refuse(workflow, name, `onTimeout is fail or continue, not ${JSON.stringify(onTimeout)}`);
+  checkStepName(name);
+  const refuse = refuser(workflow, name);
+  checkMembers(refuse, "the options of a signal", written, SIGNAL_OPTIONS);
+  checkStep(refuse, name, written, before);
+  const { onTimeout = "fail", schema, timeout } = written;
+  checkOneOf(refuse, "onTimeout", onTimeout, ["fail", "continue"]);
+  checkSchema(refuse, "schema", schema);
   const plan = {
     kind: "signal" as const,
     name,
     dependsOn: [...(written.dependsOn ?? [])],
-    timeoutMs: parseDuration(written.timeout ?? 0),
+    timeoutMs: timeout === undefined ? 0 : duration(refuse, "timeout (leave it out to wait for ever)", timeout, 1),
     onTimeout,
     onFailure: written.onFailure,
   };
-  return { plan, handlers: {}, schema: written.schema };
+  return { plan, handlers: {}, schema };
+}
+
+/** Options of the whole, before any step. */
+function checkWorkflow(name: string, options: Options): void {
+  checkWorkflowName(name);
+  const refuse = refuser(name);
+  checkMembers(refuse, "the options of a workflow", options, WORKFLOW_OPTIONS);
+  const { input, version, signals, compensation, onCompensationFailure, foreign, output } = options;
+  checkSchema(refuse, "input", input);
+  if (version !== undefined && typeof version !== "string") refuse(`version is ${shown(version)}; it is a text`);
+  if (foreign !== undefined && typeof foreign !== "boolean")
+    refuse(`foreign is ${shown(foreign)}; it is true or false`);
+  if (output !== undefined && typeof output !== "function") refuse(`output is ${shown(output)}; it is a function`);
+  checkOneOf(refuse, "compensation", compensation, ["mirror", "chain"]);
+  checkOneOf(refuse, "onCompensationFailure", onCompensationFailure, ["collect"]);
+  if (signals === undefined) return;
+  checkMembers(refuse, "signals", signals, Object.keys(signals ?? {}));
+  for (const [signal, schema] of Object.entries(signals)) {
+    const problem = nameProblem(signal);
+    if (problem !== undefined) refuse(`signal name ${JSON.stringify(signal)} cannot be used: ${problem}`);
+    if (schema === undefined) refuse(`signal ${JSON.stringify(signal)} has no schema`);
+    checkSchema(refuse, `the schema of signal ${JSON.stringify(signal)}`, schema);
+  }
 }
 
 function planOf(name: string, options: Options, drafts: readonly StepDraft[]): Plan {
@@ -174,7 +254,7 @@ export function makeDefinition(
   step(step: string, written: WrittenStep | ((context: unknown) => unknown)): AnyWorkflow;
   signal(step: string, written?: WrittenSignal): AnyWorkflow;
 } {
-  checkWorkflowName(name);
+  if (drafts.length === 0) checkWorkflow(name, options);
   let plan: Plan | undefined;
   let planHash: string | undefined;
   const schemas = new Map<string, Schema>(Object.entries(options.signals ?? {}));

@@ -9,7 +9,7 @@ type SchemaMap = Readonly<Record<string, Schema>>;
 type PayloadsOf<S> = { [K in keyof S]: S[K] extends Schema<infer T> ? T : never };
 
 /** Options of a workflow. */
-export interface WorkflowOptions<In, S extends SchemaMap> {
+export interface WorkflowOptions<In, S extends SchemaMap, Out = unknown> {
   /** Schema of the input; absent: any JSON. */
   readonly input?: Schema<In>;
   /** A label for people. */
@@ -23,7 +23,7 @@ export interface WorkflowOptions<In, S extends SchemaMap> {
   /** Whether programs that do not know us change runs of this workflow. @defaultValue false */
   readonly foreign?: boolean;
   /** The output of a run; absent: the results of its last steps by name. */
-  readonly output?: (results: Record<string, unknown>) => unknown;
+  readonly output?: (results: Record<string, unknown>) => Out;
 }
 
 /** Options of a step that both forms share. */
@@ -47,7 +47,22 @@ type Seen<Results, Deps extends keyof Results> = { readonly [K in Deps]: Results
 type Visible<R, F> = F extends "continue" ? Stored<R> | undefined : Stored<R>;
 type Stored<R> = R extends undefined | void ? null : R;
 
+/** What dependents see of a signal: null when its time was up, undefined when it failed and the run went on. */
+type Received<P, T, F> = P | (T extends "continue" ? null : never) | (F extends "continue" ? undefined : never);
+
 type Fresh<Results, N extends string> = N extends keyof Results ? (string extends N ? N : never) : N;
+
+/**
+ * The name of a step, when its result is JSON. The check stands at the name because a check in the handler's own type would keep the
+ * literal types of what it returns. Of `unknown` types cannot tell (it is also what stands here until the handler is looked at).
+ */
+type Returning<R, Name> = unknown extends R
+  ? Name
+  : [R] extends [JsonValue | void]
+    ? Name
+    : [R] extends [JsonResult<R>]
+      ? Name
+      : "the result of this step is not JSON";
 
 /** Handlers without their types, as the engine calls them. */
 export interface ErasedHandlers {
@@ -68,19 +83,17 @@ export interface AnyWorkflow {
   readonly handlers: ReadonlyMap<string, ErasedHandlers>;
   readonly output: ((results: Record<string, unknown>) => unknown) | undefined;
   /** Only for the compiler. */
-  readonly types?: { readonly input: unknown; readonly results: unknown };
+  readonly types?: { readonly input: unknown; readonly results: unknown; readonly output: unknown };
+}
+
+/** Marks a workflow whose output is what its last steps returned. */
+export interface LastResults {
+  readonly "results of the last steps": never;
 }
 
 /** A workflow: immutable, and complete after every call. */
-export interface Workflow<In, Results, Signals> extends AnyWorkflow {
-  readonly types?: { readonly input: In; readonly results: Results };
-  /** Adds a step that depends on nothing. */
-  step<const N extends string, R>(
-    name: Fresh<Results, N>,
-    handler: (
-      context: StepContext<In, Record<never, never>, Signals>,
-    ) => Promise<R & JsonResult<R>> | (R & JsonResult<R>),
-  ): Workflow<In, Results & Record<N, Stored<Awaited<R>>>, Signals>;
+export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWorkflow {
+  readonly types?: { readonly input: In; readonly results: Results; readonly output: Out };
   /** Adds a step with options. */
   step<
     const N extends string,
@@ -88,41 +101,57 @@ export interface Workflow<In, Results, Signals> extends AnyWorkflow {
     const D extends keyof Results & string = never,
     const F extends OnFailure = "fail_workflow",
   >(
-    name: Fresh<Results, N>,
+    name: Returning<R, Fresh<Results, N>>,
     options: StepOptions & {
       readonly dependsOn?: readonly D[];
       readonly onFailure?: F;
-      readonly run: (
-        context: StepContext<In, Seen<Results, D>, Signals>,
-      ) => Promise<R & JsonResult<R>> | (R & JsonResult<R>);
+      readonly run: (context: StepContext<In, Seen<Results, D>, Signals>) => Promise<R> | R;
       readonly compensate?: (
         context: UndoContext<In, Seen<Results, D>, Signals>,
-        result: Awaited<R> | undefined,
+        result: Stored<R> | undefined,
       ) => unknown;
     },
-  ): Workflow<In, Results & Record<N, Visible<Awaited<R>, F>>, Signals>;
+  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Out>;
+  /** Adds a step that depends on nothing. */
+  step<const N extends string, R>(
+    name: Returning<R, Fresh<Results, N>>,
+    handler: (context: StepContext<In, Record<never, never>, Signals>) => Promise<R> | R,
+  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Out>;
   /** Adds a step that another program on the bucket runs. */
   step<const N extends string, const D extends keyof Results & string = never>(
     name: Fresh<Results, N>,
     options: StepOptions & { readonly dependsOn?: readonly D[]; readonly remote: true },
-  ): Workflow<In, Results & Record<N, JsonValue>, Signals>;
-  /** Adds a node that waits for the signal of its name, without a handler. */
-  signal<const N extends string, P = unknown, const D extends keyof Results & string = never>(
+  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Out>;
+  /**
+   * Adds a node that waits for the signal of its name, without a handler. Its result is the payload; null when the time was up and
+   * `onTimeout` is `"continue"`.
+   */
+  signal<
+    const N extends string,
+    P = unknown,
+    const D extends keyof Results & string = never,
+    const T extends "fail" | "continue" = "fail",
+    const F extends OnFailure = "fail_workflow",
+  >(
     name: Fresh<Results, N>,
     options?: {
       readonly dependsOn?: readonly D[];
       readonly schema?: Schema<P>;
       readonly timeout?: string | number;
-      readonly onTimeout?: "fail" | "continue";
-      readonly onFailure?: OnFailure;
+      readonly onTimeout?: T;
+      readonly onFailure?: F;
     },
-  ): Workflow<In, Results & Record<N, P>, Signals>;
+  ): Workflow<In, Results & Record<N, Received<P, T, F>>, Signals, Out>;
 }
 
 /** The input type of a workflow. */
 export type InputOf<W> = W extends { readonly types?: { readonly input: infer In } } ? In : unknown;
-/** The output type of a workflow: results by step name. */
-export type OutputOf<W> = W extends { readonly types?: { readonly results: infer R } } ? Partial<R> : unknown;
+/** The output type of a workflow: what `output` returns, else results by step name, of which the last steps are there. */
+export type OutputOf<W> = W extends { readonly types?: { readonly results: infer R; readonly output: infer O } }
+  ? [O] extends [LastResults]
+    ? Partial<R>
+    : O
+  : unknown;
 /** Arguments of a typed start. */
 export type InputArgument<W> =
   JsonValue extends InputOf<W>
@@ -131,16 +160,18 @@ export type InputArgument<W> =
 
 /**
  * Begins a workflow.
- * @throws {WorkflowError} `invalid` for a name or options that cannot work; cycles and limits at first use.
+ * @throws {WorkflowError} `invalid` for a name or options that cannot work, with the step that is meant. What only the whole can show
+ * (an entangled group, too many steps side by side) is thrown when a client or worker is given the definition.
  */
-export function workflow<In = JsonValue, const S extends SchemaMap = Record<never, never>>(
+export function workflow<In = JsonValue, const S extends SchemaMap = Record<never, never>, Out = LastResults>(
   name: string,
-  options: WorkflowOptions<In, S> = {},
-): Workflow<In, Record<never, never>, PayloadsOf<S>> {
+  options: WorkflowOptions<In, S, Out> = {},
+): Workflow<In, Record<never, never>, PayloadsOf<S>, Out> {
   return makeDefinition(name, options as WorkflowOptions<unknown, SchemaMap>, []) as unknown as Workflow<
     In,
     Record<never, never>,
-    PayloadsOf<S>
+    PayloadsOf<S>,
+    Out
   >;
 }
 

@@ -32,6 +32,15 @@ export function createLogger(options: LoggerOptions): Logger {
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** A logger whose lines all have these fields; those of a line come behind and win. */
+export function withFields(logger: Logger, fields: LogFields): Logger {
+  const at =
+    (level: LogLevel) =>
+    (message: string, more: LogFields = {}): void =>
+      logger[level](message, { ...fields, ...more });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
 function textLine(level: LogLevel, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields).map(
     ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,

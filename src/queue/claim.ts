@@ -1,9 +1,9 @@
 /** Taking a task: protocol 1.2. The lease key is durable before the claim. */
-import { dueKey, leaseKey, readyKey, taskKey } from "../keys.ts";
+import { leaseKey, taskKey } from "../keys.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import type { ETag } from "../store/object-store.ts";
 import { formatInstant } from "../wire/instant.ts";
-import type { LeaseOptions } from "./submit.ts";
+import { deleteWaitingKeys, isOrphaned } from "./index-keys.ts";
 import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
 
 /** A task that is held. */
@@ -31,12 +31,18 @@ export type ClaimOutcome =
   | { readonly kind: "refused" }
   | { readonly kind: "not_due"; readonly availableAt: number }
   | { readonly kind: "not_mine" }
-  /** Missing or over. */
+  /** Missing, over, or past its `expires_at`. */
   | { readonly kind: "gone" };
+
+/** Who takes a lease, and for how long. */
+export interface LeaseOptions {
+  readonly workerId: string;
+  readonly leaseMs: number;
+}
 
 /** Options of a claim. */
 export interface ClaimOptions extends LeaseOptions {
-  /** The index key under which the task was found. It is deleted when the task is over (1.15). */
+  /** The index key under which the task was found. It is deleted when the task is over, or long missing (1.15). */
   readonly foundAt?: string;
   accepts(task: TaskRecord): boolean;
 }
@@ -44,7 +50,10 @@ export interface ClaimOptions extends LeaseOptions {
 /** Claims a pending task. */
 export async function claimTask(queue: QueueContext, taskId: string, options: ClaimOptions): Promise<ClaimOutcome> {
   const read = await readDocument(queue.store, taskKey(taskId), taskCodec);
-  if (read.kind === "missing") return { kind: "gone" };
+  if (read.kind === "missing") {
+    if (options.foundAt !== undefined && isOrphaned(queue, options.foundAt)) await queue.store.delete(options.foundAt);
+    return { kind: "gone" };
+  }
   const task = read.value;
   if (task.status === "running") return { kind: "refused" };
   if (task.status !== "pending") {
@@ -54,15 +63,28 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
   const availableAt = millisOf(task.available_at);
   if (availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
   if (!options.accepts(task)) return { kind: "not_mine" };
-  // A task that lives no longer is not run; a worker of buquet marks it.
-  if (task.expires_at !== undefined && queue.store.time().latest >= millisOf(task.expires_at)) return { kind: "gone" };
+  if (task.expires_at !== undefined && queue.store.time().latest >= millisOf(task.expires_at))
+    return markExpired(queue, task, read.etag, task.expires_at);
   const claim = await takeLease(queue, task, read.etag, options, task.retry_count);
   if (claim === undefined) return { kind: "refused" };
-  await Promise.all([
-    queue.store.delete(readyKey(taskId, availableAt)),
-    queue.store.delete(dueKey(taskId, availableAt)),
-  ]);
+  await deleteWaitingKeys(queue, task);
   return { kind: "claimed", claim };
+}
+
+/** It is not run, whoever's clock is right; it is marked once every clock says so. A lost race is left to the winner. */
+async function markExpired(
+  queue: QueueContext,
+  task: TaskRecord,
+  etag: ETag,
+  expiresAt: string,
+): Promise<ClaimOutcome> {
+  if (queue.store.time().earliest < millisOf(expiresAt)) return { kind: "refused" };
+  const now = formatInstant(serverNow(queue));
+  const expired: TaskRecord = { ...task, status: "expired", updated_at: now, expired_at: now };
+  const put = await replaceDocument(queue.store, taskKey(task.id), taskCodec, etag, expired);
+  if (put.kind !== "stored") return { kind: "refused" };
+  await deleteWaitingKeys(queue, task);
+  return { kind: "gone" };
 }
 
 /** Options of a take-over. */

@@ -3,7 +3,7 @@ import { leaseKey, taskKey } from "../keys.ts";
 import { updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
 import type { Claim } from "./claim.ts";
-import { putWaitingKey } from "./submit.ts";
+import { putWaitingKey } from "./index-keys.ts";
 import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
 
 /** Whether the end was written, or the task is not held under this lease any more. */
@@ -11,15 +11,22 @@ export type FinishOutcome = { readonly kind: "finished" } | { readonly kind: "lo
 
 type Change = (task: TaskRecord, now: string) => Partial<TaskRecord>;
 
+/** The task under the lease, as it stood last, and as it was left. */
+interface Ended {
+  readonly held: TaskRecord;
+  readonly task: TaskRecord;
+}
+
 const RELEASED = { lease_id: null, lease_expires_at: null, worker_id: null } as const;
 
 /**
  * Writes the end of an attempt. The write may have landed though its reply was lost: then nobody holds the lease and the task stands
  * exactly as we left it, which is ours to go on with.
  */
-async function finish(queue: QueueContext, claim: Claim, change: Change): Promise<TaskRecord | undefined> {
+async function finish(queue: QueueContext, claim: Claim, change: Change): Promise<Ended | undefined> {
   const now = formatInstant(serverNow(queue));
   let sent: string | undefined;
+  let held = claim.task;
   const updated = await updateDocument(
     queue.store,
     queue.host,
@@ -29,29 +36,32 @@ async function finish(queue: QueueContext, claim: Claim, change: Change): Promis
       if (task.status !== "running" || task.lease_id !== claim.leaseId) return undefined;
       const next = { ...task, ...RELEASED, updated_at: now, ...change(task, now) };
       sent = taskCodec.encode(next);
+      held = task;
       return next;
     },
     { value: claim.task, etag: claim.etag },
   );
   if (updated.kind === "missing") return undefined;
-  return updated.kind === "updated" || taskCodec.encode(updated.value) === sent ? updated.value : undefined;
-}
-
-async function deleteLeaseKey(queue: QueueContext, claim: Claim): Promise<void> {
-  const { lease_expires_at } = claim.task;
-  if (lease_expires_at !== null) await queue.store.delete(leaseKey(claim.task.id, millisOf(lease_expires_at)));
+  const ours = updated.kind === "updated" || taskCodec.encode(updated.value) === sent;
+  return ours ? { held, task: updated.value } : undefined;
 }
 
 async function end(queue: QueueContext, claim: Claim, change: Change): Promise<FinishOutcome> {
   const ended = await finish(queue, claim, change);
   if (ended === undefined) return { kind: "lost" };
-  await deleteLeaseKey(queue, claim);
+  await deleteLeaseKey(queue, ended.held);
   return { kind: "finished" };
+}
+
+/** The lease may have been extended since it was claimed: its key is that of the task as it stood last. */
+async function deleteLeaseKey(queue: QueueContext, held: TaskRecord): Promise<void> {
+  const { lease_expires_at } = held;
+  if (lease_expires_at !== null) await queue.store.delete(leaseKey(held.id, millisOf(lease_expires_at)));
 }
 
 /** The task is completed with this output. */
 export function completeClaim(queue: QueueContext, claim: Claim, output: unknown): Promise<FinishOutcome> {
-  return end(queue, claim, (_task, now) => ({ status: "completed", output, completed_at: now }));
+  return end(queue, claim, (_task, now) => ({ status: "completed", output: output ?? null, completed_at: now }));
 }
 
 /** The task failed for good. */
@@ -64,9 +74,13 @@ export function retryClaim(queue: QueueContext, claim: Claim, error: string, del
   return requeue(queue, claim, delayMs, (task) => ({ retry_count: task.retry_count + 1, last_error: error }));
 }
 
-/** Pending again after a delay; costs no retry. */
+/** Pending again after a delay; costs no retry. A task that has been rescheduled as often as it may (`max_reschedules`) fails instead. */
 export function rescheduleClaim(queue: QueueContext, claim: Claim, delayMs: number): Promise<FinishOutcome> {
-  return requeue(queue, claim, delayMs, (task) => ({ reschedule_count: task.reschedule_count + 1 }));
+  return requeue(queue, claim, delayMs, (task) =>
+    task.max_reschedules !== undefined && task.reschedule_count >= task.max_reschedules
+      ? { status: "failed", last_error: `Max reschedules (${task.max_reschedules}) exceeded` }
+      : { reschedule_count: task.reschedule_count + 1 },
+  );
 }
 
 async function requeue(
@@ -76,12 +90,14 @@ async function requeue(
   change: (task: TaskRecord) => Partial<TaskRecord>,
 ): Promise<FinishOutcome> {
   const availableAt = formatInstant(serverNow(queue) + Math.round(delayMs));
-  const task = await finish(queue, claim, (current) => ({
-    ...change(current),
-    status: "pending",
-    available_at: availableAt,
-  }));
-  if (task === undefined) return { kind: "lost" };
-  await putWaitingKey(queue, task, false);
+  const ended = await finish(queue, claim, (current, now) => {
+    const changed = change(current);
+    return changed.status === "failed"
+      ? { ...changed, completed_at: now }
+      : { ...changed, status: "pending", available_at: availableAt };
+  });
+  if (ended === undefined) return { kind: "lost" };
+  if (ended.task.status === "failed") await deleteLeaseKey(queue, ended.held);
+  else await putWaitingKey(queue, ended.task, false);
   return { kind: "finished" };
 }

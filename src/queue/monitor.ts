@@ -1,10 +1,21 @@
 /** Finds leases that ran out, and repairs the index on the way. Nothing is deleted on a read error (C-5). */
-import { LEASES_PREFIX, minuteOf, parseIndexKey, taskKey } from "../keys.ts";
+import { leaseKey, LEASES_PREFIX, minuteOf, parseIndexKey, taskKey } from "../keys.ts";
 import { readDocument, updateDocument } from "../store/document.ts";
+import { listKeys } from "../store/paging.ts";
 import { formatInstant } from "../wire/instant.ts";
+import { backoffMs } from "./backoff.ts";
 import { isLeaseOver } from "./claim.ts";
-import { repairIndex } from "./submit.ts";
-import { isTaskOver, millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
+import { isOrphaned, repairIndex } from "./index-keys.ts";
+import {
+  isTaskOver,
+  millisOf,
+  type QueueContext,
+  retryPolicyOf,
+  serverNow,
+  taskCodec,
+  type TaskRecord,
+  U32,
+} from "./task.ts";
 
 /** What the monitor does with what it finds. */
 export interface MonitorOptions {
@@ -20,27 +31,20 @@ export interface MonitorOptions {
 
 /** The ready key of a pending task that has a lease key is put this often. */
 const REPAIR_MS = 300_000;
-/** A lease key may be put together with its task: one without a task is young for this many minutes. */
-const MISSING_GRACE_MINUTES = 5;
+/** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
+const RUN_TASK_PREFIX = "workflow.";
 
 /** Looks through the lease keys whose minute has come. */
 export async function checkLeases(queue: QueueContext, options: MonitorOptions): Promise<void> {
   const until = minuteOf(queue.store.time().latest);
-  let after: string | undefined;
-  for (;;) {
-    const page = await queue.store.list(LEASES_PREFIX, after === undefined ? {} : { after });
-    for (const { key } of page.objects) {
-      const entry = parseIndexKey(key);
-      if (entry === undefined || entry.minute > until || options.ownIds.has(entry.id)) continue;
-      try {
-        await check(queue, key, entry.minute, entry.id, options);
-      } catch (error) {
-        options.onUnreadable(key, error);
-      }
+  for await (const key of listKeys(queue.store, LEASES_PREFIX)) {
+    const entry = parseIndexKey(key);
+    if (entry === undefined || entry.minute > until || options.ownIds.has(entry.id)) continue;
+    try {
+      await check(queue, key, entry.minute, entry.id, options);
+    } catch (error) {
+      options.onUnreadable(key, error);
     }
-    const last = page.objects.at(-1);
-    if (!page.truncated || last === undefined) return;
-    after = last.key;
   }
 }
 
@@ -53,8 +57,7 @@ async function check(
 ): Promise<void> {
   const read = await readDocument(queue.store, taskKey(id), taskCodec);
   if (read.kind === "missing") {
-    if (Number(minute) < Number(minuteOf(queue.store.time().earliest)) - MISSING_GRACE_MINUTES)
-      await queue.store.delete(key);
+    if (isOrphaned(queue, key)) await queue.store.delete(key);
     return;
   }
   if (isTaskOver(read.value)) {
@@ -72,7 +75,7 @@ async function check(
   }
   if (isLeaseOver(queue, task)) {
     if (options.canRun(task)) await options.onExpired(id, task);
-    else await makeReadyAgain(queue, task, read.etag);
+    else await releaseExpired(queue, task, read.etag);
     return;
   }
   // A newer lease stands in the task; its own key comes first, then the stale one goes.
@@ -82,27 +85,55 @@ async function check(
   await queue.store.delete(key);
 }
 
-/** For tasks that this process cannot run: pending again, as buquet's monitor does it; the lease key stays until the next look. */
-async function makeReadyAgain(queue: QueueContext, task: TaskRecord, etag: string): Promise<void> {
+/** For tasks that this process cannot run: as buquet's monitor does it, by its rule and in its words. */
+async function releaseExpired(queue: QueueContext, task: TaskRecord, etag: string): Promise<void> {
   const now = serverNow(queue);
+  const delayMs = backoffMs(retryPolicyOf(task), task.retry_count, () => queue.host.random.next());
   const updated = await updateDocument(
     queue.store,
     queue.host,
     taskKey(task.id),
     taskCodec,
-    (current): TaskRecord | undefined =>
-      current.status === "running" && current.lease_id === task.lease_id
-        ? {
-            ...current,
-            status: "pending",
-            available_at: formatInstant(now),
-            updated_at: formatInstant(now),
-            lease_id: null,
-            lease_expires_at: null,
-            worker_id: null,
-          }
+    (current) =>
+      // Its holder may have renewed the lease since it was read: the same lease, and not over.
+      current.status === "running" && current.lease_id === task.lease_id && isLeaseOver(queue, current)
+        ? timedOut(current, now, delayMs)
         : undefined,
     { value: task, etag },
   );
-  if (updated.kind === "updated") await repairIndex(queue, updated.value, false);
+  if (updated.kind !== "updated") return;
+  // Of a task that is pending again the lease key stays until the next look: it is the token of the ready key that is put here.
+  if (updated.value.status === "pending") await repairIndex(queue, updated.value, false);
+  else if (task.lease_expires_at !== null) await queue.store.delete(leaseKey(task.id, millisOf(task.lease_expires_at)));
+}
+
+function timedOut(task: TaskRecord, nowMs: number, delayMs: number): TaskRecord {
+  const now = formatInstant(nowMs);
+  const released = { ...task, lease_id: null, lease_expires_at: null, worker_id: null, updated_at: now };
+  if (task.retry_count >= task.max_retries && !task.task_type.startsWith(RUN_TASK_PREFIX)) {
+    const last_error = `Timeout after max retries (${task.retry_count} attempts)`;
+    return { ...released, status: "failed", completed_at: now, last_error };
+  }
+  return {
+    ...released,
+    status: "pending",
+    retry_count: Math.min(task.retry_count + 1, U32),
+    available_at: formatInstant(nowMs + delayMs),
+    last_error: "Timeout - task exceeded lease duration",
+  };
+}
+
+/** Every task that is running under some lease, expired or not. For the rare look that has to know. */
+export async function listLeasedTasks(queue: QueueContext): Promise<readonly TaskRecord[]> {
+  const ids = new Set<string>();
+  for await (const key of listKeys(queue.store, LEASES_PREFIX)) {
+    const entry = parseIndexKey(key);
+    if (entry !== undefined) ids.add(entry.id);
+  }
+  const tasks: TaskRecord[] = [];
+  for (const id of ids) {
+    const read = await readDocument(queue.store, taskKey(id), taskCodec);
+    if (read.kind === "found" && read.value.status === "running") tasks.push(read.value);
+  }
+  return tasks;
 }

@@ -1,5 +1,6 @@
 /** Finding work: one LIST serves all shards while it fits one page; beyond that the shards take turns. */
 import { DUE_PREFIX, minuteOf, minuteStart, parseIndexKey, READY_PREFIX, readyKey } from "../keys.ts";
+import type { ListPage } from "../store/object-store.ts";
 import type { QueueContext } from "./task.ts";
 
 const SHARDS = [..."0123456789abcdef"];
@@ -12,24 +13,36 @@ export interface ReadyTask {
 
 /** Lists ready tasks, oldest minute first. */
 export class ReadyLister {
-  #turn = -1;
+  /** Undefined: one LIST for all. */
+  #shard: number | undefined;
+  #after: string | undefined;
 
   /** Tasks whose minute has come. One LIST. */
   async list(queue: QueueContext): Promise<readonly ReadyTask[]> {
     const { store } = queue;
-    const prefix = this.#turn < 0 ? READY_PREFIX : `${READY_PREFIX}${SHARDS[this.#turn % SHARDS.length] ?? "0"}/`;
-    const page = await store.list(prefix);
-    if (this.#turn >= 0)
-      this.#turn = this.#turn >= SHARDS.length - 1 && !page.truncated ? -1 : (this.#turn + 1) % SHARDS.length;
-    else if (page.truncated) this.#turn = 0;
+    const prefix = this.#shard === undefined ? READY_PREFIX : `${READY_PREFIX}${SHARDS[this.#shard] ?? "0"}/`;
+    const page = await store.list(prefix, this.#after === undefined ? {} : { after: this.#after });
     const until = minuteOf(store.time().latest);
     const due = page.objects.flatMap(({ key }) => {
       const entry = parseIndexKey(key);
       return entry === undefined || entry.minute > until ? [] : [{ ...entry, key }];
     });
+    this.#turn(page, due.at(-1)?.key);
     return due
       .toSorted((a, b) => (a.minute < b.minute ? -1 : a.minute > b.minute ? 1 : 0))
       .map(({ id, key: foundAt }) => ({ id, foundAt }));
+  }
+
+  /** A shard whose page is full of due keys goes on behind them: tasks that nobody here runs must not hide the others (C-3). */
+  #turn(page: ListPage, lastDue: string | undefined): void {
+    if (this.#shard === undefined) {
+      this.#shard = page.truncated ? 0 : undefined;
+      return;
+    }
+    const last = page.objects.at(-1)?.key;
+    this.#after = page.truncated && last !== undefined && last === lastDue ? last : undefined;
+    if (this.#after !== undefined) return;
+    this.#shard = this.#shard + 1 < SHARDS.length ? this.#shard + 1 : undefined;
   }
 }
 

@@ -28,7 +28,10 @@ export async function renewClaim(
   if (updated.kind !== "updated") return { kind: "lost" };
   const next = leaseKey(task.id, expiresAt);
   const before = task.lease_expires_at === null ? undefined : leaseKey(task.id, millisOf(task.lease_expires_at));
-  await queue.store.put(next, "", "always");
-  if (before !== undefined && before !== next) await queue.store.delete(before);
+  // Keys are by minute: within one minute the key stands already.
+  if (next !== before) {
+    await queue.store.put(next, "", "always");
+    if (before !== undefined) await queue.store.delete(before);
+  }
   return { kind: "renewed", claim: new Claim(updated.value, updated.etag, sentAt + leaseMs - queue.skewMarginMs) };
 }

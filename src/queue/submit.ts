@@ -1,16 +1,29 @@
 /** Putting tasks on the queue: the object first, then its index key. */
-import { dueKey, leaseKey, readyKey, taskKey } from "../keys.ts";
+import { leaseKey, taskKey } from "../keys.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkJsonValue } from "../wire/check.ts";
 import { formatInstant } from "../wire/instant.ts";
-import { Claim } from "./claim.ts";
-import { millisOf, newTask, type QueueContext, serverNow, taskCodec, type TaskRecord, type TaskSpec } from "./task.ts";
+import { Claim, type LeaseOptions } from "./claim.ts";
+import { type Idempotency, reserveTaskId } from "./idempotency.ts";
+import { putWaitingKey, repairIndex } from "./index-keys.ts";
+import {
+  canonicalUuid,
+  newTask,
+  type QueueContext,
+  serverNow,
+  taskCodec,
+  type TaskRecord,
+  type TaskSpec,
+  U32,
+} from "./task.ts";
+import type { RetryPolicy } from "./backoff.ts";
 
-/** What is due later than this waits in our own index, so that it neither hides ready work nor costs anything. */
-export const PARK_MS = 60_000;
-
-export type CreateTaskOutcome = { readonly kind: "created" } | { readonly kind: "exists"; readonly task: TaskRecord };
+/** The task as it stands, made now or before. */
+export interface CreateTaskOutcome {
+  readonly kind: "created" | "exists";
+  readonly task: TaskRecord;
+}
 
 /** Puts a pending task and its index key. One that exists gets the index key that it should have. */
 export async function createTask(queue: QueueContext, spec: TaskSpec): Promise<CreateTaskOutcome> {
@@ -18,38 +31,19 @@ export async function createTask(queue: QueueContext, spec: TaskSpec): Promise<C
   const made = await createDocumentBytes(queue.store, queue.host, taskKey(spec.id), taskCodec.encode(task));
   if (made.kind === "stored") {
     await putWaitingKey(queue, task, spec.ownOnly === true);
-    return { kind: "created" };
+    return { kind: "created", task };
   }
   const existing = taskCodec.decode(made.body, taskKey(spec.id));
   await repairIndex(queue, existing, spec.ownOnly === true);
   return { kind: "exists", task: existing };
 }
 
-/** The index key of a pending task: ready, or due when only we run it and it is due later. */
-export async function putWaitingKey(queue: QueueContext, task: TaskRecord, ownOnly: boolean): Promise<void> {
-  const at = millisOf(task.available_at);
-  const parked = ownOnly && at > queue.store.time().latest + PARK_MS;
-  await queue.store.put(parked ? dueKey(task.id, at) : readyKey(task.id, at), "", "always");
-}
-
-/** Gives a task the index key that its status demands; one that is over needs none. */
-export async function repairIndex(queue: QueueContext, task: TaskRecord, ownOnly: boolean): Promise<void> {
-  if (task.status === "pending") await putWaitingKey(queue, task, ownOnly);
-  else if (task.status === "running" && task.lease_expires_at !== null) {
-    await queue.store.put(leaseKey(task.id, millisOf(task.lease_expires_at)), "", "always");
-  }
-}
-
 /** The task with this id; undefined when there is none. */
 export async function getTask(queue: QueueContext, taskId: string): Promise<TaskRecord | undefined> {
-  const read = await readDocument(queue.store, taskKey(taskId), taskCodec);
+  const id = canonicalUuid(taskId);
+  if (id === undefined) return undefined;
+  const read = await readDocument(queue.store, taskKey(id), taskCodec);
   return read.kind === "found" ? read.value : undefined;
-}
-
-/** Who takes a lease, and for how long. */
-export interface LeaseOptions {
-  readonly workerId: string;
-  readonly leaseMs: number;
 }
 
 /** Puts a task as running under a new lease, lease key beside it. Refused: its key is taken by somebody else. */
@@ -80,32 +74,80 @@ export async function createRunningTask(
 
 /** Options of a task that is not part of a run. */
 export interface SubmitOptions {
-  /** @defaultValue 300000 */
+  /** Longest attempt. @defaultValue 300000 */
   readonly timeoutMs?: number;
-  /** @defaultValue 3 */
+  /** Attempts after the first. @defaultValue 3 */
   readonly maxRetries?: number;
-  /** Not before this instant, in milliseconds since 1970. */
+  /** Delays between attempts. @defaultValue 1 s, 2 s, 4 s … 60 s, a quarter more or less */
+  readonly retryPolicy?: RetryPolicy;
+  /** Not before this instant, in milliseconds since 1970. @defaultValue now */
   readonly availableAt?: number;
+  /** Not from this instant on, in milliseconds since 1970. @defaultValue never */
+  readonly expiresAt?: number;
+  /** How often it may be rescheduled. @defaultValue no limit */
+  readonly maxReschedules?: number;
+  /** The same key gives the same task: none is made twice. */
+  readonly idempotency?: Idempotency;
 }
 
-/** Puts a task of any type on the queue. */
+/**
+ * Puts a task of any type on the queue. With a key that was used before it gives the task of then, whatever became of it.
+ * @throws {WorkflowError} `invalid` for a value that cannot be stored, or a key that was used with another input.
+ */
 export async function submitTask(
   queue: QueueContext,
   taskType: string,
   input: unknown,
   options: SubmitOptions = {},
 ): Promise<TaskRecord> {
-  const problem = checkJsonValue(input);
-  if (problem !== undefined)
-    throw new WorkflowError("invalid", `the input of a ${taskType} task is not JSON: ${problem}`);
-  const spec: TaskSpec = {
-    id: queue.host.random.uuid(),
-    taskType,
-    input,
-    timeoutMs: options.timeoutMs ?? 300_000,
-    maxRetries: options.maxRetries ?? 3,
-    ...(options.availableAt === undefined ? {} : { availableAt: options.availableAt }),
+  checkSubmission(taskType, input, options);
+  const { timeoutMs = 300_000, maxRetries = 3, idempotency, ...rest } = options;
+  const fresh = queue.host.random.uuid();
+  const id = idempotency === undefined ? fresh : await reserveTaskId(queue, fresh, taskType, input, idempotency);
+  return (await createTask(queue, { ...rest, id, taskType, input, timeoutMs, maxRetries })).task;
+}
+
+/** 0001-01-01 and the end of 9999: years with four digits. */
+const EARLIEST_MS = -62_135_596_800_000;
+const LATEST_MS = 253_402_300_799_999;
+
+function checkSubmission(taskType: string, input: unknown, options: SubmitOptions): void {
+  const refuse = (what: string): never => {
+    throw new WorkflowError("invalid", `a ${JSON.stringify(taskType)} task cannot be submitted: ${what}`);
   };
-  await createTask(queue, spec);
-  return newTask(spec, serverNow(queue));
+  checkKeyPart(taskType, "the task type", refuse);
+  const problem = checkJsonValue(input);
+  if (problem !== undefined) refuse(`its input is not JSON: ${problem}`);
+  for (const name of ["maxRetries", "maxReschedules"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= U32))
+      refuse(`${name} is ${String(value)}; it is a whole number from 0 to ${U32}`);
+  }
+  for (const name of ["availableAt", "expiresAt"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(value >= EARLIEST_MS && value <= LATEST_MS))
+      refuse(`${name} is ${String(value)}; it is an instant in milliseconds since 1970`);
+  }
+  const durations = { timeoutMs: options.timeoutMs, "idempotency.ttlMs": options.idempotency?.ttlMs };
+  for (const [name, value] of Object.entries(durations)) {
+    if (value !== undefined && !(value > 0 && value <= LONGEST_MS))
+      refuse(`${name} is ${String(value)}; it is a number of milliseconds up to ten years`);
+  }
+  const policy = options.retryPolicy;
+  if (policy !== undefined && !Object.values(policy).every((value) => Number.isFinite(value) && value >= 0))
+    refuse("its retryPolicy holds something that is no number from 0");
+  if (options.idempotency === undefined) return;
+  const { key, scope } = options.idempotency;
+  if (/\p{Surrogate}/u.test(key)) refuse("its idempotency key holds half of a character");
+  if (scope !== undefined) checkKeyPart(scope, "the scope of its idempotency key", refuse);
+}
+
+/** Ten years: longer timeouts kill real workers of buquet, and longer keeping panics in its submitter. */
+const LONGEST_MS = 315_360_000_000;
+
+/** Slashes are legal in types and scopes; parts of a path that mean a folder, or nothing, are not. */
+function checkKeyPart(text: string, what: string, refuse: (what: string) => never): void {
+  const bad = /\p{Surrogate}|\p{Cc}/u.test(text);
+  if (bad || text.split("/").some((part) => part === "" || part === "." || part === ".."))
+    refuse(`${what} is ${JSON.stringify(text)}`);
 }

@@ -1,7 +1,7 @@
 /** One task on the queue, in buquet's exact format. Members that we do not know, and texts that we do not change, stay as they are. */
-import { isLosslessNumber } from "lossless-json";
+import { isLosslessNumber, LosslessNumber } from "lossless-json";
 import { z } from "zod";
-import type { RetryPolicy } from "../../machines/plan.ts";
+import type { RetryPolicy } from "./backoff.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { shardOf } from "../keys.ts";
@@ -9,6 +9,7 @@ import type { Codec } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { formatInstant, parseInstant } from "../wire/instant.ts";
 import { parseJson, stringifyJson } from "../wire/json.ts";
+import { floatText } from "../wire/number.ts";
 
 /** What queue operations need. */
 export interface QueueContext {
@@ -65,28 +66,47 @@ export interface TaskSpec {
   readonly availableAt?: number;
   /** Only this package runs it, so that it may wait outside buquet's index. */
   readonly ownOnly?: boolean;
+  /** Milliseconds since 1970: not run from then on, but marked `expired`. */
+  readonly expiresAt?: number;
+  /** Absent: no limit. */
+  readonly maxReschedules?: number;
 }
 
-const U32 = 4_294_967_295;
+/** Largest value of most counters of the wire. */
+export const U32 = 4_294_967_295;
 /** Ten years: longer timeouts kill real workers. */
 const LONGEST_TIMEOUT_SECONDS = 315_360_000;
 
-const instant = z.string().refine((text) => parseInstant(text) !== undefined, "is not an instant");
-const count = z.number().int().min(0).max(U32).default(0);
+/** buquet's own rule: 1 s, 2 s, 4 s … 60 s, a quarter more or less. */
+const DEFAULT_RETRY_POLICY: RetryPolicy = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 };
+
+/** A text that is an instant. */
+export const instant: z.ZodString = z.string().refine((text) => parseInstant(text) !== undefined, "is not an instant");
+const u32 = z.number().int().min(0).max(U32);
+const count = u32.default(0);
 /** Kept numbers (`2.0`) are objects until they are written again. */
 const float = z.custom<unknown>((value) => typeof value === "number" || isLosslessNumber(value));
+
+/** What buquet omits when it is empty; it reads null as empty too. */
+const omitted = <T extends z.ZodType>(type: T): z.ZodType =>
+  type
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional();
+/** What buquet writes as null when it is empty. */
+const nulled = <T extends z.ZodType>(type: T): z.ZodType => type.nullish().transform((value) => value ?? null);
 
 const taskSchema = z.looseObject({
   id: z.string(),
   shard: z.string(),
   task_type: z.string(),
   timeout_seconds: z.number().int().min(0).default(300),
-  max_retries: z.number().int().min(0).max(U32).default(3),
+  max_retries: u32.default(3),
   retry_count: count,
   retry_policy: z
     .looseObject({
-      initial_interval_ms: z.number().int(),
-      max_interval_ms: z.number().int(),
+      initial_interval_ms: u32,
+      max_interval_ms: u32,
       multiplier: float,
       jitter_percent: float,
     })
@@ -94,57 +114,56 @@ const taskSchema = z.looseObject({
   status: z.enum(["pending", "running", "completed", "failed", "cancelled", "archived", "expired"]).default("pending"),
   created_at: instant,
   available_at: instant,
-  lease_expires_at: instant.nullish().transform((value) => value ?? null),
-  lease_id: z
-    .string()
-    .nullish()
-    .transform((value) => value ?? null),
+  lease_expires_at: nulled(instant),
+  lease_id: nulled(z.string()),
   attempt: count,
   updated_at: instant,
-  completed_at: instant.nullish().transform((value) => value ?? null),
-  worker_id: z
-    .string()
-    .nullish()
-    .transform((value) => value ?? null),
-  last_error: z
-    .string()
-    .nullish()
-    .transform((value) => value ?? null),
+  completed_at: nulled(instant),
+  worker_id: nulled(z.string()),
+  last_error: nulled(z.string()),
   reschedule_count: count,
-  max_reschedules: z
-    .number()
-    .int()
-    .nullish()
-    .transform((value) => value ?? undefined)
-    .optional(),
+  max_reschedules: omitted(u32),
   cancel_requested: z.boolean().default(false),
-  cancelled_at: instant
-    .nullish()
-    .transform((value) => value ?? undefined)
-    .optional(),
-  cancelled_by: z
-    .string()
-    .nullish()
-    .transform((value) => value ?? undefined)
-    .optional(),
-  expires_at: instant
-    .nullish()
-    .transform((value) => value ?? undefined)
-    .optional(),
-  expired_at: instant
-    .nullish()
-    .transform((value) => value ?? undefined)
-    .optional(),
+  cancelled_at: omitted(instant),
+  cancelled_by: omitted(z.string()),
+  expires_at: omitted(instant),
+  expired_at: omitted(instant),
+  input_ref: omitted(z.string()),
+  output_ref: omitted(z.string()),
 });
+
+/** The id in the form that keys are made of; buquet reads more forms. Undefined when it is no UUID. */
+export function canonicalUuid(text: string): string | undefined {
+  const bare = /^\{(.*)\}$/u.exec(text)?.[1] ?? text.replace(/^urn:uuid:/iu, "");
+  const hex = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/iu.test(bare) ? bare.replaceAll("-", "") : bare;
+  if (!/^[\da-f]{32}$/iu.test(hex)) return undefined;
+  return hex.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})/u, "$1-$2-$3-$4-");
+}
+
+/** Keys are made of the id; a body that names another would send every write to somebody else's task. */
+function checkedId(id: string, key: string): string {
+  const canonical = canonicalUuid(id);
+  if (canonical === undefined) throw new Error("its id is not a UUID");
+  if (!key.endsWith(`/${canonical}.json`)) throw new Error(`its id is ${canonical}, which is not that of its key`);
+  return canonical;
+}
 
 function decodeTask(body: string, key: string): TaskRecord {
   try {
     const raw = parseJson(body) as Record<string, unknown>;
     if (!("input" in raw)) throw new Error("it has no input");
-    const parsed = taskSchema.parse(raw) as unknown as Record<string, unknown>;
-    // The order of the members as they stood is kept; what was missing comes last.
-    const merged: Record<string, unknown> = { ...raw, ...parsed, input: raw["input"], output: raw["output"] ?? null };
-    if (raw["retry_policy"] !== undefined) merged["retry_policy"] = raw["retry_policy"];
+    const parsed = taskSchema.parse(raw);
+    const id = checkedId(parsed.id, key);
+    const merged: Record<string, unknown> = {
+      ...raw,
+      ...parsed,
+      id,
+      // A migration of shards leaves the old one in the body; keys are made of the id alone (C-16).
+      shard: shardOf(id),
+      input: raw["input"],
+      output: raw["output"] ?? null,
+    };
+    merged["retry_policy"] = raw["retry_policy"] ?? policyMember(DEFAULT_RETRY_POLICY);
     for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
     return merged as unknown as TaskRecord;
   } catch (error) {
@@ -153,7 +172,7 @@ function decodeTask(body: string, key: string): TaskRecord {
   }
 }
 
-/** Puts a member where buquet's struct has it. */
+/** The order in which buquet writes. */
 const MEMBERS: readonly string[] = [
   "id",
   "shard",
@@ -187,12 +206,10 @@ const MEMBERS: readonly string[] = [
 
 function encodeTask(task: TaskRecord): string {
   const members = task as unknown as Record<string, unknown>;
-  const known = MEMBERS.filter((name) => members[name] !== undefined).map((name): [string, unknown] => [
-    name,
-    members[name],
-  ]);
-  const others = Object.entries(members).filter(([name, value]) => !MEMBERS.includes(name) && value !== undefined);
-  return stringifyJson(Object.fromEntries([...known, ...others]));
+  const others = Object.keys(members).filter((name) => !MEMBERS.includes(name));
+  const written = [...MEMBERS, ...others].filter((name) => members[name] !== undefined);
+  // Member by member, so that one kept number does not send a large input the slow way.
+  return `{${written.map((name) => `${JSON.stringify(name)}:${stringifyJson(members[name])}`).join(",")}}`;
 }
 
 /** The codec of `tasks/{shard}/{id}.json`. */
@@ -204,15 +221,29 @@ export function serverNow(queue: QueueContext): number {
   return Math.round((earliest + latest) / 2);
 }
 
-/** The milliseconds of an instant that was checked when it was read. */
+/** The milliseconds of an instant that was checked when it was read, rounded down. */
 export function millisOf(text: string): number {
   return parseInstant(text)?.ms ?? 0;
+}
+
+function keptFloat(value: number): unknown {
+  const text = floatText(value);
+  return text === String(value) ? value : new LosslessNumber(text);
+}
+
+/** A rule as it is written: its floats keep their `.0`. */
+function policyMember(policy: RetryPolicy): unknown {
+  return {
+    initial_interval_ms: Math.min(Math.round(policy.initialMs), U32),
+    max_interval_ms: Math.min(Math.round(policy.maxMs), U32),
+    multiplier: keptFloat(policy.multiplier),
+    jitter_percent: keptFloat(Math.min(Math.max(policy.jitter, 0), 1)),
+  };
 }
 
 /** A new task, pending. */
 export function newTask(spec: TaskSpec, nowMs: number): TaskRecord {
   const now = formatInstant(nowMs);
-  const policy = spec.retryPolicy;
   return {
     id: spec.id,
     shard: shardOf(spec.id),
@@ -222,12 +253,7 @@ export function newTask(spec: TaskSpec, nowMs: number): TaskRecord {
     timeout_seconds: Math.min(Math.max(1, Math.ceil(spec.timeoutMs / 1000)), LONGEST_TIMEOUT_SECONDS),
     max_retries: Math.min(spec.maxRetries, U32),
     retry_count: spec.retryCount ?? 0,
-    retry_policy: {
-      initial_interval_ms: Math.round(policy?.initialMs ?? 1_000),
-      max_interval_ms: Math.round(policy?.maxMs ?? 60_000),
-      multiplier: policy?.multiplier ?? 2,
-      jitter_percent: policy?.jitter ?? 0.25,
-    },
+    retry_policy: policyMember(spec.retryPolicy ?? DEFAULT_RETRY_POLICY),
     status: "pending",
     created_at: now,
     available_at: spec.availableAt === undefined ? now : formatInstant(Math.round(spec.availableAt)),
@@ -239,7 +265,21 @@ export function newTask(spec: TaskSpec, nowMs: number): TaskRecord {
     worker_id: null,
     last_error: null,
     reschedule_count: 0,
+    ...(spec.maxReschedules === undefined ? {} : { max_reschedules: spec.maxReschedules }),
     cancel_requested: false,
+    ...(spec.expiresAt === undefined ? {} : { expires_at: formatInstant(Math.round(spec.expiresAt)) }),
+  };
+}
+
+/** The rule by which a task is tried again, whatever form its numbers have. */
+export function retryPolicyOf(task: TaskRecord): RetryPolicy {
+  const policy = task.retry_policy as Readonly<Record<string, unknown>>;
+  const numberOf = (name: string): number => Number(String(policy[name]));
+  return {
+    initialMs: numberOf("initial_interval_ms"),
+    maxMs: numberOf("max_interval_ms"),
+    multiplier: numberOf("multiplier"),
+    jitter: numberOf("jitter_percent"),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Worker registrations in buquet's format. */
 import { workerKey } from "../keys.ts";
+import { checkWorkerId } from "../names.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { type QueueContext, serverNow } from "./task.ts";
 
@@ -11,8 +12,9 @@ export interface WorkerRegistration {
   readonly tasksFailed: number;
 }
 
-/** Puts or renews a registration. */
+/** Puts or renews a registration. @throws {WorkflowError} `invalid` for an id that cannot be a part of a key. */
 export async function registerWorker(queue: QueueContext, worker: WorkerRegistration): Promise<void> {
+  checkWorkerId(worker.workerId);
   const body = {
     worker_id: worker.workerId,
     started_at: formatInstant(worker.startedAt),

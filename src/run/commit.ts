@@ -24,9 +24,10 @@ import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
 import type { ETag, ObjectStore } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
-import { decide } from "./decide.ts";
+import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
+import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
 import { NewerLayoutError, recordCodec, type RunRecord } from "./record.ts";
 
 /** What a commit needs from its surroundings. */
@@ -62,6 +63,7 @@ interface Waiting {
 interface Cached {
   readonly record: RunRecord;
   readonly etag: ETag;
+  readonly whole: Whole | NotWhole;
 }
 
 const FIRST_BACKOFF_MS = 20;
@@ -113,25 +115,18 @@ export class RunWriter {
       if (read.kind !== "found") return settle(members, read);
       members = await this.#passGate(members);
       if (members.length === 0) return;
-      const program = await this.#programOf(read.cached.record);
-      if (program === undefined) return settle(members, this.#leave(read.cached.record));
-      const next = decide(
-        read.cached.record,
-        program,
-        members.map((member) => member.request),
-        { now: this.#now(), writeId: this.#context.host.random.ulid(this.#now()) },
-      );
-      if (next === read.cached.record)
-        return settle(members, { kind: "committed", record: next, program, wrote: false });
-      const put = await replaceDocument(
-        this.#context.store,
-        stateKey(this.#runId),
-        recordCodec,
-        read.cached.etag,
-        next,
-      );
+      const { record, whole, etag } = read.cached;
+      if ("reason" in whole) return this.#leave(members, record, whole, etag);
+      const { program } = whole;
+      const mend: readonly Delivery[] = whole.facts.length === 0 ? [] : [{ takes: () => false, facts: whole.facts }];
+      const next = decide(whole.record, program, [...mend, ...members.map((member) => member.request)], {
+        now: this.#now(),
+        writeId: this.#context.host.random.ulid(this.#now()),
+      });
+      if (next === whole.record) return settle(members, { kind: "committed", record: next, program, wrote: false });
+      const put = await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, next);
       if (put.kind === "stored") {
-        this.#cached = { record: next, etag: put.etag };
+        this.#cached = { record: next, etag: put.etag, whole: { record: next, program, facts: [] } };
         this.#context.onWritten?.(next, next.machine?.write.events ?? []);
         return settle(members, { kind: "committed", record: next, program, wrote: true });
       }
@@ -150,7 +145,11 @@ export class RunWriter {
     try {
       const read = await readDocument(this.#context.store, stateKey(this.#runId), recordCodec);
       if (read.kind === "missing") return { kind: "missing" };
-      this.#cached = { record: read.value, etag: read.etag };
+      this.#cached = {
+        record: read.value,
+        etag: read.etag,
+        whole: await makeWhole(this.#context, read.value),
+      };
       return { kind: "found", cached: this.#cached };
     } catch (error) {
       if (error instanceof NewerLayoutError) return { kind: "left", reason: error.message };
@@ -167,17 +166,17 @@ export class RunWriter {
     return passed;
   }
 
-  async #programOf(record: RunRecord): Promise<Program | undefined> {
-    const { machine } = record;
-    return machine === undefined ? undefined : this.#context.programs.byHash(machine.plan_hash);
-  }
-
-  #leave(record: RunRecord): CommitOutcome {
-    const reason =
-      record.machine === undefined
-        ? "the record has no machine part: a foreign writer dropped it"
-        : `the bucket has no plan ${record.machine.plan_hash}`;
-    return { kind: "left", record, reason };
+  /** A record without a machine that nobody here can rebuild; P76 holds for it all the same. */
+  async #leave(members: readonly Waiting[], record: RunRecord, why: NotWhole, etag: ETag): Promise<void> {
+    this.#cached = undefined;
+    const mismatch = members.flatMap((member) => member.request.facts).find((fact) => fact.fact === "mismatch");
+    if (mismatch !== undefined && record.machine === undefined) {
+      const paused = pausePlain(record, mismatch.message, this.#now());
+      // Lost or unknown: the next claimer looks again.
+      if (paused !== undefined)
+        await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, paused);
+    }
+    settle(members, { kind: "left", record, reason: why.reason });
   }
 
   #now(): number {

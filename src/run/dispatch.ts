@@ -1,13 +1,15 @@
 /** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
 import { activeKey, stepResultKey } from "../keys.ts";
+import { requestCancellation } from "../queue/cancel.ts";
 import type { QueueContext, TaskRecord, TaskSpec } from "../queue/task.ts";
 import { createTask } from "../queue/submit.ts";
-import { fenceTask, settleTask } from "../queue/settle.ts";
+import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
 import { createDocumentBytes } from "../store/document.ts";
 import { stringifyJson } from "../wire/json.ts";
 import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
-import { type Actor, type Flight, type OutboxEntry, type RunRecord, sameFlight } from "./record.ts";
+import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
+import { outputOf, readOutput } from "./step-output.ts";
 import { flightTask, tickTask } from "./tasks.ts";
 
 /** What carrying out needs. */
@@ -19,10 +21,11 @@ export interface DispatchContext {
   readonly onUnwanted: (runId: string, taskId: string) => void;
 }
 
-/** Who carries out: its claim, and the lease id of the task of the step it runs itself, if that has one. */
+/** Who carries out. */
 export interface Carrier {
   readonly actor: Actor;
-  readonly ownLeaseOf: (taskId: string) => string | undefined;
+  /** Ends a task that it holds itself beside its first one. False: it does not hold it. */
+  finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
 }
 
 /** Whether an entry may be carried out by this carrier. The creation of an owned step belongs to its owner, who runs it instead. */
@@ -60,7 +63,7 @@ export async function carryOut(
       return [];
     }
     case "fence":
-      return fence(context, record, program, entry);
+      return fence(context, record, program, entry, carrier);
     case "look":
       await moveLook(context, record, entry);
       return [];
@@ -94,13 +97,14 @@ async function settle(
   carrier: Carrier,
 ): Promise<void> {
   const spec = flightTask(record, program.machine.plan, entry.ref);
-  const result = entry.ref.kind === "run" ? (record.steps.get(entry.ref.step)?.result ?? null) : null;
-  const output = { success: true, result, step: entry.ref.step };
-  await settleTask(context.queue, spec, entry.status, {
-    ...(entry.status === "completed" ? { output } : {}),
-    ...(entry.error === undefined ? {} : { lastError: entry.error }),
-    ...(carrier.ownLeaseOf(spec.id) === undefined ? {} : { ownLeaseId: carrier.ownLeaseOf(spec.id) as string }),
-  });
+  const { kind, step } = entry.ref;
+  const state = kind === "run" ? record.steps.get(step) : undefined;
+  const error = entry.error === undefined ? {} : { error: entry.error };
+  const end: TaskEnd =
+    entry.status === "completed"
+      ? { status: "completed", output: outputOf(step, state) }
+      : { status: entry.status, ...error };
+  if (!(await carrier.finishOwn(spec.id, end))) await settleTask(context.queue, spec, end);
 }
 
 async function create(
@@ -115,17 +119,18 @@ async function create(
   return existing === undefined ? [] : endedWithoutUs(flight, existing);
 }
 
-/** A task that ended while its step is in flight was ended by a foreign monitor or worker. */
+/**
+ * A task that ended while its step is in flight: somebody ended it who did not tell the record first, as ours do. A worker of others
+ * completed it and died, a foreign monitor failed it, or the record was made anew from plain fields that do not know of it.
+ */
 export function endedWithoutUs(flight: Flight, task: TaskRecord): readonly Fact[] {
-  if (task.status !== "failed" && task.status !== "cancelled" && task.status !== "expired") return [];
-  const message = task.last_error ?? `its task was ${task.status} by somebody else`;
-  return [
-    {
-      fact: "failed",
-      ref: flight,
-      failure: { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt },
-    },
-  ];
+  const { status, attempt } = task;
+  if (status === "pending" || status === "running") return [];
+  const ref = refOf(flight);
+  const output = status === "completed" ? readOutput(task.output) : undefined;
+  if (output !== undefined) return output.waits ? [] : [{ fact: "done", ref, result: output.result, attempt }];
+  const message = task.last_error ?? `its task was ended as ${status} by somebody else`;
+  return [{ fact: "failed", ref, failure: { type: "WorkerLost", message, outcome: "unknown", attempt } }];
 }
 
 async function fence(
@@ -133,13 +138,17 @@ async function fence(
   record: RunRecord,
   program: Program,
   entry: Extract<OutboxEntry, { do: "fence" }>,
+  carrier: Carrier,
 ): Promise<readonly Fact[]> {
   const flight = flightOf(record, entry);
   if (flight === undefined) return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
   const spec = flightTask(record, program.machine.plan, flight);
   if (flight.owner !== undefined) {
-    // Its holder meets the conflict, completes the step and drives on.
+    // Its holder completes the step and drives on. Its handler hears of it at once in this process, else by the next heartbeat (1.13).
+    // An unknown holder is looked for by the sweeper.
+    if (flight.owner === "unknown") return [];
     context.onUnwanted(record.id, flight.owner.task);
+    if (flight.owner.task !== carrier.actor.task) await requestCancellation(context.queue, flight.owner.task);
     return [];
   }
   const answer = await fenceTask(context.queue, spec);
@@ -161,6 +170,9 @@ async function moveLook(
   entry: Extract<OutboxEntry, { do: "look" }>,
 ): Promise<void> {
   const { store } = context.queue;
+  // Every driver carries the entry out again until a later write drops it. Once its time has come the sweeper has moved what stands in
+  // the index, or will: put again it would be due at once, and the run would be looked at every minute.
+  if (entry.at !== null && entry.at <= store.time().earliest) return;
   const put = entry.at === null ? undefined : activeKey(record.id, entry.at);
   const gone = entry.was === null ? undefined : activeKey(record.id, entry.was);
   if (put !== undefined) await store.put(put, "", "always");

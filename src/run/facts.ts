@@ -1,6 +1,6 @@
 /** What a driver knows and the record does not yet: the closed set of facts that a commit applies. */
 import type { Outcome } from "../../machines/events.ts";
-import type { Actor, FlightRef, RunErrorType } from "./record.ts";
+import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record.ts";
 import type { RunCommand } from "./tasks.ts";
 
 /** Why a handler execution did not complete. */
@@ -43,9 +43,15 @@ export type Fact =
       readonly wake: number;
     }
   | { readonly fact: "fenced"; readonly ref: FlightRef; readonly outcome: Outcome }
-  | { readonly fact: "command"; readonly id: string; readonly command: RunCommand }
+  | { readonly fact: "command"; readonly id: string; readonly command: RunCommand; readonly at: number }
   /** The definition that this process serves does not fit the run. */
   | { readonly fact: "mismatch"; readonly message: string }
+  /** A writer that does not know `machine` changed the plain fields of one version into those of the next. */
+  | { readonly fact: "foreign"; readonly before: RunRecord; readonly after: RunRecord }
+  /** The record has only these plain fields: its machine is made from them. */
+  | { readonly fact: "restore"; readonly plain: RunRecord }
+  /** Nobody holds a task of the run but the one who looked: the flights of unknown owner are nobody's. */
+  | { readonly fact: "disown" }
   /** These outbox entries were carried out by the one who says so. */
   | { readonly fact: "confirm"; readonly entries: readonly string[] }
   /** Nothing new, but the etag must change (the fence write of an attempt after the first). */

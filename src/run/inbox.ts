@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { OpenWait } from "../../machines/snapshot.ts";
 import { WorkflowError } from "../errors.ts";
 import { signalKey, signalsPrefix } from "../keys.ts";
-import type { ObjectStore } from "../store/object-store.ts";
+import type { QueueContext } from "../queue/task.ts";
+import { listKeys } from "../store/paging.ts";
 import { formatOpaque, parseInstant } from "../wire/instant.ts";
 import { parseJson } from "../wire/json.ts";
 import type { FoundSignal } from "./facts.ts";
@@ -29,18 +30,18 @@ export function decodeSignal(body: string, key: string): { id: string; payload: 
 
 /** The signals that the open waits of a record can be given now, oldest first. Sent only after the record that waits was acknowledged. */
 export async function lookIntoInbox(
-  store: ObjectStore,
+  queue: QueueContext,
   record: RunRecord,
   waits: readonly OpenWait[],
 ): Promise<readonly FoundSignal[]> {
   const wanted = new Map<string, number>();
   for (const wait of waits) wanted.set(wait.signal, (wanted.get(wait.signal) ?? 0) + 1);
-  const found = await Promise.all([...wanted].map(([name, count]) => findSignals(store, record, name, count)));
+  const found = await Promise.all([...wanted].map(([name, count]) => findSignals(queue, record, name, count)));
   return found.flat();
 }
 
 async function findSignals(
-  store: ObjectStore,
+  queue: QueueContext,
   record: RunRecord,
   name: string,
   count: number,
@@ -54,20 +55,15 @@ async function findSignals(
     );
   }
   const found: FoundSignal[] = [];
-  let after = listStart(prefix, record.signals.get(name)?.cursor);
-  for (;;) {
-    const page = await store.list(prefix, after === undefined ? {} : { after });
-    for (const { key } of page.objects) {
-      const segment = key.slice(prefix.length);
-      if (consumed.has(segment) || segment.includes("/")) continue;
-      const signal = await readSignal(store, record.id, name, segment);
-      if (signal !== undefined) found.push(signal);
-      if (found.length === count) return found;
-    }
-    const last = page.objects.at(-1);
-    if (!page.truncated || last === undefined) return found;
-    after = last.key;
+  const start = listStart(prefix, record.signals.get(name)?.cursor);
+  for await (const key of listKeys(queue.store, prefix, start)) {
+    const segment = key.slice(prefix.length);
+    if (consumed.has(segment) || segment.includes("/")) continue;
+    const signal = await readSignal(queue, record.id, name, segment);
+    if (signal !== undefined) found.push(signal);
+    if (found.length === count) break;
   }
+  return found;
 }
 
 /** A signal that was sent before the cursor may arrive after it, so the look starts a window earlier. */
@@ -77,14 +73,21 @@ function listStart(prefix: string, cursor: string | undefined): string | undefin
   return at === undefined ? undefined : prefix + formatOpaque(at.ms - SIGNAL_WINDOW_MS);
 }
 
+/** One that cannot be read blocks nobody: it is passed over, with a line in the log each time. */
 async function readSignal(
-  store: ObjectStore,
+  queue: QueueContext,
   runId: string,
   name: string,
   segment: string,
 ): Promise<FoundSignal | undefined> {
   const key = signalKey(runId, name, segment);
-  const read = await store.get(key);
+  const read = await queue.store.get(key);
   if (read.kind === "missing") return undefined;
-  return { name, segment, ...decodeSignal(read.object.body, key) };
+  try {
+    return { name, segment, ...decodeSignal(read.object.body, key) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    queue.host.logger.warn("signal passed over", { run: runId, signal: name, key, reason });
+    return undefined;
+  }
 }

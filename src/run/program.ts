@@ -1,4 +1,5 @@
 /** What a run follows: a compiled plan, found by its hash. */
+export type { Plan, TaskStep } from "../../machines/plan.ts";
 import type { RunMachine } from "../../machines/advance.ts";
 
 /** A plan compiled, with both hashes. */

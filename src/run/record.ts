@@ -67,8 +67,11 @@ export interface Actor {
 
 /** A handler execution that was decided and is not over. */
 export interface Flight extends FlightRef {
-  /** Handed off: nobody but the holder of this task and attempt may run it or create its task. */
-  readonly owner?: Actor;
+  /**
+   * Handed off: nobody but the holder of this task and attempt may run it or create its task. `unknown`: the record was made from its
+   * plain fields, which do not say who holds it; nobody creates, fences or releases it until a look found that nobody does.
+   */
+  readonly owner?: Actor | "unknown";
   /** Its handler may have begun under a holder that is gone. */
   readonly begun: boolean;
   /** Retries used up so far. */
@@ -127,10 +130,14 @@ export interface MachinePart {
   readonly consumed: readonly { readonly name: string; readonly ids: readonly string[] }[];
   /** Ids of operator commands that were applied, newest last. */
   readonly applied: readonly string[];
+  /** When the newest pause or resume that was applied was given; an older one that comes later is void. */
+  readonly steered_at?: number;
   /** Counts the changes of the idempotency key of a step; absent: 1. */
   readonly epochs: readonly { readonly step: string; readonly epoch: number }[];
   /** Failed undos. */
   readonly compensation_errors: readonly { readonly step: string; readonly message: string }[];
+  /** Why the run stops; kept while `error` says something nearer, such as a pause. */
+  readonly cause?: RunError;
   /** When the active index has the run looked at next (milliseconds since 1970); null: no more. */
   readonly look_at: number | null;
   /** For people: the id of this write and the facts that it applied. */
@@ -157,7 +164,8 @@ export interface RunRecord {
   readonly rest: Readonly<Record<string, unknown>>;
 }
 
-const statusSchema = z.enum([
+/** The eight words for a run, in the order in which a run may go through them. */
+export const RUN_STATUSES: readonly RunStatus[] = [
   "pending",
   "running",
   "waiting_signal",
@@ -166,7 +174,9 @@ const statusSchema = z.enum([
   "completed",
   "failed",
   "cancelled",
-]);
+];
+
+const statusSchema = z.enum(RUN_STATUSES as [RunStatus, ...RunStatus[]]);
 
 const stepSchema = z.looseObject({
   status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
@@ -206,6 +216,14 @@ const outboxSchema = z.discriminatedUnion("do", [
   z.object({ ...entryBase, do: z.literal("look"), at: z.number().nullable(), was: z.number().nullable() }),
 ]);
 
+const errorSchema = z.looseObject({
+  type: z.string(),
+  message: z.string(),
+  step: z.string().optional(),
+  attempt: z.number().optional(),
+  at: z.string().optional(),
+});
+
 const machineSchema = z.looseObject({
   layout: z.number().int().positive(),
   plan_hash: z.string(),
@@ -213,7 +231,7 @@ const machineSchema = z.looseObject({
   flights: z.array(
     z.object({
       ...refShape,
-      owner: z.object({ task: z.string(), attempt: z.number().int() }).optional(),
+      owner: z.union([z.literal("unknown"), z.object({ task: z.string(), attempt: z.number().int() })]).optional(),
       begun: z.boolean(),
       retries: z.number().int(),
       availableAt: z.number().optional(),
@@ -231,8 +249,10 @@ const machineSchema = z.looseObject({
   ),
   consumed: z.array(z.object({ name: z.string(), ids: z.array(z.string()) })),
   applied: z.array(z.string()),
+  steered_at: z.number().optional(),
   epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),
   compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
+  cause: errorSchema.optional(),
   look_at: z.number().nullable(),
   write: z.object({ id: z.string(), by: z.string().optional(), events: z.array(z.string()) }),
 });
@@ -243,15 +263,7 @@ const recordSchema = z.looseObject({
   definition_hash: z.string().default(""),
   status: statusSchema,
   current_steps: z.array(z.string()).default([]),
-  error: z
-    .looseObject({
-      type: z.string(),
-      message: z.string(),
-      step: z.string().optional(),
-      attempt: z.number().optional(),
-      at: z.string().optional(),
-    })
-    .optional(),
+  error: errorSchema.optional(),
   created_at: z.string(),
   updated_at: z.string(),
   orchestrator_task_id: z.string().optional(),
@@ -376,4 +388,20 @@ export function sameFlight(a: FlightRef, b: FlightRef): boolean {
 /** The bare reference of a flight. */
 export function refOf(flight: FlightRef): FlightRef {
   return { kind: flight.kind, step: flight.step, generation: flight.generation, wake: flight.wake };
+}
+
+/** Who a flight was handed off to, when that is known. */
+export function ownerOf(flight: Flight): Actor | undefined {
+  return flight.owner === "unknown" ? undefined : flight.owner;
+}
+
+/** Whether this claim runs the flight: it was handed off to it, or it is the claim of the flight's own task. */
+export function isHeldBy(flight: Flight, ownTaskId: string, actor: Actor): boolean {
+  const owner = ownerOf(flight);
+  return owner === undefined ? ownTaskId === actor.task : owner.task === actor.task && owner.attempt === actor.attempt;
+}
+
+/** Whether somebody has to find out who holds the steps in flight: the machine is gone, or it was made from plain fields. */
+export function hasUnknownOwner(record: RunRecord): boolean {
+  return record.machine === undefined || record.machine.flights.some((flight) => flight.owner === "unknown");
 }

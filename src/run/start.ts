@@ -1,14 +1,14 @@
 /** Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. */
-import { initial } from "../../machines/advance.ts";
 import { WorkflowError } from "../errors.ts";
 import { activeKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { formatOpaque } from "../wire/instant.ts";
-import { LOOK_MS } from "./decide.ts";
+import { LOOK_MS } from "./decide/look.ts";
 import type { Program } from "./program.ts";
-import { encodeRecord, RECORD_LAYOUT, recordCodec, type RunRecord } from "./record.ts";
+import { emptyMachine } from "./mend.ts";
+import { encodeRecord, recordCodec, type RunRecord } from "./record.ts";
 import { tickTask, tickTaskId } from "./tasks.ts";
 
 /** What a start needs. */
@@ -38,17 +38,7 @@ export function firstRecord(input: StartInput, nowMs: number, writeId: string): 
     orchestrator_task_id: tickTaskId(input.id, { kind: "start" }),
     rest: {},
     machine: {
-      layout: RECORD_LAYOUT,
-      plan_hash: program.planHash,
-      snapshot: initial(program.machine),
-      flights: [],
-      timers: [],
-      outbox: [],
-      given: [],
-      consumed: [],
-      applied: [],
-      epochs: [],
-      compensation_errors: [],
+      ...emptyMachine(program),
       look_at: nowMs + LOOK_MS,
       write: { id: writeId, events: ["created"] },
     },

@@ -1,6 +1,7 @@
 /** Programs that this process serves, and those that are stored in the bucket beside the runs that follow them. */
 import { z } from "zod";
 import { buildMachine } from "../../machines/advance.ts";
+import { validatePlan } from "../../machines/validate.ts";
 import type { Plan } from "../../machines/plan.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -60,7 +61,11 @@ export class StoredPrograms implements Programs {
     if (served !== undefined) return this.current(served.name);
     const stored = await this.#read(planKey(planHash), storedPlanSchema);
     if (stored === undefined) return undefined;
-    return this.#compile(planHash, stored.definition_hash, stored.plan as unknown as Plan);
+    const plan = stored.plan as unknown as Plan;
+    const problem = problemOf(plan);
+    if (problem !== undefined)
+      throw new WorkflowError("data", `${planKey(planHash)} is not a plan that can work: ${problem}`);
+    return this.#compile(planHash, stored.definition_hash, plan);
   }
 
   /** The program that workers of this bucket serve under a name; undefined when none ever did. */
@@ -115,5 +120,14 @@ export class StoredPrograms implements Programs {
         cause: error,
       });
     }
+  }
+}
+
+/** What a plan from the bucket lacks. */
+function problemOf(plan: Plan): string | undefined {
+  try {
+    return validatePlan(plan)[0]?.message;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }

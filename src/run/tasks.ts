@@ -16,7 +16,8 @@ export type TickCause =
   | { readonly kind: "signal"; readonly name: string; readonly segment: string }
   | { readonly kind: "timer"; readonly timer: TimerState }
   | { readonly kind: "sweep"; readonly minute: string }
-  | { readonly kind: "command"; readonly id: string; readonly command: RunCommand };
+  /** `at`: when it was given, in milliseconds since 1970, so that a pause that arrives after a later resume is void. */
+  | { readonly kind: "command"; readonly id: string; readonly command: RunCommand; readonly at: number };
 
 /** What an operator asks of a run. */
 export type RunCommand =

@@ -1,14 +1,16 @@
 /** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
-import type { TaskStep } from "../../machines/plan.ts";
 import type { Logger } from "../host/host.ts";
 import type { Claim } from "../queue/claim.ts";
 import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../queue/finish.ts";
+import type { TaskEnd } from "../queue/settle.ts";
 import { createRunningTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
+import type { Fact } from "../run/facts.ts";
 import type { RunWriters } from "../run/commit.ts";
-import type { Program } from "../run/program.ts";
-import { type Flight, type FlightRef, refOf, type RunRecord } from "../run/record.ts";
+import type { Program, TaskStep } from "../run/program.ts";
+import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord } from "../run/record.ts";
+import { outputOf, resultOutput } from "../run/step-output.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
 import {
   drive,
@@ -53,6 +55,8 @@ export class Chain {
   readonly #workflow: string;
   readonly #runId: string;
   readonly #long = new Map<string, KeptLease>();
+  readonly #ended = new Map<string, TaskEnd>();
+  #over = false;
 
   constructor(context: ChainContext, claim: Claim, workflow: string, runId: string) {
     this.#context = context;
@@ -85,6 +89,7 @@ export class Chain {
       await this.#finish(end);
       return end;
     } finally {
+      this.#over = true;
       this.#lease.stop();
       for (const lease of this.#long.values()) lease.stop();
     }
@@ -97,9 +102,23 @@ export class Chain {
       takes: (ref) => !context.isStopping() && context.handlerOf(this.#workflow, ref) !== undefined,
       checkVersion: (record) => context.checkVersion(record),
       isCompleted: (id) => context.isCompleted(id),
-      ownLeaseOf: (taskId) => this.#long.get(taskId)?.claim.leaseId,
+      finishOwn: (taskId, end) => this.#finishOwn(taskId, end),
       run: (flight, record, program) => this.#runFlight(flight, record, program),
     };
+  }
+
+  /** The task of a long step of ours is ended under its own lease, which is not renewed any more. */
+  async #finishOwn(taskId: string, end: TaskEnd): Promise<boolean> {
+    const lease = this.#long.get(taskId);
+    if (lease === undefined || end.status === "cancelled") return false;
+    lease.stop();
+    this.#long.delete(taskId);
+    const { queue } = this.#context;
+    const finished =
+      end.status === "completed"
+        ? await completeClaim(queue, lease.claim, end.output)
+        : await failClaim(queue, lease.claim, end.error ?? "failed");
+    return finished.kind === "finished";
   }
 
   async #finish(end: DriveEnd): Promise<void> {
@@ -107,10 +126,12 @@ export class Chain {
     this.#lease.stop();
     if (end.kind === "left") {
       this.#context.log.info("run left to others", { run: this.#runId, reason: end.reason });
-      await rescheduleClaim(this.#context.queue, claim, LEFT_DELAY_MS);
+      await rescheduleClaim(this.#context.queue, claim, end.delayMs ?? LEFT_DELAY_MS);
       return;
     }
     if (end.kind !== "finished") return;
+    // A record that was made anew did not know of the step: its task tells that it was done, and is asked when the step is due.
+    for (const [taskId, ended] of this.#ended) await this.#finishOwn(taskId, ended);
     const own = end.record === undefined ? undefined : ownStep(end.record, claim);
     if (own?.failed === true) await failClaim(this.#context.queue, claim, own.message);
     else await completeClaim(this.#context.queue, claim, own?.output ?? { workflow_id: this.#runId, done: true });
@@ -122,22 +143,41 @@ export class Chain {
     const step = program.machine.plan.steps.find((candidate) => candidate.name === flight.step);
     if (handler === undefined || step?.kind !== "task")
       return this.#giveBack(flight, 0, flight.retries, "no handler here");
-    const own = flight.owner === undefined;
+    const own = ownerOf(flight) === undefined;
     let retries = own ? this.#lease.claim.task.retry_count : flight.retries;
-    for (let attempt = own ? this.#lease.claim.task.attempt : flight.retries + 1; ; attempt += 1) {
+    // The task of a step that was handed off before counts its claims from 1 again.
+    for (let attempt = Math.max(own ? this.#lease.claim.task.attempt : 1, retries + 1); ; attempt += 1) {
       const end = await this.#attempt(flight, record, program, step, handler, attempt);
       const after = judge(end, flight, step, attempt, retries, () => context.queue.host.random.next());
       if (after.kind === "abandoned") return this.#abandoned(flight, retries);
-      if (!(await this.#lease.hold())) return { kind: "dropped" };
-      if (after.kind === "facts") return { kind: "facts", facts: after.facts };
+      if (!(await this.#holds(flight))) return { kind: "dropped" };
+      if (after.kind === "facts") {
+        this.#remember(flight, after.facts);
+        return { kind: "facts", facts: after.facts };
+      }
       this.#logAgain(flight, attempt, after.message, after.delayMs);
       if (after.counts) retries += 1;
       if (after.delayMs > context.leaseMs / LONG_STEP_SHARE || context.isStopping() || !after.counts) {
         return this.#giveBack(flight, after.delayMs, retries, after.message, after.counts);
       }
       await context.queue.host.clock.sleep(after.delayMs, { signal: this.#lease.lost });
-      if (!(await this.#lease.hold())) return { kind: "dropped" };
+      if (!(await this.#holds(flight))) return { kind: "dropped" };
     }
+  }
+
+  /** What a step came to, for the end of its task in case it is long. Only what may still be asked for is kept. */
+  #remember(flight: Flight, facts: readonly Fact[]): void {
+    const done = facts.find((fact) => fact.fact === "done");
+    if (done === undefined) return;
+    for (const taskId of this.#ended.keys()) if (!this.#long.has(taskId)) this.#ended.delete(taskId);
+    const output = resultOutput(flight.step, flight.kind === "run" ? done.result : null);
+    this.#ended.set(flightTaskId(this.#runId, flight), { status: "completed", output });
+  }
+
+  /** GATE: a long handed-off step is held by two leases, and both are looked at. */
+  async #holds(flight: Flight): Promise<boolean> {
+    const long = this.#long.get(flightTaskId(this.#runId, flight));
+    return (await this.#lease.hold()) && (long === undefined || (await long.hold()));
   }
 
   async #attempt(
@@ -150,7 +190,13 @@ export class Chain {
   ): Promise<Awaited<ReturnType<typeof runAttempt>>> {
     const context = this.#context;
     const ended = new AbortController();
-    const stop = AbortSignal.any([this.#lease.lost, context.halt, ended.signal]);
+    const long = this.#long.get(flightTaskId(record.id, flight));
+    const stop = AbortSignal.any([
+      this.#lease.lost,
+      context.halt,
+      ended.signal,
+      ...(long === undefined ? [] : [long.lost]),
+    ]);
     void this.#becomeLong(flight, record, program, ended);
     const end = await runAttempt(
       {
@@ -162,7 +208,8 @@ export class Chain {
         heartbeat: async () => {
           await this.#lease.beat();
         },
-        isCancelled: () => this.#lease.unwanted.aborted,
+        // What is stopped are the steps; their undos are what the stop asks for.
+        unwanted: flight.kind === "run" ? this.#lease.unwanted : new AbortController().signal,
         queue: context.queueHandle,
         log: context.log,
         handler,
@@ -175,12 +222,13 @@ export class Chain {
 
   /** 1.3: a handed-off step that turns out long gets its task object, as running, and a lease. Refused: somebody released it. */
   async #becomeLong(flight: Flight, record: RunRecord, program: Program, ended: AbortController): Promise<void> {
-    if (flight.owner === undefined) return;
+    if (ownerOf(flight) === undefined) return;
     const context = this.#context;
     const id = flightTaskId(record.id, flight);
     if (this.#long.has(id)) return;
     await context.queue.host.clock.sleep(context.leaseMs / LONG_STEP_SHARE, { signal: ended.signal });
     if (ended.signal.aborted) return;
+    if (!(await this.#lease.hold())) return ended.abort();
     const spec = flightTask(record, program.machine.plan, flight);
     try {
       const made = await createRunningTask(context.queue, spec, {
@@ -188,7 +236,11 @@ export class Chain {
         leaseMs: context.leaseMs,
       });
       if (made.kind === "refused") return ended.abort();
-      this.#long.set(id, new KeptLease(context.queue, made.claim, context.leaseMs));
+      // The chain ended meanwhile: nobody would stop the heartbeats of this lease. It runs out.
+      if (this.#over) return;
+      const lease = new KeptLease(context.queue, made.claim, context.leaseMs);
+      this.#long.set(id, lease);
+      lease.lost.addEventListener("abort", () => ended.abort(), { once: true });
     } catch {
       // Whether it stands is not known: without a lease of its own a long step must not go on.
       ended.abort();
@@ -197,7 +249,7 @@ export class Chain {
 
   /** The next attempt comes from the queue. */
   #giveBack(flight: Flight, delayMs: number, retries: number, message: string, counts = true): Promise<HandlerEnd> {
-    return flight.owner === undefined
+    return ownerOf(flight) === undefined
       ? this.#requeue(delayMs, message, counts)
       : this.#release(flight, delayMs, retries, message, counts);
   }
@@ -260,6 +312,6 @@ function ownStep(record: RunRecord, claim: Claim): { failed: boolean; message: s
   return {
     failed: state.status === "failed",
     message: typeof message === "string" ? message : "failed",
-    output: { success: true, result: state.result ?? null, step: input.step },
+    output: outputOf(input.step, state),
   };
 }

@@ -3,7 +3,7 @@
  * task of the chain stays leased and is finished last; its lease key is the token of the whole chain.
  */
 import type { Claim } from "../queue/claim.ts";
-import { project } from "../../machines/advance.ts";
+import type { TaskEnd } from "../queue/settle.ts";
 import { carryOut, type DispatchContext, isMine } from "../run/dispatch.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import type { Fact } from "../run/facts.ts";
@@ -12,6 +12,7 @@ import type { Program } from "../run/program.ts";
 import {
   type Flight,
   type FlightRef,
+  isHeldBy,
   isOver,
   type OutboxEntry,
   refOf,
@@ -19,6 +20,7 @@ import {
   sameFlight,
 } from "../run/record.ts";
 import { flightTaskId } from "../run/tasks.ts";
+import { openWaits } from "../run/view.ts";
 
 /** How a handler execution ended. */
 export type HandlerEnd =
@@ -51,8 +53,8 @@ export interface DriveContext {
   /** Whether a task is completed or missing. */
   isCompleted(taskId: string): Promise<boolean>;
   run(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd>;
-  /** Lease id of a task that this chain holds beside its first one. */
-  ownLeaseOf(taskId: string): string | undefined;
+  /** Ends a task that this chain holds beside its first one. False: it does not hold it. */
+  finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
 }
 
 /** Why a run is not driven here. */
@@ -66,7 +68,10 @@ export type DriveEnd =
   | { readonly kind: "requeued" }
   | { readonly kind: "dropped" }
   /** The run is left alone; the task is finished or left for others as the reason demands. */
-  | { readonly kind: "left"; readonly reason: string };
+  | { readonly kind: "left"; readonly reason: string; readonly delayMs?: number };
+
+/** A task that only another definition can go on with is asked for again after this. */
+const UNFIT_DELAY_MS = 60_000;
 
 /** The outbox entries that this chain has carried out or is carrying out. */
 class Carrying {
@@ -120,12 +125,8 @@ class Carrying {
 
 /** The flight that the holder of this claim runs: handed off to it, or the one whose own task it holds. */
 export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
-  const { id, attempt } = claim.task;
-  return record.machine?.flights.find((flight) =>
-    flight.owner === undefined
-      ? flightTaskId(record.id, flight) === id
-      : flight.owner.task === id && flight.owner.attempt === attempt,
-  );
+  const actor = { task: claim.task.id, attempt: claim.task.attempt };
+  return record.machine?.flights.find((flight) => isHeldBy(flight, flightTaskId(record.id, flight), actor));
 }
 
 /** What a claimer knows before it has read the record, and what it wants to look up once it has. */
@@ -133,6 +134,8 @@ export interface Errand {
   readonly facts: readonly Fact[];
   /** Whether the inbox is looked into even when nothing was written. */
   readonly listens: boolean;
+  /** Whether the same comes again by itself. */
+  readonly recurs?: boolean;
   /** More facts, looked up with the record in hand. */
   lookUp?(record: RunRecord, program: Program): Promise<readonly Fact[]>;
 }
@@ -150,17 +153,36 @@ export async function drive(
   const commit = (facts: readonly Fact[], fresh: boolean): Promise<CommitOutcome> =>
     writer.commit({ actor, facts, fresh, gate: () => lease.hold(), takes: (ref) => context.takes(ref) });
 
+  /** P76: pauses a run that another definition fits. What was to be done for it is left for a worker that fits. */
+  const leaveToOthers = async (message: string): Promise<DriveEnd> => {
+    const terminate = errand.facts.filter((fact) => fact.fact === "command" && fact.command.type === "terminate");
+    const paused = await commit([...terminate, { fact: "mismatch", message }], false);
+    if (paused.kind !== "committed") return paused.kind === "missing" ? { kind: "finished" } : paused;
+    const { record, program } = paused;
+    startCarrying(context, carrying, record, program, lease);
+    await carrying.settle();
+    const isOwed =
+      errand.facts.length > 0 || errand.lookUp !== undefined || ownFlight(record, lease.claim) !== undefined;
+    // The next look of the sweeper comes by itself.
+    return isOwed && errand.recurs !== true && !isOver(record.status)
+      ? { kind: "left", reason: message, delayMs: UNFIT_DELAY_MS }
+      : { kind: "finished", record };
+  };
+
   const recovered = task.attempt > 1;
   let touched = recovered || errand.listens;
   let outcome = await commit(recovered ? fenceFacts(task) : [], true);
+  if (outcome.kind === "left" && outcome.record !== undefined && outcome.record.machine === undefined) {
+    const unfit = await context.checkVersion(outcome.record);
+    if (unfit?.kind !== "mismatch") return outcome;
+    await commit([{ fact: "mismatch", message: unfit.message }], true);
+    return { kind: "finished" };
+  }
   if (outcome.kind === "committed") {
     const unfit = await context.checkVersion(outcome.record);
     if (unfit?.kind === "leave") return { kind: "left", reason: unfit.reason };
-    const looked = unfit === undefined ? await errand.lookUp?.(outcome.record, outcome.program) : undefined;
-    const facts =
-      unfit === undefined
-        ? [...errand.facts, ...(looked ?? [])]
-        : [{ fact: "mismatch" as const, message: unfit.message }];
+    if (unfit !== undefined) return leaveToOthers(unfit.message);
+    const facts = [...errand.facts, ...((await errand.lookUp?.(outcome.record, outcome.program)) ?? [])];
     if (facts.length > 0) {
       touched ||= outcome.wrote;
       outcome = await commit(facts, false);
@@ -239,7 +261,7 @@ function startCarrying(
   const { task } = lease.claim;
   const carrier = {
     actor: { task: task.id, attempt: task.attempt },
-    ownLeaseOf: (id: string) => context.ownLeaseOf(id),
+    finishOwn: (id: string, end: TaskEnd) => context.finishOwn(id, end),
   };
   for (const entry of record.machine?.outbox ?? []) {
     if (!isMine(entry, record)) continue;
@@ -259,8 +281,8 @@ async function signalsFor(
   touched: boolean,
 ): Promise<readonly Fact[]> {
   if (!touched || record.machine === undefined || isOver(record.status)) return [];
-  const { waits } = project(program.machine, record.machine.snapshot);
+  const waits = openWaits(record, program);
   if (waits.length === 0) return [];
-  const found = await lookIntoInbox(context.dispatch.queue.store, record, waits);
+  const found = await lookIntoInbox(context.dispatch.queue, record, waits);
   return found.length === 0 ? [] : [{ fact: "signals", found }];
 }

@@ -1,14 +1,17 @@
 /** What a task means to us, and what its claimer has to do before it drives. */
 import { z } from "zod";
 import { minuteOf } from "../keys.ts";
-import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import { repairIndex } from "../queue/index-keys.ts";
+import { listLeasedTasks } from "../queue/monitor.ts";
+import { isTaskOver, type QueueContext, type TaskRecord } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
-import { project } from "../../machines/advance.ts";
 import { endedWithoutUs } from "../run/dispatch.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
-import type { RunRecord, TimerState } from "../run/record.ts";
-import { FOREIGN_TICK_TYPE, flightTaskId, type TickCause } from "../run/tasks.ts";
+import type { Program } from "../run/program.ts";
+import { type Flight, hasUnknownOwner, ownerOf, refOf, type RunRecord, type TimerState } from "../run/record.ts";
+import { openWaits } from "../run/view.ts";
+import { FOREIGN_TICK_TYPE, flightTask, flightTaskId, type TickCause, tickTaskId } from "../run/tasks.ts";
 import type { Errand } from "./driver.ts";
 
 /** A task in our words. */
@@ -40,7 +43,7 @@ const causeSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("signal"), name: z.string(), segment: z.string() }),
   z.object({ kind: z.literal("timer"), timer: timerSchema }),
   z.object({ kind: z.literal("sweep"), minute: z.string() }),
-  z.object({ kind: z.literal("command"), id: z.string(), command: commandSchema }),
+  z.object({ kind: z.literal("command"), id: z.string(), command: commandSchema, at: z.number() }),
 ]);
 
 /** Reads a task; undefined when it is not one of ours or its input makes no sense. */
@@ -73,11 +76,16 @@ export function errandOf(meaning: TaskMeaning, queue: QueueContext): Errand {
     case "signal":
       return { facts: [], listens: true };
     case "command":
-      return { facts: [{ fact: "command", id: cause.id, command: cause.command }], listens: false };
+      return { facts: [{ fact: "command", id: cause.id, command: cause.command, at: cause.at }], listens: false };
     case "timer":
       return timerErrand(queue, cause.timer);
     case "sweep":
-      return { facts: [{ fact: "begin" }], listens: true, lookUp: (record) => examine(queue, record) };
+      return {
+        facts: [{ fact: "begin" }],
+        listens: true,
+        recurs: true,
+        lookUp: (record, program) => examine(queue, record, program, tickTaskId(record.id, cause)),
+      };
   }
 }
 
@@ -95,29 +103,40 @@ function timerErrand(queue: QueueContext, timer: TimerState): Errand {
     facts: [],
     listens: true,
     lookUp: async (record, program) => {
-      const { machine } = record;
-      if (machine === undefined) return [];
-      const waits = project(program.machine, machine.snapshot).waits.filter((wait) => wait.step === timer.step);
-      const found = await lookIntoInbox(queue.store, record, waits);
+      if (record.machine === undefined) return [];
+      const waits = openWaits(record, program).filter((wait) => wait.step === timer.step);
+      const found = await lookIntoInbox(queue, record, waits);
       return [...(found.length === 0 ? [] : [{ fact: "signals" as const, found }]), due];
     },
   };
 }
 
-/** §2: the one who must look. A task that ended without completing has no holder any more. */
-async function examine(queue: QueueContext, record: RunRecord): Promise<readonly Fact[]> {
+/** §2: the one who must look. A task that ended without completing has no holder any more; one that goes on gets its index key again. */
+async function examine(
+  queue: QueueContext,
+  record: RunRecord,
+  program: Program,
+  ownTask: string,
+): Promise<readonly Fact[]> {
   const { machine } = record;
   if (machine === undefined) return [];
   const facts: Fact[] = [];
-  for (const flight of machine.flights) {
-    const id = flight.owner?.task ?? flightTaskId(record.id, flight);
+  for (const flight of machine.flights.filter(({ owner }) => owner !== "unknown")) {
+    const owner = ownerOf(flight);
+    const id = owner?.task ?? flightTaskId(record.id, flight);
     const task = await getTask(queue, id);
-    if (flight.owner === undefined) {
+    if (task !== undefined && !isTaskOver(task)) {
+      const { ownOnly } = flightTask(record, program.machine.plan, flight);
+      await repairIndex(queue, task, ownOnly === true);
+      continue;
+    }
+    if (owner === undefined) {
       if (task !== undefined) facts.push(...endedWithoutUs(flight, task));
-    } else if (task === undefined || isEnded(task)) {
+    } else {
       facts.push({ fact: "release", task: id, before: Number.MAX_SAFE_INTEGER });
     }
   }
+  if (hasUnknownOwner(record)) facts.push(...(await examineOrphans(queue, record, ownTask)));
   const now = queue.store.time().earliest;
   for (const timer of machine.timers) {
     if (timer.dueAt <= now)
@@ -126,8 +145,35 @@ async function examine(queue: QueueContext, record: RunRecord): Promise<readonly
   return facts;
 }
 
-function isEnded(task: TaskRecord): boolean {
-  return task.status !== "pending" && task.status !== "running";
+/**
+ * §7: who holds a flight of unknown owner? If no other task of the run is running (expired counts as running), nobody does. What its
+ * own task knows of its end counts.
+ */
+async function examineOrphans(queue: QueueContext, record: RunRecord, ownTask: string): Promise<readonly Fact[]> {
+  const leased = await listLeasedTasks(queue);
+  const isHeld = leased.some((task) => task.id !== ownTask && isOf(task, record.id));
+  if (isHeld) return [];
+  const facts: Fact[] = [];
+  for (const flight of record.machine?.flights ?? []) {
+    if (flight.owner !== "unknown") continue;
+    const task = await getTask(queue, flightTaskId(record.id, flight));
+    if (task !== undefined) facts.push(...endedAlone(flight, task));
+  }
+  return [...facts, { fact: "disown" }];
+}
+
+function isOf(task: TaskRecord, runId: string): boolean {
+  const input = inputSchema.safeParse(task.input);
+  return input.success && input.data.workflow_id === runId;
+}
+
+/** How a flight ended of which only its task tells. */
+function endedAlone(flight: Flight, task: TaskRecord): readonly Fact[] {
+  const told = endedWithoutUs(flight, task);
+  if (told.length > 0 || task.status !== "completed") return told;
+  const message = "its record was rebuilt without what its handler waited for; a bucket with versions keeps that";
+  const failure = { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt } as const;
+  return [{ fact: "failed", ref: refOf(flight), failure }];
 }
 
 /** The cause of a look at this instant. */

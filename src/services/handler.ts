@@ -1,10 +1,11 @@
 /** Runs one handler: attempts, timeout, retries in place, suspension at a signal, and the translation of how it ended into facts. */
-import type { TaskStep } from "../../machines/plan.ts";
+import type { TaskStep } from "../run/program.ts";
 import { parseDuration } from "../config.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
 import type { Host, Logger } from "../host/host.ts";
+import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../queue/backoff.ts";
-import { epochOf } from "../run/decide.ts";
+import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
 import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
 import { checkJsonValue } from "../wire/check.ts";
@@ -35,7 +36,8 @@ export interface HandlerEnvironment {
   readonly step: TaskStep;
   readonly attempt: number;
   readonly heartbeat: () => Promise<void>;
-  readonly isCancelled: () => boolean;
+  /** Aborts when the run does not want the step any more; the handler may still end as it likes. */
+  readonly unwanted: AbortSignal;
   readonly queue: unknown;
   readonly log: Logger;
   readonly handler: (context: unknown, result?: unknown) => unknown;
@@ -89,12 +91,15 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     signal: abort.signal,
     idempotencyKey: idempotencyKeyOf(record, flight.step),
     heartbeat: environment.heartbeat,
-    isCancelled: environment.isCancelled,
+    isCancelled: () => environment.unwanted.aborted,
     waitForSignal,
-    log: environment.log,
+    log: withFields(environment.log, { run: record.id, step: flight.step, attempt: environment.attempt }),
     queue: environment.queue,
-    outcome: record.steps.get(flight.step)?.status === "completed" ? "completed" : "unknown",
+    outcome: hasCompleted(record, flight.step) ? "completed" : "unknown",
   };
+  const discourage = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
+  if (environment.unwanted.aborted) discourage();
+  else environment.unwanted.addEventListener("abort", discourage, { once: true });
   const stopped = new Promise<AttemptEnd>((resolve) => {
     const give = (): void => resolve({ kind: "abandoned" });
     if (stop.aborted) give();
@@ -110,6 +115,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   });
   const end = await Promise.race([handled, timedOut, stopped]);
   timer.abort();
+  environment.unwanted.removeEventListener("abort", discourage);
   if (end.kind === "timeout" || end.kind === "abandoned")
     abort.abort(new WorkflowError("closed", `the attempt is over: ${end.kind}`));
   return end;
@@ -122,11 +128,17 @@ async function callHandler(environment: HandlerEnvironment, context: unknown): P
     const value =
       flight.kind === "run"
         ? await handler(context)
-        : await handler(context, state?.status === "completed" ? toPlain(state.result ?? null) : undefined);
+        : await handler(context, hasCompleted(record, flight.step) ? toPlain(state?.result ?? null) : undefined);
     return { kind: "returned", value };
   } catch (error) {
     return { kind: "threw", error };
   }
+}
+
+/** A step that was skipped has the result null and no attempt: it did not complete. */
+function hasCompleted(record: RunRecord, step: string): boolean {
+  const state = record.steps.get(step);
+  return state?.status === "completed" && state.attempt > 0;
 }
 
 /** The handler caught the suspension of its own wait: it cannot be trusted to run again from its top. */
@@ -186,9 +198,21 @@ function threw(
   if (error instanceof PermanentError) return { kind: "facts", facts: [failed(ref, message, "never", attempt)] };
   if (error instanceof PermanentSuspensionError)
     return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
-  if (error instanceof RescheduleError)
-    return { kind: "again", delayMs: parseDuration(error.delay), counts: false, message };
+  if (error instanceof RescheduleError) {
+    const delayMs = durationOr(error.delay);
+    if (delayMs !== undefined) return { kind: "again", delayMs, counts: false, message };
+    const reason = `RescheduleError: ${JSON.stringify(error.delay)} is not a duration; write "30s" or milliseconds`;
+    return { kind: "facts", facts: [failed(ref, reason, "unknown", attempt)] };
+  }
   return retryOrFail(ref, step, attempt, retries, random, message);
+}
+
+function durationOr(text: string | number): number | undefined {
+  try {
+    return parseDuration(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function retryOrFail(

@@ -2,10 +2,11 @@
 import { ACTIVE_PREFIX, activeKey, minuteOf, minuteStart, parseIndexKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { LOOK_MS } from "../run/decide.ts";
-import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { LOOK_MS, ORPHAN_LOOK_MS } from "../run/decide/look.ts";
+import { hasUnknownOwner, isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
+import { listKeys } from "../store/paging.ts";
 import { sweepCause } from "./errands.ts";
 
 /** An entry without a record is left until it is far older than any request can live. */
@@ -36,21 +37,15 @@ export async function sweepActive(queue: QueueContext, options: SweepOptions = {
   const until = minuteOf(now);
   const swept: SweptRun[] = [];
   const limit = options.limit ?? 1_000;
-  let after: string | undefined;
-  for (;;) {
-    const page = await queue.store.list(ACTIVE_PREFIX, after === undefined ? {} : { after });
-    for (const { key } of page.objects) {
-      const entry = parseIndexKey(key);
-      if (entry === undefined) continue;
-      if (entry.minute > until || swept.length >= limit) return swept;
-      if (options.prefix !== undefined && !entry.id.startsWith(options.prefix)) continue;
-      const run = await look(queue, entry.id, key, entry.minute, now, options);
-      if (run !== undefined) swept.push(run);
-    }
-    const last = page.objects.at(-1);
-    if (!page.truncated || last === undefined) return swept;
-    after = last.key;
+  for await (const key of listKeys(queue.store, ACTIVE_PREFIX)) {
+    const entry = parseIndexKey(key);
+    if (entry === undefined) continue;
+    if (entry.minute > until || swept.length >= limit) break;
+    if (options.prefix !== undefined && !entry.id.startsWith(options.prefix)) continue;
+    const run = await look(queue, entry.id, key, entry.minute, now, options);
+    if (run !== undefined) swept.push(run);
   }
+  return swept;
 }
 
 async function look(
@@ -63,7 +58,7 @@ async function look(
 ): Promise<SweptRun | undefined> {
   const record = await readRecord(queue, runId);
   const change = options.report !== true;
-  if (record === undefined || isOver(record.status)) {
+  if (record === undefined || isDone(record, queue)) {
     if (record === undefined && minuteStart(minute) > now - ORPHAN_MS) return undefined;
     if (change) await queue.store.delete(key);
     return { runId, status: record?.status ?? "missing", action: "forgotten" };
@@ -80,9 +75,16 @@ async function look(
     const task = tickTask({ id: runId, type: record.type }, sweepCause(now));
     await createTask(queue, task);
     options.onReady?.(task.id, now);
-    await moveEntry(queue, runId, key, now + LOOK_MS);
+    await moveEntry(queue, runId, key, now + (hasUnknownOwner(record) ? ORPHAN_LOOK_MS : LOOK_MS));
   }
   return { runId, status: record.status, action: "ticked" };
+}
+
+/** Over, and not only by the word of a foreign writer, who does not know of its steps in flight and its undos. */
+function isDone(record: RunRecord, queue: QueueContext): boolean {
+  if (!isOver(record.status)) return false;
+  if (record.machine !== undefined) return record.machine.look_at === null;
+  return record.status !== "cancelled" && !queue.store.capabilities.versions;
 }
 
 async function moveEntry(queue: QueueContext, runId: string, key: string, lookAt: number): Promise<void> {

@@ -1,25 +1,25 @@
 /** A worker: finds tasks, drives their runs, keeps the indexes in repair, and stops cleanly. Any number of them share a bucket. */
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { parseDuration } from "../config.ts";
-import type { QueueHandle } from "../client/connect.ts";
+import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
 import { servingKey, stateKey } from "../keys.ts";
 import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
 import { checkLeases } from "../queue/monitor.ts";
 import { listDue, ReadyLister } from "../queue/poll.ts";
-import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import type { QueueContext } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
 import { deregisterWorker, registerWorker } from "../queue/workers.ts";
 import { RunWriters } from "../run/commit.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
-import { recordCodec, type RunRecord } from "../run/record.ts";
+import { recordCodec } from "../run/record.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { Chain, type ChainContext } from "./chain.ts";
-import type { Unfit } from "./driver.ts";
-import { errandOf, parseTask, type TaskMeaning } from "./errands.ts";
-import { isServedElsewhere, servedPlan } from "./serving.ts";
+import { errandOf } from "./errands.ts";
+import { Served } from "./served.ts";
+import { servedPlan } from "../define/served.ts";
 import { sweepActive } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
 
@@ -61,7 +61,7 @@ export class Worker implements AsyncDisposable {
   readonly signals: TestSignals = new TestSignals();
   readonly #queue: QueueContext;
   readonly #handle: QueueHandle;
-  readonly #workflows = new Map<string, AnyWorkflow>();
+  readonly #served: Served;
   readonly #programs: StoredPrograms;
   readonly #writers: RunWriters;
   readonly #concurrency: number;
@@ -74,7 +74,6 @@ export class Worker implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   readonly #repaired = new Map<string, number>();
   readonly #ignored = new Map<string, number>();
-  readonly #saidOnce = new Set<string>();
   readonly #hints = new Map<string, number>();
   #wake: AbortController = new AbortController();
   #loops: Promise<void>[] | undefined;
@@ -94,7 +93,7 @@ export class Worker implements AsyncDisposable {
     this.#pollMs = parseDuration(options.poll ?? DEFAULT_POLL_MS);
     this.#leaseMs = parseDuration(options.lease ?? DEFAULT_LEASE_MS);
     this.#graceMs = parseDuration(options.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS);
-    for (const workflow of options.workflows) this.#workflows.set(workflow.name, workflow);
+    this.#served = new Served(this.#queue, this.id, options.workflows);
     this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, options.workflows.map(servedPlan));
     this.#writers = new RunWriters({
       store: this.#queue.store,
@@ -210,7 +209,7 @@ export class Worker implements AsyncDisposable {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
       repaired: this.#repaired,
       onUnreadable: (key, error) => this.#log("warn", "lease could not be looked at", error, { key }),
-      canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#meaningOf(task) !== undefined,
+      canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#served.meaningOf(task) !== undefined,
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {
           workerId: this.id,
@@ -226,7 +225,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #sweep(): Promise<void> {
-    await sweepActive(this.#queue, { types: new Set(this.#workflows.keys()), onReady: (id, at) => this.#hint(id, at) });
+    await sweepActive(this.#queue, { types: this.#served.names, onReady: (id, at) => this.#hint(id, at) });
   }
 
   async #promote(): Promise<void> {
@@ -235,12 +234,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #announce(): Promise<void> {
-    const workflows = [...this.#workflows.values()].map((workflow) => ({
-      name: workflow.name,
-      definition_hash: workflow.definitionHash,
-      plan_hash: workflow.planHash,
-    }));
-    const seen = { worker_id: this.id, seen_at: this.#now(), workflows };
+    const seen = { worker_id: this.id, seen_at: this.#now(), workflows: this.#served.announcement() };
     await Promise.all([
       this.#queue.store.put(servingKey(this.id), JSON.stringify(seen), "always"),
       registerWorker(this.#queue, {
@@ -267,45 +261,31 @@ export class Worker implements AsyncDisposable {
       const answer = await claimTask(this.#queue, taskId, {
         workerId: this.id,
         leaseMs: this.#leaseMs,
-        accepts: (task) => this.#accepts(task),
+        accepts: (task) => this.#served.accepts(task),
         ...(foundAt === undefined ? {} : { foundAt }),
       });
       if (answer.kind === "claimed") {
         this.#begin(answer.claim);
         return true;
       }
-      if (answer.kind === "not_mine") this.#ignored.set(taskId, this.#queue.host.clock.monotonic() + IGNORE_MS);
+      if (answer.kind === "not_mine") this.#ignore(taskId, IGNORE_MS);
       if (answer.kind === "not_due") this.#hints.set(taskId, Math.max(answer.availableAt, this.#now() + 1));
     } catch (error) {
       this.#log("warn", "task could not be claimed", error, { task: taskId });
-      this.#ignored.set(taskId, this.#queue.host.clock.monotonic() + this.#pollMs);
+      this.#ignore(taskId, this.#pollMs);
     }
     return false;
   }
 
-  #accepts(task: TaskRecord): boolean {
-    if (this.#meaningOf(task) !== undefined) return true;
-    const parsed = parseTask(task);
-    if (parsed?.kind === "step" && this.#workflows.has(parsed.workflow) && !this.#saidOnce.has(task.task_type)) {
-      this.#saidOnce.add(task.task_type);
-      this.#log("warn", "no handler here for a ready step; left for others", undefined, {
-        type: task.task_type,
-        step: parsed.step,
-      });
+  /** Not asked for again for a while. What is over is forgotten, so that a long life does not fill the memory. */
+  #ignore(taskId: string, forMs: number): void {
+    const now = this.#queue.host.clock.monotonic();
+    for (const [id, until] of this.#ignored) {
+      if (until > now) break;
+      this.#ignored.delete(id);
     }
-    return false;
-  }
-
-  #meaningOf(task: TaskRecord): TaskMeaning | undefined {
-    const meaning = parseTask(task);
-    if (meaning === undefined) return undefined;
-    if (meaning.kind === "foreign_tick") return meaning;
-    const workflow = this.#workflows.get(meaning.workflow);
-    if (workflow === undefined) return undefined;
-    if (meaning.kind === "step") return workflow.handlers.get(meaning.step)?.run === undefined ? undefined : meaning;
-    if (meaning.kind === "undo")
-      return workflow.handlers.get(meaning.step)?.compensate === undefined ? undefined : meaning;
-    return meaning;
+    this.#ignored.delete(taskId);
+    this.#ignored.set(taskId, now + forMs);
   }
 
   #begin(claim: Claim): void {
@@ -321,7 +301,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #drive(claim: Claim): Promise<void> {
-    const meaning = this.#meaningOf(claim.task);
+    const meaning = this.#served.meaningOf(claim.task);
     if (meaning === undefined) return;
     const workflow = meaning.kind === "foreign_tick" ? await this.#typeOf(meaning.runId) : meaning.workflow;
     const chain = new Chain(this.#chainContext(), claim, workflow ?? "", meaning.runId);
@@ -352,11 +332,8 @@ export class Worker implements AsyncDisposable {
       dispatch,
       workerId: this.id,
       leaseMs: this.#leaseMs,
-      handlerOf: (name, ref) => {
-        const handlers = this.#workflows.get(name)?.handlers.get(ref.step);
-        return ref.kind === "run" ? handlers?.run : handlers?.compensate;
-      },
-      checkVersion: (record) => this.#checkVersion(record),
+      handlerOf: (name, ref) => this.#served.handlerOf(name, ref),
+      checkVersion: (record) => this.#served.checkVersion(record),
       isCompleted: async (taskId) => {
         const task = await getTask(this.#queue, taskId);
         return task === undefined || task.status === "completed";
@@ -372,24 +349,6 @@ export class Worker implements AsyncDisposable {
     for (const chain of this.#chains.values()) {
       if (chain.taskIds.includes(taskId)) chain.discourage();
     }
-  }
-
-  /** P76: a worker with another definition leaves the run to one that was seen lately and has the right one, else pauses it. */
-  async #checkVersion(record: RunRecord): Promise<Unfit | undefined> {
-    const workflow = this.#workflows.get(record.type);
-    if (workflow === undefined)
-      return { kind: "leave", reason: `workflow ${JSON.stringify(record.type)} is not served here` };
-    if (record.definition_hash === "" || record.definition_hash === workflow.definitionHash) return undefined;
-    if (record.error?.type === "VersionMismatch") return undefined;
-    if (await isServedElsewhere(this.#queue.store, record, this.#now())) {
-      return {
-        kind: "leave",
-        reason: `a worker with definition ${record.definition_hash} was seen in the last minute`,
-      };
-    }
-    const steps = workflow.plan.steps.map((step) => step.name).join(", ");
-    const message = `Workflow definition changed. Expected ${record.definition_hash}, got ${workflow.definitionHash} (steps here: ${steps})`;
-    return { kind: "mismatch", message };
   }
 
   #isFull(): boolean {

@@ -2,11 +2,11 @@
  * A lock between processes that is never stolen from the living.
  *
  * A lock is a folder of numbered files; the highest number says who holds it. To take it, a process links the next number, which only
- * one can do, and looks once more that its number is the highest. To give it back, it replaces its file by one that says "free". The
- * highest file is never removed, so a number is never used twice. A holder that died is recognised by process id, start time and boot:
- * one that is only stopped keeps its lock for as long as it lives.
+ * one can do, and looks once more that its number is the highest. To give it back, it empties its file, which needs no room on the
+ * disk. The highest file is not removed, so a number is not used twice. A holder that died is recognised by process id, start time and
+ * boot: one that is only stopped keeps its lock for as long as it lives.
  */
-import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -16,7 +16,6 @@ import type { Host } from "../host/host.ts";
 const NUMBERS_KEPT = 8;
 const FIRST_PAUSE_MS = 0.2;
 const LONGEST_PAUSE_MS = 8;
-const FREE = "free";
 
 /** When a living process started; undefined when there is none (or only its entry is left for its parent to read). */
 function startOf(pid: number | string): string | undefined {
@@ -49,11 +48,12 @@ const SELF = `${process.pid} ${startOf("self") ?? "0"} ${HERE}`;
 /** A holder that cannot be judged from here (another machine or container) is believed for this long. */
 const FOREIGN_HOLD_MS = 60_000;
 
-/** Whether the writer of a lock file is surely gone. An empty file was never flushed: the power went. */
-export function isDead(owner: string, ageMs: number): boolean {
-  if (owner === FREE || owner === "") return true;
+/** Whether nobody holds a lock file with this content: it was given back (empty), torn by a power cut, or its writer is surely gone. */
+function isDead(owner: string, ageMs: number): boolean {
   const [pid = "", start = "", here = ""] = owner.split(" ");
-  if (here !== HERE) return ageMs > FOREIGN_HOLD_MS;
+  if (here === "") return true;
+  // Also when it is as far in the future: then one of the two clocks is wrong, and the lock would be believed for ever.
+  if (here !== HERE) return Math.abs(ageMs) > FOREIGN_HOLD_MS;
   const now = startOf(pid);
   if (now !== undefined) return now !== start;
   if (startOf("self") !== undefined) return true;
@@ -66,24 +66,41 @@ export function isDead(owner: string, ageMs: number): boolean {
   }
 }
 
-/** Runs `work` while this process holds the lock in `folder`. */
-export async function withLock<T>(folder: string, temporary: string, host: Host, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work` while this process holds the lock in `folder`. `isHeld` answers whether it still does: a holder on another machine, that
+ * was believed dead after a minute, asks before it writes.
+ */
+export async function withLock<T>(
+  folder: string,
+  temporary: string,
+  host: Host,
+  work: (isHeld: () => Promise<boolean>) => Promise<T>,
+): Promise<T> {
   await mkdir(folder, { recursive: true });
   const mine = await take(folder, temporary, host);
   try {
-    return await work();
+    return await work(async () => (await highestOf(folder)) === mine);
   } finally {
-    await writeFile(temporary, FREE);
-    await rename(temporary, mine);
+    await release(join(folder, String(mine)));
   }
 }
 
-async function take(folder: string, temporary: string, host: Host): Promise<string> {
+/** Quiet: what was done under the lock is done, whether or not the lock can be given back. */
+async function release(path: string): Promise<void> {
+  try {
+    await truncate(path, 0);
+  } catch {
+    // A copy-on-write disk can be too full even for that. (Gone already: robbed, and higher numbers followed.)
+    await unlink(path).catch(() => {});
+  }
+}
+
+async function take(folder: string, temporary: string, host: Host): Promise<number> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const highest = await highestOf(folder);
     if (highest === 0 || (await isFree(join(folder, String(highest)), host))) {
       const next = highest + 1;
-      if (await tryTake(folder, temporary, next)) return join(folder, String(next));
+      if (await tryTake(folder, temporary, next)) return next;
     }
     await host.clock.sleep(pauseMs * (0.5 + host.random.next()));
   }
@@ -91,14 +108,14 @@ async function take(folder: string, temporary: string, host: Host): Promise<stri
 
 async function tryTake(folder: string, temporary: string, number: number): Promise<boolean> {
   const path = join(folder, String(number));
-  await writeFile(temporary, SELF);
   try {
+    await writeFile(temporary, SELF);
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   } finally {
-    await unlink(temporary);
+    await unlink(temporary).catch(() => {});
   }
   const numbers = await numbersOf(folder);
   if (numbers.some((other) => other > number)) {

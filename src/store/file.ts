@@ -2,10 +2,11 @@
  * A store in a folder: every object is a plain file that `cat` shows. Atomic between processes of one machine, durable once acknowledged.
  *
  * A write goes to a temporary file, which is flushed, then renamed over the object while a lock is held; the folder is flushed before
- * the answer. A file that stands is never changed in place, so a reader sees one whole content. The etag is the identity of that file.
+ * the answer. A file that stands is never changed in place, so a reader sees one whole content. The etag is the identity of that file
+ * and of its content (a file system may give a new file the number and the time of one that is gone); it is the version's id too.
  */
-import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { link, mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
@@ -22,6 +23,7 @@ import type {
   PutCondition,
   PutOutcome,
   StoreCapabilities,
+  StoredObject,
   TimeBounds,
 } from "./object-store.ts";
 import { compareBytes } from "./order.ts";
@@ -39,6 +41,21 @@ export interface FileStoreOptions {
   /** Earlier contents kept for each key; 0: none. @defaultValue 20 */
   readonly versions?: number;
 }
+
+/** One file as it is read: its whole content, and when that was written. */
+interface LoadedFile extends StoredObject {
+  readonly modifiedAt: number;
+}
+
+/** A kept version: a second link to a content that was replaced or deleted, or an empty file that marks a delete. */
+interface KeptVersion {
+  readonly path: string;
+  readonly versionId: string;
+  readonly deleted: boolean;
+}
+
+const ORDINAL_DIGITS = 15;
+const DELETED = "-deleted";
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
@@ -76,23 +93,34 @@ export class FileStore implements ObjectStore {
 
   async get(key: string): Promise<GetOutcome> {
     this.#check();
-    return this.#read(this.#pathOf(key));
+    return found(await this.#load(this.#pathOf(key)));
   }
 
   async put(key: string, body: string, condition: PutCondition): Promise<PutOutcome> {
     this.#check();
     const path = this.#pathOf(key);
     const temporary = this.#temporary("object");
-    await this.#writeWhole(temporary, body);
     try {
-      return await this.#locked(key, async () => {
-        const current = await this.#etagOf(path);
+      const etag = await this.#writeWhole(temporary, body);
+      const outcome = await this.#locked(key, async (isHeld): Promise<PutOutcome | undefined> => {
+        const current = (await this.#load(path))?.etag;
         if (condition === "absent" && current !== undefined) return { kind: "conflict" };
         if (typeof condition === "object" && current !== condition.match) return { kind: "conflict" };
         if (current !== undefined) await this.#keepVersion(key, path, current);
+        if (!(await isHeld())) return undefined;
         await this.#place(temporary, path);
-        return { kind: "stored", etag: (await this.#etagOf(path)) ?? "" };
+        try {
+          await this.#flushFolders(dirname(path));
+        } catch (cause) {
+          // The new content is in place, but a power cut may take it back.
+          if (condition === "always") throw cause;
+          return { kind: "unknown", cause };
+        }
+        return { kind: "stored", etag };
       });
+      return outcome;
+    } catch (error) {
+      throw error instanceof WorkflowError ? error : unavailable(path, error);
     } finally {
       await unlink(temporary).catch(() => {});
     }
@@ -101,14 +129,21 @@ export class FileStore implements ObjectStore {
   async delete(key: string): Promise<void> {
     this.#check();
     const path = this.#pathOf(key);
-    await this.#locked(key, async () => {
-      const current = await this.#etagOf(path);
-      if (current === undefined) return;
-      await this.#keepVersion(key, path, current);
-      await unlink(path);
-      await this.#flushFolder(dirname(path));
-      await this.#removeEmpty(dirname(path));
-    });
+    try {
+      await this.#locked(key, async (isHeld): Promise<true | undefined> => {
+        const current = (await this.#load(path))?.etag;
+        if (current === undefined) return true;
+        await this.#keepVersion(key, path, current);
+        if (!(await isHeld())) return undefined;
+        await this.#markDeleted(key, current);
+        await unlink(path);
+        await this.#flushFolder(dirname(path));
+        await this.#removeEmpty(dirname(path));
+        return true;
+      });
+    } catch (error) {
+      throw error instanceof WorkflowError ? error : unavailable(path, error);
+    }
   }
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
@@ -126,21 +161,29 @@ export class FileStore implements ObjectStore {
   async versions(key: string): Promise<readonly ObjectVersion[]> {
     this.#check();
     if (!this.capabilities.versions) return [];
-    const current = await this.#etagOf(this.#pathOf(key));
-    const folder = this.#versionsOf(key);
-    const names = (await readdir(folder).catch(() => [])).toSorted().toReversed();
-    const kept = names.map((name) => ({ versionId: name, modifiedAt: Number(name.slice(0, 15)), deleted: false }));
-    if (current === undefined) return kept;
-    const { mtimeMs } = await stat(this.#pathOf(key)).catch(() => ({ mtimeMs: 0 }));
-    return [{ versionId: current, modifiedAt: Math.floor(mtimeMs), deleted: false }, ...kept];
+    // In this order: a content that is replaced meanwhile is found in both, never in neither.
+    const current = await this.#load(this.#pathOf(key));
+    const kept = await this.#keptVersions(key);
+    const earlier = await Promise.all(
+      kept
+        .filter(({ versionId }) => versionId !== current?.etag)
+        .toReversed()
+        .map(async ({ path, versionId, deleted }) => {
+          const about = await stat(path).catch(() => undefined);
+          return about === undefined ? [] : [{ versionId, modifiedAt: Math.floor(about.mtimeMs), deleted }];
+        }),
+    );
+    const newest =
+      current === undefined ? [] : [{ versionId: current.etag, modifiedAt: current.modifiedAt, deleted: false }];
+    return [...newest, ...earlier.flat()];
   }
 
   async getVersion(key: string, versionId: string): Promise<GetOutcome> {
     this.#check();
-    const current = await this.get(key);
-    if (current.kind === "found" && current.object.etag === versionId) return current;
-    if (!/^[\w.-]+$/.test(versionId)) return { kind: "missing" };
-    return this.#read(join(this.#versionsOf(key), versionId));
+    const current = await this.#load(this.#pathOf(key));
+    if (current?.etag === versionId) return found(current);
+    const kept = (await this.#keptVersions(key)).find((version) => version.versionId === versionId);
+    return found(kept === undefined || kept.deleted ? undefined : await this.#load(kept.path));
   }
 
   time(): TimeBounds {
@@ -171,42 +214,36 @@ export class FileStore implements ObjectStore {
     return join(this.#root, ".tmp", `${kind}-${process.pid}-${this.#writes}-${this.#host.random.uuid()}`);
   }
 
-  #locked<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /** Works under the lock of a key, again when the work says that the lock was lost (undefined: nothing was done). */
+  async #locked<T>(key: string, work: (isHeld: () => Promise<boolean>) => Promise<T | undefined>): Promise<T> {
     const folder = join(this.#root, ".locks", sha256Hex(key).slice(0, 2));
-    return withLock(folder, this.#temporary("lock"), this.#host, work);
-  }
-
-  async #read(path: string): Promise<GetOutcome> {
-    try {
-      const file = await open(path, "r");
-      try {
-        const { ino, mtimeNs, size } = await file.stat({ bigint: true });
-        const body = await file.readFile("utf8");
-        return { kind: "found", object: { body, etag: etagFrom(ino, mtimeNs, size) } };
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      if (hasCode(error, "ENOENT", "ENOTDIR")) return { kind: "missing" };
-      throw unavailable(path, error);
+    for (;;) {
+      const done = await withLock(folder, this.#temporary("lock"), this.#host, work);
+      if (done !== undefined) return done;
     }
   }
 
-  async #etagOf(path: string): Promise<ETag | undefined> {
+  async #load(path: string): Promise<LoadedFile | undefined> {
     try {
-      const { ino, mtimeNs, size } = await stat(path, { bigint: true });
-      return etagFrom(ino, mtimeNs, size);
+      const file = await open(path, "r");
+      try {
+        const body = await file.readFile("utf8");
+        return { body, ...(await identify(file, body)) };
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
       throw unavailable(path, error);
     }
   }
 
-  async #writeWhole(path: string, body: string): Promise<void> {
+  async #writeWhole(path: string, body: string): Promise<ETag> {
     const file = await open(path, "wx");
     try {
       await file.writeFile(body, "utf8");
       if (this.#durable) await file.sync();
+      return (await identify(file, body)).etag;
     } finally {
       await file.close();
     }
@@ -221,17 +258,20 @@ export class FileStore implements ObjectStore {
         break;
       } catch (error) {
         if (tries > PLACE_TRIES || !hasCode(error, "ENOENT")) throw unavailable(path, error);
-        const first = await mkdir(folder, { recursive: true });
-        // A new folder is durable only once its parents know it.
-        for (
-          let parent = folder;
-          first !== undefined && parent.length >= dirname(first).length;
-          parent = dirname(parent)
-        )
-          await this.#flushFolder(parent);
+        await mkdir(folder, { recursive: true });
       }
     }
-    await this.#flushFolder(folder);
+  }
+
+  /**
+   * A content is durable once its folder knows it and every folder above knows the next one, whoever made that: a process that died may
+   * have made it without a flush. A folder that has not changed costs next to nothing.
+   */
+  async #flushFolders(folder: string): Promise<void> {
+    for (let path = folder; path.length >= this.#root.length; path = dirname(path)) {
+      await this.#flushFolder(path);
+      if (path === this.#root) return;
+    }
   }
 
   async #flushFolder(folder: string): Promise<void> {
@@ -251,16 +291,47 @@ export class FileStore implements ObjectStore {
 
   /** The old content stays as a second link to the same file. Index objects have none worth keeping. */
   async #keepVersion(key: string, path: string, etag: ETag): Promise<void> {
-    if (this.#versionsKept === 0 || etag.endsWith("-0")) return;
+    if (this.#versionsKept === 0 || isEmpty(etag)) return;
+    const kept = await this.#keptVersions(key);
+    // Kept already by a process that died before it replaced the content.
+    if (kept.some(({ versionId }) => versionId === etag)) return;
+    await this.#keep(key, kept, `-${etag}`, (name) => link(path, name));
+  }
+
+  async #markDeleted(key: string, etag: ETag): Promise<void> {
+    if (this.#versionsKept === 0 || isEmpty(etag)) return;
+    await this.#keep(key, await this.#keptVersions(key), DELETED, (name) => writeFile(name, "", { flag: "wx" }));
+  }
+
+  /** Names are numbered in the order in which contents were replaced, under the key's lock: clocks of processes differ. */
+  async #keep(
+    key: string,
+    kept: readonly KeptVersion[],
+    suffix: string,
+    make: (path: string) => Promise<void>,
+  ): Promise<void> {
     const folder = this.#versionsOf(key);
     await mkdir(folder, { recursive: true });
-    const name = `${String(this.#host.clock.now()).padStart(15, "0")}-${String((this.#writes += 1)).padStart(9, "0")}-${etag}`;
-    await link(path, join(folder, name)).catch((error: unknown) => {
-      if (!hasCode(error, "EEXIST", "ENOENT")) throw unavailable(path, error);
+    const last = kept.at(-1)?.path ?? "";
+    const ordinal = Number(basename(last).slice(0, ORDINAL_DIGITS)) + 1;
+    await make(join(folder, String(ordinal).padStart(ORDINAL_DIGITS, "0") + suffix)).catch((error: unknown) => {
+      if (!hasCode(error, "EEXIST", "ENOENT")) throw error;
     });
-    const names = (await readdir(folder)).toSorted();
-    const old = names.slice(0, Math.max(0, names.length - this.#versionsKept));
-    await Promise.all(old.map((stale) => unlink(join(folder, stale)).catch(() => {})));
+    const old = kept.slice(0, Math.max(0, kept.length + 1 - this.#versionsKept));
+    await Promise.all(old.map(({ path }) => unlink(path).catch(() => {})));
+  }
+
+  /** Oldest first. */
+  async #keptVersions(key: string): Promise<readonly KeptVersion[]> {
+    const folder = this.#versionsOf(key);
+    const names = await readdir(folder).catch((error: unknown): string[] => {
+      if (hasCode(error, "ENOENT")) return [];
+      throw unavailable(folder, error);
+    });
+    return names.toSorted().map((name) => {
+      const deleted = name.endsWith(DELETED);
+      return { path: join(folder, name), versionId: deleted ? name : name.slice(ORDINAL_DIGITS + 1), deleted };
+    });
   }
 
   async *#walk(folder: string, prefix: string, after: string | undefined): AsyncGenerator<string> {
@@ -306,8 +377,18 @@ export class FileStore implements ObjectStore {
   }
 }
 
-function etagFrom(ino: bigint, mtimeNs: bigint, size: bigint): ETag {
-  return `${ino.toString(36)}-${mtimeNs.toString(36)}-${size.toString(36)}`;
+async function identify(file: FileHandle, body: string): Promise<{ readonly etag: ETag; readonly modifiedAt: number }> {
+  const { ino, mtimeNs, size } = await file.stat({ bigint: true });
+  const etag = [ino.toString(36), mtimeNs.toString(36), sha256Hex(body).slice(0, 16), size.toString(36)].join("-");
+  return { etag, modifiedAt: Number(mtimeNs / 1_000_000n) };
+}
+
+function isEmpty(etag: ETag): boolean {
+  return etag.endsWith("-0");
+}
+
+function found(file: LoadedFile | undefined): GetOutcome {
+  return file === undefined ? { kind: "missing" } : { kind: "found", object: { body: file.body, etag: file.etag } };
 }
 
 function unavailable(path: string, error: unknown): WorkflowError {

@@ -1,49 +1,114 @@
-/** What an error of the S3 client means: by its name first, then by the HTTP status. */
+/** What an error of the S3 client means: by its name first, then by the HTTP status, then by the code of the socket. */
 import { WorkflowError } from "../errors.ts";
 
 /** The meaning of a failed request. */
 export type S3Failure =
   | { readonly kind: "missing" }
-  /** 412, or a conditional put that met no object: nothing was written. */
+  /** 412: the condition did not hold, nothing was written. */
   | { readonly kind: "conflict" }
-  /** 409: nothing was decided; again after a pause. */
-  | { readonly kind: "undecided" }
-  /** Timeout, reset, 5xx, throttling: a write may have happened. */
+  /** Not done, and the same request may succeed later: 409, throttled, a wrong clock that is now corrected, never sent. */
+  | { readonly kind: "undecided"; readonly firstBackoffMs: number }
+  /** Timeout, reset, 5xx: a write may have happened, or may still. */
   | { readonly kind: "unknown" }
   | { readonly kind: "refused"; readonly advice: string };
 
-const ADVICE: Readonly<Record<string, string>> = {
-  NoSuchBucket: "the bucket does not exist; create it or correct its name",
-  AccessDenied: "the credentials may not do this; see the policies in the documentation",
-  InvalidAccessKeyId: "the access key is not known; check AWS_ACCESS_KEY_ID",
-  SignatureDoesNotMatch: "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
-  CredentialsProviderError: "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile",
-  PermanentRedirect: "the bucket is in another region; set S3_REGION",
-  AuthorizationHeaderMalformed: "the bucket is in another region; set S3_REGION",
-  NotImplemented: "the store does not know this request; it cannot be used",
-};
+/** The first pause before the same request is sent again. */
+export const FIRST_BACKOFF_MS = 50;
+/** Stores that allow one write a second and key answer 429. */
+const PER_KEY_BACKOFF_MS = 1_000;
+
+const REGION = "the bucket is in another region or at another endpoint; set S3_REGION and S3_ENDPOINT";
+const DENIED = "the credentials may not do this; allow them to get, put, delete and list objects of this bucket";
+const UNABLE = "the store does not know this request; it cannot be used";
+const KEY_ID = "the access key is not known; check AWS_ACCESS_KEY_ID";
+const EXPIRED = "the session token has expired or is wrong; renew the credentials";
+
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  ["NoSuchBucket", "the bucket does not exist; create it or correct its name"],
+  ["InvalidBucketName", "this is not the name of a bucket"],
+  ["AccessDenied", DENIED],
+  ["AllAccessDisabled", DENIED],
+  ["InvalidAccessKeyId", KEY_ID],
+  ["InvalidClientTokenId", KEY_ID],
+  ["SignatureDoesNotMatch", "the secret key is wrong; check AWS_SECRET_ACCESS_KEY"],
+  ["ExpiredToken", EXPIRED],
+  ["InvalidToken", EXPIRED],
+  [
+    "CredentialsProviderError",
+    "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile",
+  ],
+  ["PermanentRedirect", REGION],
+  ["TemporaryRedirect", REGION],
+  ["AuthorizationHeaderMalformed", REGION],
+  ["IllegalLocationConstraintException", REGION],
+  ["NotImplemented", UNABLE],
+]);
+
+const ADVICE_BY_STATUS: ReadonlyMap<number, string> = new Map([
+  [301, REGION],
+  [302, REGION],
+  [307, REGION],
+  [308, REGION],
+  [401, DENIED],
+  [403, DENIED],
+  [405, UNABLE],
+  [501, UNABLE],
+]);
 
 const MISSING = new Set(["NoSuchKey", "NotFound", "NoSuchVersion"]);
-const UNDECIDED = new Set(["ConditionalRequestConflict", "OperationAborted"]);
+const NOT_DONE = new Set([
+  "ConditionalRequestConflict",
+  "OperationAborted",
+  "SlowDown",
+  "Throttling",
+  "ThrottlingException",
+  "RequestLimitExceeded",
+  "TooManyRequests",
+  // The client has set its clock by the answer that said so.
+  "RequestTimeTooSkewed",
+  // The body did not arrive whole.
+  "IncompleteBody",
+  "BadDigest",
+  "RequestTimeout",
+]);
+const NOT_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
 interface ErrorShape {
   readonly name?: string;
   readonly message?: string;
+  readonly code?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+  readonly Region?: string;
 }
 
 /** Classifies an error that the client threw. */
 export function classifyS3Error(error: unknown): S3Failure {
-  const { name = "", $metadata, message = "" } = (error ?? {}) as ErrorShape;
-  const status = $metadata?.httpStatusCode;
-  const advice = ADVICE[name];
-  if (advice !== undefined) return { kind: "refused", advice };
+  const shape = (error ?? {}) as ErrorShape;
+  const { name = "", code = "", message = "" } = shape;
+  const status = shape.$metadata?.httpStatusCode;
+  const known = ADVICE.get(name);
+  if (known !== undefined) return { kind: "refused", advice: known === REGION ? regionAdvice(shape) : known };
   if (MISSING.has(name)) return { kind: "missing" };
   if (name === "PreconditionFailed" || status === 412) return { kind: "conflict" };
-  if (UNDECIDED.has(name) || status === 409) return { kind: "undecided" };
+  if (status === 429) return { kind: "undecided", firstBackoffMs: PER_KEY_BACKOFF_MS };
+  if (NOT_DONE.has(name) || status === 409) return { kind: "undecided", firstBackoffMs: FIRST_BACKOFF_MS };
   if (status === 404) return { kind: "missing" };
-  if (status === undefined || status >= 500 || status === 429) return { kind: "unknown" };
+  if (status === undefined) {
+    return NOT_SENT.has(code) ? { kind: "undecided", firstBackoffMs: FIRST_BACKOFF_MS } : { kind: "unknown" };
+  }
+  const advice = ADVICE_BY_STATUS.get(status);
+  if (advice !== undefined) return { kind: "refused", advice: advice === REGION ? regionAdvice(shape) : advice };
+  // A success whose body cannot be read comes here too: it says nothing that can be relied on.
+  if (status >= 500 || status < 300) return { kind: "unknown" };
   return { kind: "refused", advice: `the store answered ${status} ${name} ${message}`.trim() };
+}
+
+/** AWS says where the bucket is. */
+function regionAdvice(error: ErrorShape): string {
+  const region = error.Region ?? error.$response?.headers?.["x-amz-bucket-region"];
+  if (region === undefined || !/^[a-z0-9-]{1,40}$/.test(region)) return REGION;
+  return `the bucket is in region ${region}; set S3_REGION to it`;
 }
 
 /** The error for a request that can never succeed as it is. */

@@ -1,14 +1,16 @@
 /**
  * A store on S3 or anything that speaks it, with conditional writes. The client library is imported on first use.
  *
- * Reads go through a client that retries; writes through one that never does, because its retry turns a write that won into a
- * conflict. A conditional put is sent once and answers `unknown` when nobody can tell.
+ * Every put carries a write id of its own in the metadata of its object. A conditional put is sent again only after an answer which
+ * says that nothing was done (409, throttled, not connected). When nobody can tell, the object is read once: our write id there means
+ * `stored`; anything else means `unknown`, because the put may still land.
  */
-import type { GetObjectCommandOutput, S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import type { GetObjectCommandOutput, ObjectVersion as S3Version, S3Client } from "@aws-sdk/client-s3";
 import type * as aws from "@aws-sdk/client-s3";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type {
+  ETag,
   GetOutcome,
   ListOptions,
   ListPage,
@@ -20,97 +22,61 @@ import type {
   StoreCapabilities,
   TimeBounds,
 } from "./object-store.ts";
-import { classifyS3Error, refusedError, type S3Failure } from "./s3-errors.ts";
+import { makeS3Client, requestTimeoutMs, type S3StoreOptions } from "./s3-client.ts";
+import { classifyS3Error, FIRST_BACKOFF_MS, refusedError, type S3Failure } from "./s3-errors.ts";
 import { ServerClock } from "./server-clock.ts";
 
 type Library = typeof aws;
 
-/** Options of an S3 store. */
-export interface S3StoreOptions {
-  readonly bucket: string;
-  readonly host: Host;
-  /** Url of the server; absent: AWS. */
-  readonly endpoint?: string;
-  /** @defaultValue "us-east-1" with an endpoint, else what the environment says */
-  readonly region?: string;
-  /** @defaultValue true with an endpoint */
-  readonly forcePathStyle?: boolean;
-  /** Longest wait for an answer, in milliseconds. @defaultValue 5000 */
-  readonly requestTimeoutMs?: number;
-  /** Absent: the usual chain (environment, profile, process, instance). */
-  readonly credentials?: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string;
-  };
-}
-
-const DEFAULT_TIMEOUT_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 2_000;
-const READ_ATTEMPTS = 4;
-const WRITE_TRIES = 6;
-const FIRST_BACKOFF_MS = 50;
+const TRIES = 6;
+/** After a lost reply whoever asked has waited long enough. */
+const RESOLVE_TRIES = 2;
 const LONGEST_BACKOFF_MS = 5_000;
-const MAX_SOCKETS = 128;
 
-const unquote = (etag: string | undefined): string => (etag ?? "").replaceAll('"', "");
+/** Turns a failure into an answer; undefined: try again while that makes sense. */
+type Settle<T> = (failure: S3Failure, error: unknown, tries: number) => T | undefined | Promise<T | undefined>;
 
 /** Objects in a bucket. */
 export class S3Store implements ObjectStore {
   readonly url: string;
-  readonly capabilities: StoreCapabilities;
   readonly #library: Library;
-  readonly #reader: S3Client;
-  readonly #writer: S3Client;
+  readonly #client: S3Client;
+  readonly #options: S3StoreOptions;
   readonly #host: Host;
   readonly #bucket: string;
   readonly #clock: ServerClock;
+  #capabilities: StoreCapabilities = { versions: false };
   #closed = false;
 
-  private constructor(
-    library: Library,
-    reader: S3Client,
-    writer: S3Client,
-    options: S3StoreOptions,
-    clock: ServerClock,
-    versions: boolean,
-  ) {
+  private constructor(library: Library, client: S3Client, options: S3StoreOptions, clock: ServerClock) {
     this.#library = library;
-    this.#reader = reader;
-    this.#writer = writer;
+    this.#client = client;
+    this.#options = options;
     this.#host = options.host;
     this.#bucket = options.bucket;
     this.#clock = clock;
-    this.capabilities = { versions };
     this.url = `s3://${options.bucket}${options.endpoint === undefined ? "" : `?endpoint=${options.endpoint}`}`;
   }
 
-  /** Opens a bucket. @throws {WorkflowError} `invalid` when it cannot be used as it is. */
+  /**
+   * Opens a bucket. Costs one request, two where the bucket keeps no versions.
+   * @throws {WorkflowError} `invalid` when it cannot be used as it is, `unavailable` when nobody answers.
+   */
   static async open(options: S3StoreOptions): Promise<S3Store> {
     const library = await import("@aws-sdk/client-s3");
     const clock = new ServerClock(options.host.clock);
-    const make = (maxAttempts: number): S3Client => {
-      const client = new library.S3Client(clientConfig(options, maxAttempts));
-      listenToDates(client, options.host, clock);
-      return client;
-    };
-    const reader = make(READ_ATTEMPTS);
-    const versions = await reader
-      .send(new library.GetBucketVersioningCommand({ Bucket: options.bucket }))
-      .then((answer) => answer.Status === "Enabled")
-      .catch((error: unknown) => {
-        const failure = classifyS3Error(error);
-        const name = (error as { name?: string }).name;
-        if (name === "NoSuchBucket" || name === "CredentialsProviderError") {
-          throw refusedError(
-            `s3://${options.bucket}`,
-            failure.kind === "refused" ? failure.advice : "cannot be opened",
-            error,
-          );
-        }
-        return false;
-      });
-    return new S3Store(library, reader, make(1), options, clock, versions);
+    const store = new S3Store(library, await makeS3Client(library, options, clock), options, clock);
+    try {
+      store.#capabilities = { versions: await store.#keepsVersions() };
+      return store;
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get capabilities(): StoreCapabilities {
+    return this.#capabilities;
   }
 
   async get(key: string, options: RequestOptions = {}): Promise<GetOutcome> {
@@ -118,53 +84,61 @@ export class S3Store implements ObjectStore {
   }
 
   async put(key: string, body: string, condition: PutCondition, options: RequestOptions = {}): Promise<PutOutcome> {
-    this.#check();
-    for (let tries = 0; ; tries += 1) {
-      try {
-        const answer = await this.#writer.send(
-          new this.#library.PutObjectCommand({
-            Bucket: this.#bucket,
-            Key: key,
-            Body: new TextEncoder().encode(body),
-            ContentType: "application/json",
-            Metadata: { wid: this.#host.random.uuid() },
-            ...(condition === "absent" ? { IfNoneMatch: "*" } : {}),
-            ...(typeof condition === "object" ? { IfMatch: condition.match } : {}),
-          }),
-          abortable(options),
-        );
-        return { kind: "stored", etag: unquote(answer.ETag) };
-      } catch (error) {
-        const failure = classifyS3Error(error);
-        const outcome = this.#putFailed(failure, condition, error, tries);
-        if (outcome !== undefined) return outcome;
-        await this.#pause(tries);
+    const wid = this.#host.random.uuid();
+    const bytes = new TextEncoder().encode(body);
+    const attempt = async (): Promise<PutOutcome> => {
+      const answer = await this.#client.send(
+        new this.#library.PutObjectCommand({
+          Bucket: this.#bucket,
+          Key: key,
+          Body: bytes,
+          ContentType: "application/json",
+          Metadata: { wid },
+          ...(condition === "absent" ? { IfNoneMatch: "*" } : {}),
+          ...(typeof condition === "object" ? { IfMatch: condition.match } : {}),
+        }),
+        { ...abortable(options), requestTimeout: requestTimeoutMs(this.#options, bytes.length) },
+      );
+      return { kind: "stored", etag: this.#etagOf(answer) };
+    };
+    const settle: Settle<PutOutcome> = async (failure, error, tries) => {
+      switch (failure.kind) {
+        case "refused":
+          return undefined;
+        case "missing":
+          // If-Match on a missing key is 404 on AWS and 412 elsewhere.
+          return typeof condition === "object" ? { kind: "conflict" } : undefined;
+        case "conflict":
+          // The winner of a second try may be the first one, whatever its answer said.
+          return (tries > 0 ? await this.#findWrite(key, wid, options) : undefined) ?? { kind: "conflict" };
+        case "undecided":
+          return condition === "always" || tries + 1 < TRIES ? undefined : { kind: "unknown", cause: error };
+        case "unknown":
+          if (condition === "always") return undefined;
+          return (await this.#findWrite(key, wid, options)) ?? { kind: "unknown", cause: error };
       }
-    }
+    };
+    return this.#send(`put ${key}`, options, attempt, settle);
   }
 
   async delete(key: string, options: RequestOptions = {}): Promise<void> {
-    this.#check();
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await this.#writer.send(
+    await this.#send<"done">(
+      `delete ${key}`,
+      options,
+      async () => {
+        await this.#client.send(
           new this.#library.DeleteObjectCommand({ Bucket: this.#bucket, Key: key }),
           abortable(options),
         );
-        return;
-      } catch (error) {
-        const failure = classifyS3Error(error);
-        if (failure.kind === "missing") return;
-        if (failure.kind === "refused" || tries + 1 >= WRITE_TRIES) throw this.#error(failure, `delete ${key}`, error);
-        await this.#pause(tries);
-      }
-    }
+        return "done";
+      },
+      (failure) => (failure.kind === "missing" ? "done" : undefined),
+    );
   }
 
   async list(prefix: string, options: ListOptions & RequestOptions = {}): Promise<ListPage> {
-    this.#check();
-    return this.#reading(`list ${prefix}`, async () => {
-      const answer = await this.#reader.send(
+    return this.#send(`list ${prefix}`, options, async () => {
+      const answer = await this.#client.send(
         new this.#library.ListObjectsV2Command({
           Bucket: this.#bucket,
           Prefix: prefix,
@@ -173,33 +147,28 @@ export class S3Store implements ObjectStore {
         }),
         abortable(options),
       );
+      if (answer.IsTruncated === undefined)
+        throw this.#refused("the answer to a list is not one of S3; check the endpoint");
       const objects = (answer.Contents ?? []).map((object) => ({ key: object.Key ?? "", etag: unquote(object.ETag) }));
-      return { objects, truncated: answer.IsTruncated === true };
+      return { objects, truncated: answer.IsTruncated };
     });
   }
 
+  /** One request for each thousand versions. */
   async versions(key: string, options: RequestOptions = {}): Promise<readonly ObjectVersion[]> {
     this.#check();
-    if (!this.capabilities.versions) return [];
-    return this.#reading(`versions of ${key}`, async () => {
-      const answer = await this.#reader.send(
-        new this.#library.ListObjectVersionsCommand({ Bucket: this.#bucket, Prefix: key }),
-        abortable(options),
-      );
-      const found = [
-        ...(answer.Versions ?? []).map((version) => ({ ...version, deleted: false })),
-        ...(answer.DeleteMarkers ?? []).map((marker) => ({ ...marker, deleted: true })),
-      ];
-      return found
-        .filter((version) => version.Key === key)
-        .map((version) => ({
-          versionId: version.VersionId ?? "",
-          modifiedAt: version.LastModified?.getTime() ?? 0,
-          deleted: version.deleted,
-          latest: version.IsLatest === true,
-        }))
-        .toSorted((a, b) => Number(b.latest) - Number(a.latest) || b.modifiedAt - a.modifiedAt);
-    });
+    const found: (ObjectVersion & { readonly latest: boolean })[] = [];
+    let from: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {};
+    while (from !== undefined && this.#capabilities.versions) {
+      const page = await this.#versionPage(key, from, options);
+      found.push(...(page.Versions ?? []).filter(isOf(key)).map((version) => toVersion(version, false)));
+      found.push(...(page.DeleteMarkers ?? []).filter(isOf(key)).map((marker) => toVersion(marker, true)));
+      const more = page.IsTruncated === true && page.NextKeyMarker === key && page.NextVersionIdMarker !== undefined;
+      from = more ? { KeyMarker: key, VersionIdMarker: page.NextVersionIdMarker as string } : undefined;
+    }
+    return found
+      .toSorted((a, b) => Number(b.latest) - Number(a.latest) || b.modifiedAt - a.modifiedAt)
+      .map(({ versionId, modifiedAt, deleted }) => ({ versionId, modifiedAt, deleted }));
   }
 
   async getVersion(key: string, versionId: string, options: RequestOptions = {}): Promise<GetOutcome> {
@@ -213,72 +182,125 @@ export class S3Store implements ObjectStore {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#reader.destroy();
-    this.#writer.destroy();
+    this.#client.destroy();
+  }
+
+  /** Asks whether versions are kept; where that may not be asked or is not known, a list must show that the bucket can be used. */
+  async #keepsVersions(): Promise<boolean> {
+    const command = new this.#library.GetBucketVersioningCommand({ Bucket: this.#bucket });
+    const status = await this.#send<string>(
+      "open",
+      {},
+      async () => (await this.#client.send(command)).Status ?? "",
+      (failure) => (failure.kind === "refused" || failure.kind === "missing" ? "refused" : undefined),
+    );
+    if (status === "Enabled" || status === "Suspended") return status === "Enabled";
+    await this.list("", { limit: 1 });
+    if (status === "refused") {
+      this.#host.logger.warn(`${this.url} does not say whether it keeps versions; it is used as if it kept none`);
+    }
+    return false;
   }
 
   async #getObject(key: string, versionId: string | undefined, options: RequestOptions): Promise<GetOutcome> {
-    this.#check();
-    return this.#reading(`get ${key}`, async (): Promise<GetOutcome> => {
+    const attempt = async (): Promise<GetOutcome> => {
+      const answer: GetObjectCommandOutput = await this.#client.send(
+        new this.#library.GetObjectCommand({
+          Bucket: this.#bucket,
+          Key: key,
+          ...(versionId === undefined ? {} : { VersionId: versionId }),
+        }),
+        abortable(options),
+      );
+      // A body that is cut off is one more failed attempt.
+      const body = (await answer.Body?.transformToString("utf-8")) ?? "";
+      return { kind: "found", object: { body, etag: this.#etagOf(answer) } };
+    };
+    const settle: Settle<GetOutcome> = (failure, error) => {
+      if (failure.kind === "missing") return { kind: "missing" };
+      // What S3 answers to a GET of a delete marker by its id.
+      return versionId !== undefined && statusOf(error) === 405 ? { kind: "missing" } : undefined;
+    };
+    return this.#send(`get ${key}`, options, attempt, settle);
+  }
+
+  #versionPage(
+    key: string,
+    from: { KeyMarker?: string; VersionIdMarker?: string },
+    options: RequestOptions,
+  ): Promise<aws.ListObjectVersionsCommandOutput> {
+    return this.#send(`versions of ${key}`, options, () =>
+      this.#client.send(
+        new this.#library.ListObjectVersionsCommand({ Bucket: this.#bucket, Prefix: key, ...from }),
+        abortable(options),
+      ),
+    );
+  }
+
+  /** The put that left this write id, if it is what the key holds now. Undefined also when the store does not answer. */
+  async #findWrite(key: string, wid: string, options: RequestOptions): Promise<PutOutcome | undefined> {
+    const attempt = async (): Promise<PutOutcome | "other"> => {
+      const answer = await this.#client.send(
+        new this.#library.HeadObjectCommand({ Bucket: this.#bucket, Key: key }),
+        abortable(options),
+      );
+      return answer.Metadata?.["wid"] === wid ? { kind: "stored", etag: this.#etagOf(answer) } : "other";
+    };
+    const settle: Settle<PutOutcome | "other"> = (failure, _, tries) =>
+      failure.kind === "missing" || failure.kind === "refused" || tries + 1 >= RESOLVE_TRIES ? "other" : undefined;
+    const found = await this.#send(`head ${key}`, options, attempt, settle);
+    this.#host.logger.debug("a put without a clear answer was looked up", { key, stored: found !== "other" });
+    return found === "other" ? undefined : found;
+  }
+
+  /** Sends until there is an answer. An aborted signal ends it at once with the reason of the abort. */
+  async #send<T>(
+    what: string,
+    options: RequestOptions,
+    attempt: () => Promise<T>,
+    settle: Settle<T> = () => undefined,
+  ): Promise<T> {
+    for (let tries = 0; ; tries += 1) {
+      this.#check();
+      options.signal?.throwIfAborted();
       try {
-        const answer: GetObjectCommandOutput = await this.#reader.send(
-          new this.#library.GetObjectCommand({
-            Bucket: this.#bucket,
-            Key: key,
-            ...(versionId === undefined ? {} : { VersionId: versionId }),
-          }),
-          abortable(options),
-        );
-        const body = (await answer.Body?.transformToString("utf-8")) ?? "";
-        return { kind: "found", object: { body, etag: unquote(answer.ETag) } };
+        return await untilAborted(attempt(), options.signal);
       } catch (error) {
-        if (classifyS3Error(error).kind === "missing") return { kind: "missing" };
-        throw error;
+        options.signal?.throwIfAborted();
+        if (error instanceof WorkflowError) throw error;
+        const failure = classifyS3Error(error);
+        const settled = await settle(failure, error, tries);
+        if (settled !== undefined) return settled;
+        if (failure.kind === "refused") throw this.#refused(failure.advice, error);
+        if (failure.kind === "missing" || failure.kind === "conflict") {
+          throw this.#refused(`the store answered ${statusOf(error)} (${what}), which it must not`, error);
+        }
+        if (tries + 1 >= TRIES) throw this.#silent(what, error);
+        const first = failure.kind === "undecided" ? failure.firstBackoffMs : FIRST_BACKOFF_MS;
+        await this.#pause(first, tries, options);
       }
-    });
-  }
-
-  async #reading<T>(what: string, read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      throw this.#error(classifyS3Error(error), what, error);
     }
   }
 
-  /** The answer to a put that failed; undefined: send the same again. */
-  #putFailed(failure: S3Failure, condition: PutCondition, error: unknown, tries: number): PutOutcome | undefined {
-    switch (failure.kind) {
-      case "refused":
-        throw refusedError(this.url, failure.advice, error);
-      case "missing":
-        // If-Match on a missing key is 404 on AWS and 412 elsewhere.
-        if (typeof condition === "object") return { kind: "conflict" };
-        throw refusedError(this.url, "the store answered 404 to a put", error);
-      case "conflict":
-        return { kind: "conflict" };
-      case "undecided":
-        return tries + 1 < WRITE_TRIES ? undefined : { kind: "unknown", cause: error };
-      case "unknown":
-        if (condition !== "always") return { kind: "unknown", cause: error };
-        if (tries + 1 < WRITE_TRIES) return undefined;
-        throw this.#error(failure, "put", error);
-    }
+  #etagOf(answer: { readonly ETag?: string | undefined }): ETag {
+    const etag = unquote(answer.ETag);
+    if (etag === "") throw this.#refused("the store answers without an etag; it cannot be used");
+    return etag;
   }
 
-  #error(failure: S3Failure, what: string, cause: unknown): WorkflowError {
-    if (failure.kind === "refused") return refusedError(this.url, failure.advice, cause);
-    return new WorkflowError(
-      "unavailable",
-      `${this.url} does not answer (${what}): ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+  #refused(advice: string, cause?: unknown): WorkflowError {
+    return refusedError(this.url, advice, cause);
   }
 
-  #pause(tries: number): Promise<void> {
-    return this.#host.clock.sleep(
-      this.#host.random.next() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** tries),
-    );
+  #silent(what: string, cause: unknown): WorkflowError {
+    const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+    return new WorkflowError("unavailable", `${this.url} does not answer (${what}): ${reason}`, { cause });
+  }
+
+  /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
+  #pause(firstMs: number, tries: number, options: RequestOptions): Promise<void> {
+    const longestMs = Math.min(LONGEST_BACKOFF_MS, firstMs * 2 ** tries);
+    return this.#host.clock.sleep(this.#host.random.next() * longestMs, options);
   }
 
   #check(): void {
@@ -286,46 +308,42 @@ export class S3Store implements ObjectStore {
   }
 }
 
+function unquote(etag: string | undefined): string {
+  return (etag ?? "").replaceAll('"', "");
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { readonly $metadata?: { readonly httpStatusCode?: number } } | undefined)?.$metadata
+    ?.httpStatusCode;
+}
+
+/** A prefix may be the beginning of other keys. */
+function isOf(key: string): (version: { readonly Key?: string | undefined }) => boolean {
+  return (version) => version.Key === key;
+}
+
+function toVersion(
+  version: Pick<S3Version, "VersionId" | "LastModified" | "IsLatest">,
+  deleted: boolean,
+): ObjectVersion & { readonly latest: boolean } {
+  return {
+    versionId: version.VersionId ?? "",
+    modifiedAt: version.LastModified?.getTime() ?? 0,
+    deleted,
+    latest: version.IsLatest === true,
+  };
+}
+
 function abortable(options: RequestOptions): { abortSignal?: AbortSignal } {
   return options.signal === undefined ? {} : { abortSignal: options.signal };
 }
 
-function clientConfig(options: S3StoreOptions, maxAttempts: number): S3ClientConfig {
-  const custom = options.endpoint !== undefined;
-  const timeoutMs = options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const region = options.region ?? (custom ? "us-east-1" : undefined);
-  return {
-    maxAttempts,
-    forcePathStyle: options.forcePathStyle ?? custom,
-    // Without throwOnRequestTimeout the handler only warns and hangs on.
-    requestHandler: {
-      connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-      requestTimeout: timeoutMs,
-      throwOnRequestTimeout: true,
-      socketTimeout: timeoutMs,
-      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
-      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
-    },
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-    ...(region === undefined ? {} : { region }),
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    // Foreign servers often refuse checksums that were not asked for.
-    ...(custom
-      ? { requestChecksumCalculation: "WHEN_REQUIRED" as const, responseChecksumValidation: "WHEN_REQUIRED" as const }
-      : {}),
-  };
-}
-
-function listenToDates(client: S3Client, host: Host, clock: ServerClock): void {
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      const sentAt = host.clock.monotonic();
-      const result = await next(args);
-      const { headers } = result.response as { headers?: Record<string, string> };
-      const date = Date.parse(headers?.["date"] ?? "");
-      if (!Number.isNaN(date)) clock.observe(date, sentAt, host.clock.monotonic());
-      return result;
-    },
-    { step: "deserialize", name: "listenToDates", priority: "low" },
-  );
+/** The client notices an abort only while a request is on the wire; whoever aborts does not want to wait for it to get there. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

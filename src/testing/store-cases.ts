@@ -225,12 +225,163 @@ export const storeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: "keeps the id of a version, and marks a delete, where it has versions",
+    async run({ store, prefix }) {
+      if (!store.capabilities.versions) return;
+      const key = `${prefix}a`;
+      await stored(store, key, "one");
+      const [first] = await store.versions(key);
+      await stored(store, key, "two");
+      await store.delete(key);
+      const versions = await store.versions(key);
+      equal(
+        versions.map(({ deleted }) => deleted),
+        [true, false, false],
+        "which of them are deletes",
+      );
+      equal(versions[2]?.versionId, first?.versionId, "the id of the first version");
+      equal((await store.getVersion(key, versions[0]?.versionId ?? "")).kind, "missing", "the content of a delete");
+      const read = await store.getVersion(key, first?.versionId ?? "");
+      equal(read.kind === "found" ? read.object.body : undefined, "one", "the first version");
+    },
+  },
+  {
+    name: "says missing for a version that never was",
+    async run({ store, prefix }) {
+      if (!store.capabilities.versions) return;
+      await stored(store, `${prefix}a`, "one");
+      await stored(store, `${prefix}b`, "two");
+      const [other] = await store.versions(`${prefix}b`);
+      equal((await store.getVersion(`${prefix}a`, other?.versionId ?? "")).kind, "missing", "a version of another key");
+    },
+  },
+  {
+    name: "gives a new etag to a new body, and in lists the one that a read gives",
+    async run({ store, prefix }) {
+      const first = await stored(store, `${prefix}a`, "one");
+      const second = await stored(store, `${prefix}a`, "two");
+      equal(first === second, false, "whether the etags are the same");
+      const page = await store.list(prefix);
+      equal(
+        page.objects.map(({ etag }) => etag ?? second),
+        [second],
+        "the etag in the list",
+      );
+    },
+  },
+  {
+    name: "refuses a match after a delete, and after the key was put again",
+    async run({ store, prefix }) {
+      const key = `${prefix}a`;
+      const match = await stored(store, key, "one");
+      await store.delete(key);
+      equal((await store.put(key, "two", { match })).kind, "conflict", "after the delete");
+      equal((await store.put(key, "three", "absent")).kind, "stored", "a create after the delete");
+      equal((await store.put(key, "four", { match })).kind, "conflict", "after it was put again");
+      equal(await bodyOf(store, key), "three", "the body");
+    },
+  },
+  {
+    name: "pages through a list one key at a time",
+    async run({ store, prefix }) {
+      const keys = ["a", "a/1", "a/b/c", "b", "b!"];
+      for (const key of keys) await stored(store, prefix + key, "");
+      const seen: string[] = [];
+      let after: string | undefined;
+      for (let pages = 0; pages <= keys.length; pages += 1) {
+        const page = await store.list(prefix, { limit: 1, ...(after === undefined ? {} : { after }) });
+        after = page.objects[0]?.key;
+        if (after !== undefined) seen.push(after.slice(prefix.length));
+        if (!page.truncated) break;
+      }
+      equal(seen, keys, "the keys");
+      equal(
+        (await store.list(prefix, { limit: keys.length })).truncated,
+        false,
+        "whether there is more after all keys",
+      );
+      equal(await keysOf(store, prefix, { after: `${prefix}zzz` }), [], "after the last key");
+    },
+  },
+  {
+    name: "takes a body of four megabytes",
+    async run({ store, prefix }) {
+      const body = "0123456789abcdef".repeat(262_144);
+      await stored(store, `${prefix}a`, body);
+      equal((await bodyOf(store, `${prefix}a`)) === body, true, "whether the body is the same");
+    },
+  },
+  {
     name: "knows what time it is",
     async run({ store, prefix }) {
       await store.get(`${prefix}a`);
       const { earliest, latest } = store.time();
       equal(earliest <= latest, true, "the bounds");
       equal(latest - earliest <= 5_000, true, `bounds that are ${latest - earliest} ms apart`);
+    },
+  },
+];
+
+/**
+ * A race between processes, as data: each of `racers` processes opens the store for itself and calls `act`; what they answer (JSON) goes
+ * to `judge`, in any one process, which throws an `Error` that says what is wrong.
+ */
+export interface StoreRace {
+  readonly name: string;
+  act(context: RaceContext & { readonly racer: number }): Promise<unknown>;
+  judge(context: RaceContext, answers: readonly unknown[]): Promise<void>;
+}
+
+/** Where a race takes place. The prefix is new for each race. */
+export interface RaceContext {
+  readonly store: ObjectStore;
+  readonly prefix: string;
+}
+
+const RACE_ROUNDS = 10;
+
+/** All races. */
+export const storeRaces: readonly StoreRace[] = [
+  {
+    name: "lets one process create each key",
+    async act({ store, prefix, racer }) {
+      const won: number[] = [];
+      for (let round = 0; round < RACE_ROUNDS; round += 1) {
+        const put = await store.put(`${prefix}${round}`, `racer ${racer}`, "absent");
+        if (put.kind === "stored") won.push(round);
+      }
+      return won;
+    },
+    async judge({ store, prefix }, answers) {
+      for (let round = 0; round < RACE_ROUNDS; round += 1) {
+        const winners = answers.flatMap((won, racer) => ((won as number[]).includes(round) ? [`racer ${racer}`] : []));
+        equal(winners, [await bodyOf(store, `${prefix}${round}`)], `the winner of round ${round}`);
+      }
+    },
+  },
+  {
+    name: "loses no increment of a counter that all processes count on",
+    async act({ store, prefix }) {
+      const key = `${prefix}counter`;
+      await store.put(key, "0", "absent");
+      const counts: number[] = [];
+      while (counts.length < RACE_ROUNDS) {
+        const read = await store.get(key);
+        if (read.kind === "missing") throw new Error("the counter is gone");
+        const count = Number(read.object.body) + 1;
+        const put = await store.put(key, String(count), { match: read.object.etag });
+        if (put.kind === "stored") counts.push(count);
+      }
+      return counts;
+    },
+    async judge({ store, prefix }, answers) {
+      const counts = answers.flatMap((answer) => answer as number[]).toSorted((a, b) => a - b);
+      equal(
+        counts,
+        Array.from({ length: answers.length * RACE_ROUNDS }, (_, index) => index + 1),
+        "the counts",
+      );
+      equal(await bodyOf(store, `${prefix}counter`), String(counts.length), "the counter");
     },
   },
 ];

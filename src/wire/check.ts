@@ -32,6 +32,7 @@ function checkObject(value: object, path: string, above: Set<object>, depth: num
   if (!plain) return `${path} is a ${value.constructor?.name ?? "class instance"}`;
   above.add(value);
   for (const [name, member] of Object.entries(value)) {
+    if (/\p{Surrogate}/u.test(name)) return `${path} has a member whose name holds a lone surrogate`;
     const problem = check(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, above, depth + 1);
     if (problem !== undefined) return problem;
   }

@@ -10,7 +10,8 @@ function pythonString(text: string): string {
   return escaped;
 }
 
-function compareCodePoints(a: string, b: string): number {
+/** The order of code points, which is that of UTF-8 bytes; JavaScript's own is that of UTF-16 units. */
+export function compareCodePoints(a: string, b: string): number {
   const left = [...a];
   const right = [...b];
   for (let index = 0; index < Math.min(left.length, right.length); index += 1) {

@@ -9,8 +9,8 @@ import {
 /** Deepest nesting that every reader of the bucket accepts. */
 export const MAX_DEPTH = 120;
 
-/** Numbers that JavaScript would print otherwise than they stand there: `1.0`, exponents, more than fifteen digits, `-0`. */
-const RISKY_NUMBER = /[:[,\s](?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?\d[\d.]{15,}|-0(?![.\d]))/u;
+/** Numbers that JavaScript would print otherwise than they stand there: `1.0`, exponents, `0.0000001`, more than fifteen digits, `-0`. */
+const RISKY_NUMBER = /[:[,\s](?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?0\.0{6}|-?\d[\d.]{15,}|-0(?![.\d]))/u;
 
 function keepText(text: string): unknown {
   const value = Number(text);
@@ -23,10 +23,16 @@ export function parseJson(text: string): unknown {
   return parseLossless(text, undefined, keepText);
 }
 
-/** Writes compact JSON; kept numbers come out as they stood. */
+/** Half of a character, as `JSON.stringify` writes it: an escape behind an even number of backslashes. */
+const HALF_CHARACTER = /(?<!\\)((?:\\\\)*)\\ud[89a-f][\da-f]{2}/gu;
+
+/**
+ * Writes compact JSON; kept numbers come out as they stood. Half of a character (an error message that was cut) becomes U+FFFD: other
+ * readers of the bucket refuse the whole object that holds one.
+ */
 export function stringifyJson(value: unknown): string {
-  const text = holdsKeptNumber(value) ? stringifyLossless(value) : JSON.stringify(value);
-  return text ?? "null";
+  const text = (holdsKeptNumber(value) ? stringifyLossless(value) : JSON.stringify(value)) ?? "null";
+  return text.includes("\\ud") ? text.replaceAll(HALF_CHARACTER, "$1\\ufffd") : text;
 }
 
 function holdsKeptNumber(value: unknown): boolean {

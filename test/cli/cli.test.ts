@@ -1,72 +1,293 @@
-import { execFile } from "node:child_process";
+/** Every command: what it prints for people and programs, its exit code, and what it says to a call that makes no sense. */
+import { execFile, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { connect, WorkflowClient } from "../../src/index.ts";
-import { orderFulfilment } from "../../examples/order-fulfilment/workflow.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { VERSION } from "../../src/cli/cli.ts";
+import { commands } from "../../src/cli/commands.ts";
+import { connect, Worker, WorkflowClient } from "../../src/index.ts";
+import { tell, type Told } from "./run.ts";
+import { asking, failing, greet } from "./workflows.ts";
 
+const MODULE = "test/cli/workflows.ts";
 let folder = "";
+let store = "";
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "buquet-cli-"));
+  store = `file:${join(folder, "bucket")}`;
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs the command line; never rejects. */
-function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((done) => {
-    execFile(
-      process.execPath,
-      ["--import", "tsx", "src/cli/main.ts", ...args, "--store", `file:${folder}`],
-      { env: { ...process.env, NO_COLOR: "1" } },
-      (error, stdout, stderr) => {
-        done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-      },
-    );
-  });
+const here = (...words: string[]): Promise<Told> => tell(...words, "--store", store);
+
+/** Lets a worker finish everything that was asked for, until the run is as wanted. */
+async function work(id: string, wanted: string): Promise<void> {
+  const queue = await connect(store);
+  const worker = new Worker(queue, { workflows: [greet, asking, failing], poll: 20 });
+  await worker.start();
+  for await (const view of new WorkflowClient(queue).watch(id)) if (view.status === wanted) break;
+  await worker.stop();
+  await queue.close();
 }
 
-const MODULE = "examples/order-fulfilment/workflow.ts";
-
-test("starts a run, shows it, lists it and says why it does not move", async () => {
-  const order = { order_id: "9", item: "lamp", amount: 5, card: "visa" };
-  const started = await cli(
-    "start",
-    "order_fulfilment",
-    JSON.stringify(order),
-    "--id",
-    "order-9",
-    "--workflows",
-    MODULE,
-  );
-  expect(started).toMatchObject({ code: 0, stdout: "order-9\n" });
-  const status = await cli("status", "order-9", "--json");
-  expect(JSON.parse(status.stdout)).toMatchObject({
-    id: "order-9",
-    status: "pending",
-    reasons: ["no worker that was seen in the last minute serves order_fulfilment"],
+describe("help", () => {
+  test("names every command, and each command its options and an example", async () => {
+    const help = await tell("--help");
+    expect(help.code).toBe(0);
+    for (const { name } of commands) {
+      expect(help.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+      for (const words of [
+        [name, "--help"],
+        [name, "-h"],
+        ["help", name],
+      ]) {
+        const own = await tell(...words);
+        expect(own.code).toBe(0);
+        expect(own.stdout).toContain(`Usage: buquet-workflow ${name}`);
+        expect(own.stdout).toContain("--json");
+        expect(own.stdout).toMatch(new RegExp(`Examples:\n  buquet-workflow ${name}`));
+      }
+    }
   });
-  expect((await cli("list")).stdout).toContain("order-9  order_fulfilment  pending");
+
+  test("is what a call without any word gets, as a mistake", async () => {
+    const told = await tell();
+    expect(told).toMatchObject({ code: 2, stdout: "" });
+    expect(told.stderr).toContain("Commands:");
+  });
+
+  test("knows the version of the package", async () => {
+    const manifest = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
+    expect(await tell("--version")).toMatchObject({ code: 0, stdout: `${manifest.version}\n` });
+    expect(VERSION).toBe(manifest.version);
+  });
 });
 
-test("accepts commands durably and refuses what makes no sense, with an exit code", async () => {
-  const queue = await connect(`file:${folder}`);
-  await new WorkflowClient(queue, { workflows: [orderFulfilment] }).start(
-    orderFulfilment,
-    { order_id: "8", item: "vase", amount: 5, card: "visa" },
-    { id: "order-8" },
-  );
-  await queue.close();
-  expect(await cli("cancel", "order-8", "--reason", "test")).toMatchObject({ code: 0 });
-  expect((await cli("status", "nothing")).code).toBe(2);
-  expect((await cli("signal", "order-8", "approval", "{not json")).stderr).toContain("is not JSON");
-  expect((await cli("nonsense")).code).toBe(2);
-  expect((await cli("--help")).stdout).toContain("worker");
+describe("a call that makes no sense ends with 2 and a reason", () => {
+  const calls: readonly (readonly [words: string, reason: string])[] = [
+    ["nonsense", 'there is no command "nonsense"; see buquet-workflow --help'],
+    ["start", "start needs <workflow>; see buquet-workflow start --help"],
+    ["signal a", "signal needs <name>"],
+    ["status a b", '"b" is one word too many; quote JSON as one word'],
+    ["status a --verbose", 'Unknown option "--verbose"'],
+    ["cancel a --reason", 'Option "--reason'],
+    ["list --limit many", '--limit is a whole number from 1, not "many"'],
+    ["list --limit 0", '--limit is a whole number from 1, not "0"'],
+    ["list --limit 1 --limit 2", "--limit was given 2 times"],
+    ["list --status done", 'not "done"'],
+    ["sweeper --interval 0 --once", '--interval is a whole number from 1, not "0"'],
+    ["sweeper --stale-after x --once", '--stale-after is a whole number from 0, not "x"'],
+    ["worker", "a worker needs --workflows <module>"],
+    [`worker --workflows ${MODULE} --concurrency 0`, '--concurrency is a whole number from 1, not "0"'],
+    [`worker --workflows ${MODULE} --poll soon`, '"soon" is not a duration'],
+    ["worker --workflows ./no-such-module.js", "./no-such-module.js cannot be loaded"],
+    ["list --workflows README.md", "README.md cannot be loaded"],
+    ["list --workflows test/cli/run.ts", "test/cli/run.ts export no workflow"],
+    ["start greet {not-json", "the input is not JSON"],
+    ["start greet 1 --version v2", "--version is not there yet"],
+    ["start nobody", 'no workflow "nobody" is known here or was ever served'],
+    ["resume a --force-version", "--force-version is not there yet"],
+    ["status nothing", 'run "nothing" does not exist'],
+    ["status a/b", 'run id "a/b" cannot be used: it holds a slash'],
+    ["status __proto__", 'run "__proto__" does not exist'],
+  ];
+
+  test.each(calls)("%s", async (words, reason) => {
+    const told = await here(...words.split(" "));
+    expect(told).toMatchObject({ code: 2, stdout: "" });
+    expect(told.stderr).toContain(reason);
+    const json = await here(...words.split(" "), "--json");
+    expect(json.code).toBe(2);
+    const lines = json.stderr.trim().split("\n");
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({
+      error: { code: "invalid", message: expect.stringContaining(reason) },
+    });
+  });
+
+  test("and a store that cannot be understood", async () => {
+    expect(await tell("list", "--store", "ftp://x")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("the url is not a store"),
+    });
+    expect(await tell("doctor", "--store", "memory:")).toMatchObject({ code: 2 });
+  });
 });
 
-test("finds the folder safe to use", { timeout: 120_000 }, async () => {
-  const doctor = await cli("doctor", "--json");
-  expect(JSON.parse(doctor.stdout)).toMatchObject({ safe: true });
-  expect(doctor.code).toBe(0);
+describe("start, status, steps and list", () => {
+  test("take a run from its start to its end", async () => {
+    const started = await here("start", "greet", '{"name":"Ann"}', "--id", "007", "--workflows", MODULE);
+    expect(started).toMatchObject({ code: 0, stdout: "007\n" });
+    expect((await here("status", "007", "--json")).json()).toMatchObject({
+      id: "007",
+      type: "greet",
+      status: "pending",
+      data: { name: "Ann" },
+      reasons: ["no worker that was seen in the last minute serves greet"],
+    });
+    await work("007", "completed");
+    const status = await here("status", "007");
+    expect(status).toMatchObject({ code: 0, stdout: "007  greet  completed\n" });
+    const json = (await here("status", "007", "--json")).json() as Record<string, unknown>;
+    expect(json).toMatchObject({ status: "completed", reasons: [] });
+    expect(json["record"]).toBeUndefined();
+    const steps = await here("steps", "007");
+    expect(steps.stdout).toMatch(
+      /^STEP +STATUS +ATTEMPT +AT +RESULT\nhello +completed +1 +\S+ +\{"text":"hello Ann"\}\n$/,
+    );
+    expect((await here("steps", "007", "--json")).json()).toMatchObject({
+      hello: { status: "completed", result: { text: "hello Ann" }, attempt: 1 },
+    });
+  });
+
+  test("start refuses an input that the schema refuses", async () => {
+    const told = await here("start", "greet", '{"name":1}', "--workflows", MODULE);
+    expect(told).toMatchObject({ code: 2, stderr: expect.stringContaining('the input of "greet" is refused') });
+  });
+
+  test("start prints an id of its own as text or JSON", async () => {
+    expect((await here("start", "greet", '{"name":"B"}', "--workflows", MODULE)).stdout).toMatch(/^wf-\w{26}\n$/);
+    const json = await here("start", "greet", '{"name":"C"}', "--workflows", MODULE, "--json");
+    expect(json.json()).toMatchObject({ id: expect.stringMatching(/^wf-/) });
+  });
+
+  test("list filters, and is a table or JSON", async () => {
+    for (const id of ["l-1", "l-2"]) await here("start", "asking", "--id", id, "--workflows", MODULE);
+    await here("start", "greet", '{"name":"D"}', "--id", "l-3", "--workflows", MODULE);
+    const ids = async (...words: string[]): Promise<string[]> =>
+      ((await here("list", "--json", ...words)).json() as { id: string }[]).map((run) => run.id);
+    expect(await ids("--prefix", "l-")).toEqual(["l-1", "l-2", "l-3"]);
+    expect(await ids("--prefix", "l-", "--type", "asking")).toEqual(["l-1", "l-2"]);
+    expect(await ids("--prefix", "l-", "--limit", "2")).toEqual(["l-1", "l-2"]);
+    expect(await ids("--prefix", "l-", "--status", "failed")).toEqual([]);
+    const table = (await here("list", "--prefix", "l-")).stdout.split("\n");
+    expect(table[0]).toMatch(/^RUN +WORKFLOW +STATUS +NOW +UPDATED$/);
+    expect(table[1]).toMatch(/^l-1 +asking +pending /);
+    expect(await here("list", "--prefix", "none-")).toMatchObject({ code: 0 });
+  });
+});
+
+describe("signal, pause, resume, cancel and watch", () => {
+  test("steer a run", async () => {
+    await here("start", "asking", "--id", "s-1", "--workflows", MODULE);
+    expect(await here("pause", "s-1", "--reason", "5")).toMatchObject({
+      code: 0,
+      stdout: "pause of s-1 is accepted; a worker applies it\n",
+    });
+    await work("s-1", "paused");
+    const paused = await here("status", "s-1");
+    expect(paused.stdout).toContain("Paused: 5\n");
+    expect(paused.stdout).toContain("it is paused (5); resume goes on\n");
+    expect((await here("resume", "s-1", "--json")).json()).toEqual({ id: "s-1", command: "resume", accepted: true });
+    await work("s-1", "waiting_signal");
+    expect((await here("status", "s-1")).stdout).toContain("step ask waits for signal answer\n");
+    const refused = await here("signal", "s-1", "answer", '{"yes":"maybe"}', "--workflows", MODULE);
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('payload of signal "answer" is refused'),
+    });
+    expect(await here("signal", "s-1", "other", "1")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("it declares answer"),
+    });
+    expect((await here("signal", "s-1", "answer", "{")).stderr).toContain("the payload is not JSON");
+    const sent = await here("signal", "s-1", "answer", '{"yes":true}');
+    expect(sent.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+    await work("s-1", "completed");
+    const watched = await here("watch", "s-1");
+    expect(watched).toMatchObject({ code: 0 });
+    expect(watched.stdout).toMatch(/^\S+ {2}completed/);
+    const lines = (await here("watch", "s-1", "--json")).stdout.trim().split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { status: string }).status)).toEqual(["completed"]);
+    expect(await here("signal", "s-1", "answer", '{"yes":true}')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("takes no signals any more"),
+    });
+  });
+
+  test("a payload that begins with a dash comes behind two of them", async () => {
+    await here("start", "asking", "--id", "s-2", "--workflows", MODULE);
+    const told = await tell("signal", "--store", store, "--", "s-2", "answer", "-5");
+    expect(told).toMatchObject({ code: 0 });
+  });
+
+  test("cancel with a reason, with and without undo", async () => {
+    for (const id of ["c-1", "c-2"]) await here("start", "asking", "--id", id, "--workflows", MODULE);
+    for (const id of ["c-1", "c-2"]) await work(id, "waiting_signal");
+    expect(await here("cancel", "c-1", "--reason", "no longer wanted")).toMatchObject({ code: 0 });
+    expect((await here("cancel", "c-2", "--no-compensate", "--json")).json()).toMatchObject({ accepted: true });
+    for (const id of ["c-1", "c-2"]) await work(id, "cancelled");
+    expect((await here("status", "c-1")).stdout).toBe("c-1  asking  cancelled\nCancelled: no longer wanted\n");
+  });
+});
+
+describe("sweeper", () => {
+  test("reports, sweeps once, and takes the flags of the original", async () => {
+    await here("start", "greet", '{"name":"E"}', "--id", "w-1", "--workflows", MODULE);
+    expect((await here("sweeper", "--report", "--prefix", "none-")).stdout).toBe("nothing is due\n");
+    const once = await here("sweeper", "--once", "--stale-after", "600", "--limit", "5", "--interval", "1", "--json");
+    expect(once).toMatchObject({ code: 0 });
+    expect(once.json()).toEqual([]);
+  });
+
+  test("puts a task back that no index key leads to", async () => {
+    const queue = await connect(store);
+    const id = await queue.submit("mail", { to: "x" }, { availableAt: Date.now() - 3_600_000 });
+    const bucket = queue.context.store;
+    for (const { key } of (await bucket.list("ready/")).objects) if (key.endsWith(id)) await bucket.delete(key);
+    const swept = await here("sweeper", "--once", "--tasks", "--json");
+    expect(swept.code).toBe(0);
+    expect(swept.stderr).toMatch(/[1-9]\d* tasks got their index key again/);
+    expect((await bucket.list("ready/")).objects.some(({ key }) => key.endsWith(id))).toBe(true);
+    await queue.close();
+  });
+});
+
+describe("processes", () => {
+  const program = ["--import", "tsx", "src/cli/main.ts"];
+  const env = { ...process.env, NO_COLOR: "1" };
+
+  test("a worker runs until it is told to stop; start --wait tells how a run ended by its exit code", async () => {
+    const place = `file:${join(folder, "worker")}`;
+    const worker = spawn(
+      process.execPath,
+      [...program, "worker", "--workflows", MODULE, "--store", place, "--poll", "50ms"],
+      { env, stdio: ["ignore", "ignore", "pipe"] },
+    );
+    const said: string[] = [];
+    const ended = new Promise<number | null>((resolve) => worker.once("exit", resolve));
+    await new Promise<void>((resolve, reject) => {
+      void ended.then(() => reject(new Error(`the worker ended: ${said.join("")}`)));
+      worker.stderr.on("data", (text: Buffer) => {
+        said.push(text.toString());
+        if (said.join("").includes("serves asking, failing, greet")) resolve();
+      });
+    });
+    // Found by name: the worker has published what it serves.
+    const good = await tell("start", "greet", '{"name":"F"}', "--wait", "--json", "--store", place);
+    expect(good).toMatchObject({ code: 0 });
+    expect(good.json()).toMatchObject({ status: "completed", steps: { hello: { result: { text: "hello F" } } } });
+    const bad = await tell("start", "failing", "--id", "f", "--wait", "--store", place);
+    expect(bad).toMatchObject({ code: 1, stdout: "f failed: PermanentError: it never works\n" });
+    const steps = await tell("steps", "f", "--store", place);
+    expect(steps.stdout).toContain("PermanentError: it never works");
+    worker.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(said.join("")).toContain("stopping");
+  });
+
+  test("the binary ends with the code, prints errors to standard error and no colours into a pipe", async () => {
+    const told = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+      execFile(process.execPath, [...program, "status", "x", "--store", store], { env }, (error, stdout, stderr) =>
+        resolve({ code: error?.code ?? 0, stdout, stderr }),
+      );
+    });
+    expect(told).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: 'error: run "x" does not exist; check the id and the bucket\n',
+    });
+  });
 });

@@ -1,109 +1,156 @@
 /** The main job, killed and started again: real processes, a real folder, a ledger that somebody else keeps. */
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { nodeClock } from "../../src/host/node.ts";
+import { readLedger } from "../../examples/order-fulfilment/ledger.ts";
+import { readReservation } from "../../examples/order-fulfilment/warehouse.ts";
+import { table } from "../../src/cli/output.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
+import type { KillPoint, PlannedKill } from "./kill-hook.ts";
+import { type Ended, firedOf, inFolder, plan, processesOf, runProgram } from "./programs.ts";
 
 const KILLS = Number(process.env["KILLS"] ?? 6);
 const SEED = Number(process.env["SEED"] ?? 7);
+const DEMO = "examples/order-fulfilment/demo.ts";
+/** Lives that are lived side by side: most of a life is waiting for the leases of the dead. */
+const LANES = 2;
+/** A step is given up after its fourth lost worker; so many kills cannot make an order end otherwise. */
+const MOST_KILLS = 3;
 
-/** Runs the demo; kills it with all its processes after a while, if it is still there. */
-function runDemo(folder: string, killAfterMs?: number): Promise<{ killed: boolean; output: string }> {
-  return new Promise((done) => {
-    const child = spawn(process.execPath, ["--import", "tsx", "examples/order-fulfilment/demo.ts", folder], {
-      detached: true,
-      env: { ...process.env, NO_COLOR: "1" },
+/** END, LEDGER and STOCK of each order. */
+const ENDS = {
+  "1001": "completed charge reserved",
+  "1002": "completed charge reserved",
+  "1003": "failed  released",
+  "1004": "completed charge reserved",
+  "1005": "failed charge+refund released",
+  "1006": "cancelled charge+refund released",
+  "1007": "completed charge reserved",
+  "1008": "failed  released",
+};
+
+function endsOf(folder: string): Record<string, string> {
+  const ledger = readLedger(join(folder, "ledger.jsonl"));
+  const endOf = (order: string): string => {
+    const record = readFileSync(join(folder, `bucket/workflow/order-${order}/state.json`), "utf8");
+    const { status } = JSON.parse(record) as { status: string };
+    const booked = ledger.filter((entry) => entry.order === order && entry.what !== "void");
+    const stock = readReservation(join(folder, "stock"), order);
+    return `${status} ${booked.map((entry) => entry.what).join("+")} ${stock?.state ?? ""}`;
+  };
+  return Object.fromEntries(Object.keys(ENDS).map((order) => [order, endOf(order)]));
+}
+
+/** Where the demo can be hit: program, point, what its subject holds, before or after, and how many of them there are at most. */
+const TARGETS: readonly (readonly [string, KillPoint, string, readonly ("before" | "after")[], number])[] = [
+  ["worker", "write", "/state.json", ["before", "after"], 14],
+  ["worker", "write", "/tasks/", ["before", "after"], 12],
+  ["worker", "write", "/leases/", ["before", "after"], 4],
+  ["worker", "write", "/steps/", ["before", "after"], 8],
+  ["worker", "write", "/stock/", ["before", "after"], 4],
+  ["worker", "delete", "/leases/", ["before", "after"], 4],
+  ["worker", "delete", "/ready/", ["before", "after"], 4],
+  ["worker", "lock", "", ["before", "after"], 80],
+  ["worker", "request", "/charge", ["before", "after"], 4],
+  ["worker", "request", "/refund", ["before", "after"], 1],
+  ["payment-service", "answer", "/charge 200", ["before"], 5],
+  ["payment-service", "answer", "/refund 200", ["before"], 2],
+  ["demo", "write", "/state.json", ["before", "after"], 8],
+  ["demo", "write", "/ready/", ["before", "after"], 8],
+  ["demo", "write", "/signals/", ["before", "after"], 1],
+  ["demo", "lock", "", ["before", "after"], 40],
+];
+
+/** One life of a folder: from the first start, over kills and restarts, until the demo ends by itself. */
+interface Life {
+  readonly kills: readonly PlannedKill[];
+  /** Kill everything at once, so long after the first start. */
+  readonly killAllAfterMs?: number;
+}
+
+function drawLife(random: () => number): Life {
+  const below = (count: number): number => Math.floor(random() * count);
+  const killAll = random() < 0.25;
+  const count = 1 + below(MOST_KILLS - (killAll ? 1 : 0));
+  const kills = Array.from({ length: count }, (): PlannedKill => {
+    const [program, point, match, whens, most] = TARGETS[below(TARGETS.length)] as (typeof TARGETS)[number];
+    return { program, point, match, when: whens[below(whens.length)] as "before" | "after", nth: 1 + below(most) };
+  });
+  return { kills, ...(killAll ? { killAllAfterMs: 800 + below(1_500) } : {}) };
+}
+
+/** Lives it, checks how every order ended, and returns a row for each kill that struck. */
+async function live(life: Life): Promise<string[][]> {
+  return inFolder(async (home) => {
+    const folder = join(home, "demo");
+    const plans = await plan(home, life.kills);
+    const deaths: { readonly atMs: number; readonly victim: string; readonly where: string }[] = [];
+    let starts = 0;
+    let ended: Ended;
+    do {
+      const all = starts === 0 && life.killAllAfterMs !== undefined ? { killAllAfterMs: life.killAllAfterMs } : {};
+      starts += 1;
+      ended = await runProgram(DEMO, [folder], { plans, ...all });
+      const where = `${life.killAllAfterMs} ms after the start`;
+      if (ended.killedAll) deaths.push({ atMs: Date.now(), victim: "everything", where });
+    } while (ended.signal === "SIGKILL");
+    const overAt = Date.now();
+    firedOf(plans, life.kills).forEach((fired, index) => {
+      const kill = life.kills[index];
+      if (fired === undefined || kill === undefined) return;
+      const subject = fired.subject.replace(folder, "").replace(/^http:\/\/[^/]+/, "");
+      deaths.push({ atMs: fired.atMs, victim: kill.program, where: `${kill.when} ${kill.point} ${subject}` });
     });
-    let output = "";
-    let killed = false;
-    child.stdout.on("data", (data) => (output += String(data)));
-    child.stderr.on("data", (data) => (output += String(data)));
-    const kill = new AbortController();
-    if (killAfterMs !== undefined) {
-      void nodeClock.sleep(killAfterMs, { signal: kill.signal }).then(() => {
-        if (kill.signal.aborted || child.pid === undefined) return;
-        killed = true;
-        process.kill(-child.pid, "SIGKILL");
-      });
-    }
-    child.on("close", () => {
-      kill.abort();
-      done({ killed, output });
-    });
+    const about = `${JSON.stringify(life)}\n${ended.output}`;
+    expect(ended.code, about).toBe(0);
+    expect(endsOf(folder), about).toEqual(ENDS);
+    await expect.poll(() => processesOf(folder), { message: about, timeout: 20_000 }).toEqual([]);
+    return deaths
+      .toSorted((a, b) => a.atMs - b.atMs)
+      .map(({ atMs, victim, where }) => [
+        victim,
+        where.slice(0, 90),
+        `${((overAt - atMs) / 1000).toFixed(1)} s`,
+        String(starts),
+      ]);
   });
 }
 
-function statusOf(folder: string, order: string): string {
-  return (
-    JSON.parse(readFileSync(join(folder, `bucket/workflow/order-${order}/state.json`), "utf8")) as { status: string }
-  ).status;
-}
-
-function checkEnds(folder: string): void {
-  const lines = readFileSync(join(folder, "ledger.jsonl"), "utf8").trim().split("\n");
-  const ledger = lines.map((line) => JSON.parse(line) as { what: string; order: string });
-  const booked = (order: string): string =>
-    ledger
-      .filter((entry) => entry.order === order)
-      .map((entry) => entry.what)
-      .join("+");
-  const ends = Object.fromEntries(
-    ["1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008"].map((order) => [
-      order,
-      `${statusOf(folder, order)} ${booked(order)}`.trim(),
-    ]),
-  );
-  expect(ends).toEqual({
-    "1001": "completed charge",
-    "1002": "completed charge",
-    "1003": "failed",
-    "1004": "completed charge",
-    "1005": "failed charge+refund",
-    "1006": "cancelled charge+refund",
-    "1007": "completed charge",
-    "1008": "failed",
-  });
-}
-
-test(`every order ends right after ${KILLS} times kill -9 (seed ${SEED})`, { timeout: 900_000 }, async () => {
+test(`every order ends right after ${KILLS} times kill -9 (seed ${SEED})`, { timeout: 1_200_000 }, async () => {
   const random = seededRandom(SEED);
-  const folder = await mkdtemp(join(tmpdir(), "buquet-demo-"));
-  let killed = 0;
-  let rounds = 0;
-  try {
-    while (killed < KILLS) {
-      const run = await runDemo(folder, 700 + random.next() * 1_600);
-      rounds += 1;
-      if (run.killed) killed += 1;
-      else checkEnds(folder);
+  const rows: string[][] = [];
+  let lives = 0;
+  const lane = async (): Promise<void> => {
+    while (rows.length < KILLS && lives < 4 * KILLS) {
+      lives += 1;
+      const number = lives;
+      const life = drawLife(() => random.next());
+      for (const row of await live(life)) rows.push([String(rows.length + 1), String(number), ...row]);
     }
-    if (!existsSync(join(folder, "finished"))) {
-      const last = await runDemo(folder);
-      expect(last.killed, last.output).toBe(false);
-    }
-    checkEnds(folder);
-    console.log(`${killed} kills in ${rounds} rounds, seed ${SEED}`);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  expect(rows.length).toBeGreaterThanOrEqual(KILLS);
+  console.log(`seed ${SEED}: ${rows.length} kills in ${lives} lives`);
+  console.log(table(["KILL", "LIFE", "VICTIM", "WHERE", "ALL OVER AFTER", "STARTS"], rows));
 });
 
 test("prints what became of each order", { timeout: 120_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), "buquet-demo-"));
-  try {
-    const { output } = await runDemo(folder);
-    for (const line of [
-      "1004   piano         5400    completed  charge",
-      "1005   anvil         300     failed     charge + refund",
-      "the card was declined",
-    ]) {
-      expect(output).toContain(line);
+  await inFolder(async (home) => {
+    const folder = join(home, "demo");
+    for (let time = 0; time < 2; time += 1) {
+      const { code, output } = await runProgram(DEMO, [folder]);
+      expect(code, output).toBe(0);
+      for (const line of [
+        "1004   piano         5400    completed  charge           reserved",
+        "1005   anvil         300     failed     charge + refund  released  PermanentError: no carrier takes anvils",
+        "1006   sailing boat  18000   cancelled  charge + refund  released  the customer changed their mind",
+        "1008   carpet        640     failed     nothing          released  PermanentError: the card was declined",
+        "(8 of 8 are over)",
+      ]) {
+        expect(output).toContain(line);
+      }
+      // The second time it begins anew.
+      expect(endsOf(folder)).toEqual(ENDS);
     }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 });

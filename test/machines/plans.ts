@@ -23,11 +23,15 @@ export function randomPlan(random: () => number, most: number): Plan {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
   const count = 1 + Math.floor(random() * most);
   const density = random();
+  // Few dependencies on near neighbours entangle: no series and no parallel parts, but irreducible groups.
+  const entangled = random() < 0.3;
   const steps: PlanStep[] = [];
   for (let index = 0; index < count; index += 1) {
     const name = NAMES[index] !== undefined && random() < 0.7 ? (NAMES[index] as string) : `step ${index}`;
     const before = steps.map((step) => step.name);
-    const dependsOn = before.filter(() => random() < density / Math.max(1, before.length / 2));
+    const dependsOn = entangled
+      ? before.slice(-4).filter(() => random() < 0.45)
+      : before.filter(() => random() < density / Math.max(1, before.length / 2));
     const onFailure = pick(POLICIES);
     if (random() < 0.15) {
       steps.push({
@@ -53,6 +57,8 @@ export function randomPlan(random: () => number, most: number): Plan {
       remote: false,
     });
   }
+  // Nothing says that dependencies are written first.
+  if (random() < 0.2) steps.sort(() => random() - 0.5);
   return {
     name: "random",
     steps,

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { measureChain, measureIdle } from "../../bench/chain.ts";
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/client/connect.ts";
+import { handleOf } from "../../src/run/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import {
   PermanentError,
@@ -52,6 +52,85 @@ describe("a run", () => {
     expect(await bundle.store.get(`workflow/${started.id}/steps/double.json`)).toMatchObject({
       object: { body: '{"n":40}' },
     });
+  });
+
+  test("aborts the signal of a running handler when it is cancelled, and takes its end", async () => {
+    let begun: () => void = () => {};
+    const begins = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const definition = workflow("heard").step("wait", async (ctx) => {
+      begun();
+      await new Promise<void>((resolve) => ctx.signal.addEventListener("abort", () => resolve(), { once: true }));
+      return ctx.isCancelled();
+    });
+    await using bundle = await setup(definition);
+    const started = await bundle.client.start(definition);
+    await begins;
+    await bundle.client.cancel(started.id);
+    const record = await started.wait();
+    expect(record.status).toBe("cancelled");
+    expect(record.steps["wait"]).toMatchObject({ status: "completed", result: true });
+  });
+
+  test("fails a step that wants to be rescheduled after something that is no duration", async () => {
+    const definition = workflow("late").step("a", () => {
+      throw new RescheduleError("soon");
+    });
+    await using bundle = await setup(definition);
+    const record = await (await bundle.client.start(definition)).wait();
+    expect(record).toMatchObject({
+      status: "failed",
+      error: { message: expect.stringContaining('"soon" is not a duration') },
+    });
+  });
+
+  test("passes over a signal that cannot be read", async () => {
+    const definition = workflow("signals").step("wait", async (ctx) => String(await ctx.waitForSignal("go")));
+    await using bundle = await setup(definition);
+    const started = await bundle.client.start(definition);
+    await bundle.store.put(`workflow/${started.id}/signals/go/2026-01-01T00:00:00+00:00_x.json`, "{", "always");
+    await started.signal("go", "yes");
+    expect(await started.result()).toEqual({ wait: "yes" });
+  });
+
+  test("undoes a step that was skipped after it may have happened, and says that it is not known", async () => {
+    const undone: unknown[] = [];
+    const definition = workflow("skipped")
+      .step("a", {
+        retries: 0,
+        onFailure: "pause_workflow",
+        run: () => {
+          throw new Error("who knows");
+        },
+        compensate: (ctx, result) => {
+          undone.push(ctx.outcome, result);
+        },
+      })
+      .step("b", {
+        dependsOn: ["a"],
+        run: () => {
+          throw new PermanentError("no");
+        },
+      });
+    await using bundle = await setup(definition);
+    const started = await bundle.client.start(definition);
+    for await (const { status } of bundle.client.watch(started.id)) if (status === "paused") break;
+    await bundle.client.skip(started.id, "a");
+    expect((await started.wait()).status).toBe("failed");
+    expect(undone).toEqual(["unknown", undefined]);
+  });
+
+  test("writes nothing for a command to a run that is over (R6)", async () => {
+    const definition = workflow("over").step("a", () => 1);
+    await using bundle = await setup(definition);
+    const started = await bundle.client.start(definition);
+    await started.result();
+    const key = `workflow/${started.id}/state.json`;
+    const before = await bundle.store.get(key);
+    await bundle.client.pause(started.id).catch(() => undefined);
+    await bundle.client.cancel(started.id, { applied: true }).catch(() => undefined);
+    expect(await bundle.store.get(key)).toEqual(before);
   });
 
   test("works with every name that is legal", async () => {
@@ -240,6 +319,17 @@ describe("the budget", () => {
     expect((many.byKind["get"] ?? 0) - (few.byKind["get"] ?? 0)).toBe(0);
     expect((many.byKind["delete"] ?? 0) - (few.byKind["delete"] ?? 0)).toBe(0);
     expect(many.handlersMs).toBe(100 * 50);
+  });
+
+  test("a long step costs five puts, and one more for each heartbeat of a lease", async () => {
+    const few = await measureChain(1, 50, 15_000);
+    const many = await measureChain(11, 50, 15_000);
+    const puts = ((many.byKind["put"] ?? 0) - (few.byKind["put"] ?? 0)) / 10;
+    // The first lease is renewed every 10 s, and its key moves with the minute.
+    const heartbeats = 15 / 10 + 15 / 60;
+    expect(puts).toBeGreaterThan(4);
+    expect(puts).toBeLessThanOrEqual(5 + heartbeats + 0.1);
+    expect((many.byKind["get"] ?? 0) - (few.byKind["get"] ?? 0)).toBe(0);
   });
 
   test("an idle worker lists at most 17 times a minute", async () => {

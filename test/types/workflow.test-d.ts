@@ -1,6 +1,6 @@
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { workflow } from "../../src/index.ts";
+import { type InputOf, type OutputOf, type Run, workflow, type WorkflowClient } from "../../src/index.ts";
 
 const base = workflow("types", {
   input: z.object({ n: z.number() }),
@@ -54,4 +54,108 @@ test("a declared signal has its payload, and others do not compile", () => {
     await ctx.waitForSignal("stop");
     return 1;
   });
+});
+
+test("results are widened where a plain variable would be", () => {
+  base
+    .step("b", () => ({ valid: true, word: "a", list: [1] }))
+    .step("c", {
+      dependsOn: ["b"],
+      run: async (ctx) => {
+        expectTypeOf(ctx.results.b).toEqualTypeOf<{ valid: boolean; word: string; list: number[] }>();
+        return 1;
+      },
+      compensate: (_ctx, result) => expectTypeOf(result).toEqualTypeOf<number | undefined>(),
+    })
+    .step("d", {
+      dependsOn: ["c"],
+      run: (ctx): "x" | "y" => {
+        expectTypeOf(ctx.results.c).toEqualTypeOf<number>();
+        return "x";
+      },
+    })
+    .step("e", { dependsOn: ["d"], run: (ctx) => void expectTypeOf(ctx.results.d).toEqualTypeOf<"x" | "y">() })
+    .step("f", { dependsOn: ["e"], run: (ctx) => expectTypeOf(ctx.results.e).toEqualTypeOf<null>() && null });
+});
+
+test("a result of which types cannot tell is taken", () => {
+  base.step("b", () => JSON.parse("1") as unknown);
+  base.step("b", () => JSON.parse("1"));
+  base.step("b", (ctx) => ({ data: ctx.input }));
+  // Any JSON, and JSON within.
+  workflow("any").step("a", (ctx) => ({ data: ctx.input, list: [ctx.input] }));
+  interface Named {
+    readonly name: string;
+    readonly inner?: readonly Named[];
+  }
+  base.step("b", (): Named => ({ name: "an interface" }));
+});
+
+test("compensate sees what run returns, and an undo of nothing sees undefined", () => {
+  base.step("b", {
+    run: async () => ({ id: "r-1" }),
+    compensate: (ctx, result) => {
+      expectTypeOf(result).toEqualTypeOf<{ id: string } | undefined>();
+      expectTypeOf(ctx.outcome).toEqualTypeOf<"completed" | "unknown">();
+      // @ts-expect-error -- an undo cannot wait for a signal
+      void ctx.waitForSignal;
+    },
+  });
+});
+
+test("a signal node has its payload, or what its options let come in its place", () => {
+  const schema = z.object({ ok: z.boolean() });
+  base
+    .signal("plain", { schema })
+    .signal("late", { schema, timeout: "1d", onTimeout: "continue" })
+    .signal("failed", { schema, timeout: "1d", onFailure: "continue" })
+    .signal("any")
+    .step("b", {
+      dependsOn: ["plain", "late", "failed", "any"],
+      run: (ctx) => {
+        expectTypeOf(ctx.results.plain).toEqualTypeOf<{ ok: boolean }>();
+        expectTypeOf(ctx.results.late).toEqualTypeOf<{ ok: boolean } | null>();
+        expectTypeOf(ctx.results.failed).toEqualTypeOf<{ ok: boolean } | undefined>();
+        expectTypeOf(ctx.results.any).toEqualTypeOf<unknown>();
+        return 1;
+      },
+    });
+  // @ts-expect-error -- there is no step x
+  base.signal("b", { dependsOn: ["x"] });
+  // @ts-expect-error -- a is there already
+  base.signal("a");
+});
+
+test("an output has the type that its function returns, else the results by name", () => {
+  const shaped = workflow("shaped", { output: (results) => ({ count: Object.keys(results).length }) }).step(
+    "a",
+    () => 1,
+  );
+  expectTypeOf<OutputOf<typeof shaped>>().toEqualTypeOf<{ count: number }>();
+  const plain = workflow("plain").step("a", () => 1);
+  expectTypeOf<OutputOf<typeof plain>["a"]>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<InputOf<typeof base>>().toEqualTypeOf<{ n: number }>();
+});
+
+test("a start takes the input of its workflow and gives its output", () => {
+  const shaped = workflow("shaped", { input: z.object({ n: z.number() }), output: () => "text" }).step("a", () => 1);
+  const start = (client: WorkflowClient): Promise<Run<string>> => client.start(shaped, { n: 1 });
+  void start;
+  // @ts-expect-error -- n is a number
+  void ((client: WorkflowClient) => client.start(shaped, { n: "1" }));
+  // @ts-expect-error -- there is no default input
+  void ((client: WorkflowClient) => client.start(shaped));
+});
+
+test("bad options do not compile", () => {
+  // @ts-expect-error -- there is no such policy
+  base.step("b", { onFailure: "ignore", run: () => 1 });
+  // @ts-expect-error -- a remote step has no handler
+  base.step("b", { remote: true, run: () => 1 });
+  // @ts-expect-error -- a step needs a handler
+  base.step("b", { retries: 1 });
+  // @ts-expect-error -- there is no option retry
+  base.step("b", { retry: 1, run: () => 1 });
+  // @ts-expect-error -- a map is not JSON
+  base.step("b", { run: () => new Map([[1, 2]]) });
 });

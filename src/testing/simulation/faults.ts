@@ -4,6 +4,7 @@ import type { Chance } from "./chance.ts";
  * What can go wrong with one store call. Puts with a condition then answer `unknown`; everything else throws `unavailable`.
  *
  * - `crash-before`: the process dies instead of sending. `crash-after`: it dies when the call was applied, before the answer.
+ * - `crash-late`: it dies when it has sent, and the network delivers the call `delayMs` after that.
  * - `reply-lost`: applied, but the caller is not told. `request-lost`: not applied.
  * - `late`: the caller is answered, the request is applied `delayMs` after that (a read is just lost).
  * - `echo`: applied and answered, and applied once more `delayMs` later. Only deletes and unconditional puts, which a store repeats by itself.
@@ -13,6 +14,7 @@ import type { Chance } from "./chance.ts";
 export type FaultKind =
   | "crash-before"
   | "crash-after"
+  | "crash-late"
   | "reply-lost"
   | "request-lost"
   | "late"
@@ -37,6 +39,7 @@ export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;
 const KINDS: readonly FaultKind[] = [
   "crash-before",
   "crash-after",
+  "crash-late",
   "reply-lost",
   "request-lost",
   "late",
@@ -47,7 +50,7 @@ const KINDS: readonly FaultKind[] = [
 
 /** Whether the kind uses `delayMs`. */
 export function hasDelay(kind: FaultKind): boolean {
-  return kind === "late" || kind === "echo" || kind === "freeze";
+  return kind === "late" || kind === "crash-late" || kind === "echo" || kind === "freeze";
 }
 
 /** Draws at most one fault for a call. */

@@ -53,8 +53,8 @@ export function travel<T>(scheduler: Scheduler, who: Traveller, request: Request
       else settle({ kind: "thrown", error: toUnavailable(request, cause) }, "unavailable");
     };
     const abort = (): void => giveUp(request.signal?.reason);
-    const apply = (): Answer<T> | undefined => {
-      if (!who.life.alive && !journey.arrivesAfterCrash) return undefined;
+    const apply = (): Answer<T> | undefined => (who.life.alive || journey.arrivesAfterCrash ? deliver() : undefined);
+    const deliver = (): Answer<T> => {
       const answer = carryOut(request);
       entry.appliedAt.push(scheduler.now);
       if (entry.effect === "") entry.effect = answer.kind === "answer" ? request.describe(answer.value) : "refused";
@@ -77,6 +77,9 @@ export function travel<T>(scheduler: Scheduler, who: Traveller, request: Request
     else if (fault === "late") {
       who.life.deliver(lostMs, () => giveUp(new Error("simulated: timed out")));
       if (isWrite(request)) scheduler.schedule(lostMs + journey.delayMs, () => void apply());
+    } else if (fault === "crash-late") {
+      if (isWrite(request)) scheduler.schedule(journey.delayMs, () => void deliver());
+      who.crash();
     } else scheduler.schedule(arriveMs, applyAndAnswer);
 
     if (request.signal?.aborted === true) abort();

@@ -202,6 +202,7 @@ export class World {
       chance,
     );
     const entry = this.#enter(process.name, history.calls, request, fault?.kind);
+    // A process that dies while it sends hears nothing any more.
     if (fault?.kind === "crash-before") {
       process.crash();
       return new Promise<T>(() => undefined);

@@ -1,10 +1,8 @@
 /** What workers serve, as they announce it. */
 import { z } from "zod";
-import type { AnyWorkflow } from "../define/workflow.ts";
 import { SERVING_PREFIX } from "../keys.ts";
-import type { RunRecord } from "../run/record.ts";
-import type { ServedPlan } from "../run/stored-programs.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import type { RunRecord } from "./record.ts";
 
 /** A worker that was not seen for this long does not count. */
 export const SEEN_MS: number = 60_000 + 15_000;
@@ -25,26 +23,6 @@ export interface Serving {
     readonly definition_hash: string;
     readonly plan_hash: string;
   }[];
-}
-
-/** The part of a definition that runs need. */
-export function servedPlan(workflow: AnyWorkflow): ServedPlan {
-  return {
-    name: workflow.name,
-    plan: workflow.plan,
-    planHash: workflow.planHash,
-    definitionHash: workflow.definitionHash,
-    inputSchema: workflow.inputSchema === undefined ? null : toJsonSchema(workflow.inputSchema),
-  };
-}
-
-function toJsonSchema(schema: z.ZodType): unknown {
-  try {
-    return z.toJSONSchema(schema, { unrepresentable: "any" });
-  } catch {
-    // A schema that JSON Schema cannot say is published as "anything".
-    return null;
-  }
 }
 
 /** The workers that were seen lately. Unreadable announcements are passed over. */

@@ -1,0 +1,134 @@
+/** The words of a command line, checked: what is typed stays text, so that the id 007 is not the number 7. */
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { WorkflowError } from "../errors.ts";
+
+/** One option of a command. */
+export interface OptionSpec {
+  /** How its value is called in the help; absent: it has none. */
+  readonly value?: string;
+  readonly help: string;
+  /** Whether it may be given more than once. */
+  readonly repeatable?: boolean;
+}
+
+/** What was typed behind a command. */
+export interface Typed {
+  /** In the order of the command's arguments. */
+  readonly values: readonly string[];
+  /** The text of an option; undefined when it was not given. */
+  text(option: string): string | undefined;
+  /** All texts of a repeatable option. */
+  texts(option: string): readonly string[];
+  /** Whether an option without value was given. */
+  has(option: string): boolean;
+  /** A whole number from `least`. @throws {WorkflowError} `invalid` */
+  count(option: string, least: number): number | undefined;
+}
+
+/** One command: what it takes and what it does. Resolves with the exit code. */
+export interface Command {
+  readonly name: string;
+  /** Names of the arguments; those in brackets may be left out. */
+  readonly takes: readonly string[];
+  readonly help: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  readonly examples: readonly string[];
+  run(typed: Typed): Promise<number>;
+}
+
+/** What cannot be understood as a call; the message says how to ask for help. */
+export class UsageError extends WorkflowError {
+  constructor(message: string, command?: string) {
+    super("invalid", `${message}; see buquet-workflow ${command === undefined ? "" : `${command} `}--help`);
+  }
+}
+
+/** Reads what is behind the name of a command. @throws {UsageError} */
+export function readTyped(command: Command, words: readonly string[]): Typed {
+  const config: NonNullable<ParseArgsConfig["options"]> = {};
+  // `multiple`, so that an option that is given twice can be refused instead of half of it being ignored.
+  for (const [name, spec] of Object.entries(command.options))
+    config[name] = { type: spec.value === undefined ? "boolean" : "string", multiple: true };
+  const { values, positionals } = parse(command, words, config);
+  const given = new Map(Object.entries(values) as [string, (string | boolean)[]][]);
+  for (const [name, list] of given) {
+    if (list.length > 1 && command.options[name]?.repeatable !== true)
+      throw new UsageError(`--${name} was given ${list.length} times`, command.name);
+  }
+  const missing = command.takes.find((name, index) => !name.startsWith("[") && positionals[index] === undefined);
+  if (missing !== undefined) throw new UsageError(`${command.name} needs ${missing}`, command.name);
+  const tooMany = positionals[command.takes.length];
+  if (tooMany !== undefined)
+    throw new UsageError(`${JSON.stringify(tooMany)} is one word too many; quote JSON as one word`, command.name);
+  const text = (option: string): string | undefined => given.get(option)?.[0] as string | undefined;
+  return {
+    values: positionals,
+    text,
+    texts: (option) => (given.get(option) ?? []) as string[],
+    has: (option) => given.has(option),
+    count: (option, least) => {
+      const typed = text(option);
+      if (typed === undefined) return undefined;
+      const value = /^\d{1,15}$/.test(typed) ? Number(typed) : Number.NaN;
+      if (!(value >= least))
+        throw new UsageError(`--${option} is a whole number from ${least}, not ${JSON.stringify(typed)}`, command.name);
+      return value;
+    },
+  };
+}
+
+function parse(
+  command: Command,
+  words: readonly string[],
+  options: NonNullable<ParseArgsConfig["options"]>,
+): { readonly values: object; readonly positionals: readonly string[] } {
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true });
+  } catch (error) {
+    // The first sentence says what is wrong; the rest is about the library.
+    const [first = "it cannot be understood"] = (error instanceof Error ? error.message : String(error)).split(
+      /\.\s|\n/,
+    );
+    const hint = first.includes("ambiguous") ? "; a value that begins with a dash is written --option=value" : "";
+    throw new UsageError(first.replaceAll("'", '"') + hint, command.name);
+  }
+}
+
+const columns = (rows: readonly (readonly [string, string])[]): string => {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+};
+
+/** The help of one command. */
+export function helpOf(command: Command): string {
+  const options = Object.entries(command.options).map(([name, spec]): [string, string] => [
+    `--${name}${spec.value === undefined ? "" : ` <${spec.value}>`}`,
+    spec.help,
+  ]);
+  return [
+    `${command.help}.`,
+    "",
+    `Usage: buquet-workflow ${[command.name, ...command.takes, "[options]"].join(" ")}`,
+    "",
+    "Options:",
+    columns([...options, ["-h, --help", "Show this"]]),
+    "",
+    "Examples:",
+    ...command.examples.map((example) => `  ${example}`),
+  ].join("\n");
+}
+
+/** The help of the program. */
+export function helpOfAll(commands: readonly Command[]): string {
+  return [
+    "Durable workflows on object storage.",
+    "",
+    "Usage: buquet-workflow <command> [options]",
+    "",
+    "Commands:",
+    columns(commands.map((command): [string, string] => [[command.name, ...command.takes].join(" "), command.help])),
+    "",
+    "buquet-workflow <command> --help shows its options and examples.",
+    "Exit codes: 0 done; 1 the run did not complete, the store is not safe or does not answer; 2 the call is wrong.",
+  ].join("\n");
+}

@@ -1,0 +1,44 @@
+/** The program without its process: words in, an exit code out. */
+import { WorkflowError } from "../errors.ts";
+import { helpOf, helpOfAll, readTyped, UsageError } from "./arguments.ts";
+import { commands } from "./commands.ts";
+import { fail, print } from "./output.ts";
+
+/** The version that `--version` prints; a test holds it to package.json. */
+export const VERSION = "0.1.0";
+
+/** Runs one command line. Exit codes: 0 done, 1 the run failed or the answer is no, 2 the call is wrong. Never rejects. */
+export async function runCli(words: readonly string[]): Promise<number> {
+  const json = words.includes("--json");
+  try {
+    return await dispatch(words);
+  } catch (error) {
+    const known = error instanceof WorkflowError;
+    const code = known ? error.code : "internal";
+    const message = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
+    fail(message, code, json);
+    return code === "invalid" ? 2 : 1;
+  }
+}
+
+async function dispatch(words: readonly string[]): Promise<number> {
+  const [name, ...rest] = words;
+  if (name === undefined) {
+    fail(helpOfAll(commands));
+    return 2;
+  }
+  if (name === "--version" || name === "-v") return said(VERSION);
+  const asked = name === "help" ? rest[0] : name;
+  if (asked === undefined || asked === "--help" || asked === "-h") return said(helpOfAll(commands));
+  const command = commands.find((candidate) => candidate.name === asked);
+  if (command === undefined) throw new UsageError(`there is no command ${JSON.stringify(asked)}`);
+  const end = rest.indexOf("--");
+  const before = end === -1 ? rest : rest.slice(0, end);
+  if (name === "help" || before.includes("--help") || before.includes("-h")) return said(helpOf(command));
+  return command.run(readTyped(command, rest));
+}
+
+function said(text: string): number {
+  print(text);
+  return 0;
+}

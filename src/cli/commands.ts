@@ -1,0 +1,123 @@
+/** Every command with its options, help and examples. */
+import type { Command, OptionSpec, Typed } from "./arguments.ts";
+import { runDoctor } from "./doctor.ts";
+import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
+import { runSweeper, runWorker } from "./operate.ts";
+import { cancelRun, pauseRun, resumeRun, signalRun, startRun } from "./steer.ts";
+
+const COMMON: Readonly<Record<string, OptionSpec>> = {
+  store: {
+    value: "url",
+    help: "Bucket or folder: file:path, s3://bucket?endpoint=… (default: environment, .buquet.toml, else file:.buquet)",
+  },
+  workflows: { value: "module", help: "Module that exports workflows", repeatable: true },
+  json: { help: "Print JSON" },
+};
+
+const reason: OptionSpec = { value: "text", help: "Why, for people" };
+
+function command(
+  name: string,
+  takes: readonly string[],
+  help: string,
+  run: (typed: Typed) => Promise<number>,
+  options: Readonly<Record<string, OptionSpec>>,
+  examples: readonly string[],
+): Command {
+  return {
+    name,
+    takes,
+    help,
+    run,
+    options: { ...options, ...COMMON },
+    examples: examples.map((example) => `buquet-workflow ${name}${example === "" ? "" : ` ${example}`}`),
+  };
+}
+
+/** All commands, in the order of the help. */
+export const commands: readonly Command[] = [
+  command(
+    "worker",
+    [],
+    "Run steps until the process is told to stop",
+    runWorker,
+    {
+      concurrency: { value: "n", help: "Chains at once (default: 10)" },
+      poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s)" },
+      lease: { value: "duration", help: "How long a task is held between heartbeats (default: 30s)" },
+    },
+    ["--workflows ./workflows.js", "--workflows ./orders.js --workflows ./etl.js --concurrency 50"],
+  ),
+  command(
+    "start",
+    ["<workflow>", "[input]"],
+    "Start a run; the input is JSON",
+    startRun,
+    {
+      id: { value: "id", help: "Id of the run; twice the same id is once (default: wf- and a ULID)" },
+      wait: { help: "Wait until it is over" },
+      version: { value: "label", help: "Not there yet: a version label for the run" },
+    },
+    [`order_fulfillment '{"order_id":"123"}' --wait`, `order_fulfillment '{"order_id":"123"}' --id order-123`],
+  ),
+  command("status", ["<id>"], "Show a run, and why it does not move", showStatus, {}, [
+    "order-123",
+    "order-123 --json",
+  ]),
+  command("steps", ["<id>"], "Show the steps of a run", showSteps, {}, ["order-123"]),
+  command(
+    "list",
+    [],
+    "List runs",
+    listRuns,
+    {
+      type: { value: "name", help: "Only runs of this workflow" },
+      status: { value: "status", help: "Only runs with this status" },
+      prefix: { value: "text", help: "Only ids that begin with this" },
+      limit: { value: "n", help: "Most runs (default: 100)" },
+    },
+    ["--status failed", "--type order_fulfillment --prefix order- --limit 1000 --json"],
+  ),
+  command("watch", ["<id>"], "Follow a run until it is over", watchRun, {}, ["order-123"]),
+  command("signal", ["<id>", "<name>", "[payload]"], "Send a signal; the payload is JSON", signalRun, {}, [
+    `order-123 approval '{"approver":"manager@example.com"}'`,
+  ]),
+  command(
+    "cancel",
+    ["<id>"],
+    "Stop a run and undo what it did",
+    cancelRun,
+    { reason, "no-compensate": { help: "Undo nothing" } },
+    [`order-123 --reason "the customer changed their mind"`],
+  ),
+  command("pause", ["<id>"], "Start nothing new until resume", pauseRun, { reason }, [
+    `order-123 --reason "the bank is closed"`,
+  ]),
+  command(
+    "resume",
+    ["<id>"],
+    "Go on; held steps are tried again",
+    resumeRun,
+    { "force-version": { help: "Not there yet: go on under another definition" } },
+    ["order-123"],
+  ),
+  command(
+    "sweeper",
+    [],
+    "Look at runs that are due for it and repair them",
+    runSweeper,
+    {
+      interval: { value: "seconds", help: "Seconds between sweeps (default: 300)" },
+      once: { help: "Sweep once and exit" },
+      report: { help: "Only report, change nothing" },
+      tasks: { help: "Also read the whole task log for tasks that no index key leads to" },
+      "stale-after": { value: "seconds", help: "Accepted for compatibility; runs are found by their next look" },
+      prefix: { value: "text", help: "Only ids that begin with this" },
+      limit: { value: "n", help: "Most runs in one sweep (default: 1000)" },
+    },
+    ["--once", "--report --json", "--interval 60"],
+  ),
+  command("doctor", [], "Race the conditions of a live store; refuses an unsafe one", runDoctor, {}, [
+    "--store 's3://my-bucket?endpoint=https://s3.example.com'",
+  ]),
+];

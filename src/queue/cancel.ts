@@ -1,0 +1,68 @@
+/** Calling a task off from outside. */
+import { taskKey } from "../keys.ts";
+import { updateDocument } from "../store/document.ts";
+import { formatInstant } from "../wire/instant.ts";
+import { deleteWaitingKeys } from "./index-keys.ts";
+import { canonicalUuid, type QueueContext, serverNow, taskCodec, type TaskRecord, type TaskStatus } from "./task.ts";
+
+/** Why, and on whose word. */
+export interface CancelTaskOptions {
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+/** What became of the wish. */
+export type CancelTaskOutcome =
+  /** It had not begun and never will; also when it was cancelled before. */
+  | { readonly kind: "cancelled" }
+  /** It runs: its worker was asked to stop and may finish all the same. */
+  | { readonly kind: "requested" }
+  /** It ended before. */
+  | { readonly kind: "over"; readonly status: TaskStatus }
+  | { readonly kind: "missing" };
+
+/** Cancels a pending task, or asks the worker of a running one to stop. Twice is the same as once. */
+export async function cancelTask(
+  queue: QueueContext,
+  taskId: string,
+  options: CancelTaskOptions = {},
+): Promise<CancelTaskOutcome> {
+  const id = canonicalUuid(taskId);
+  if (id === undefined) return { kind: "missing" };
+  const now = formatInstant(serverNow(queue));
+  const updated = await updateDocument(queue.store, queue.host, taskKey(id), taskCodec, (task) => {
+    if (task.status === "pending") return cancelled(task, options, now);
+    return task.status === "running" && !task.cancel_requested
+      ? { ...task, cancel_requested: true, updated_at: now }
+      : undefined;
+  });
+  if (updated.kind === "missing") return updated;
+  const { status } = updated.value;
+  if (status === "running") return { kind: "requested" };
+  if (status !== "cancelled") return { kind: "over", status };
+  // Also when it was cancelled before: whoever did may have died in between, or not have heard the answer.
+  await deleteWaitingKeys(queue, updated.value);
+  return { kind: "cancelled" };
+}
+
+function cancelled(task: TaskRecord, { reason, by }: CancelTaskOptions, now: string): TaskRecord {
+  const { cancelled_by: _overwritten, ...rest } = task;
+  return {
+    ...rest,
+    status: "cancelled",
+    updated_at: now,
+    cancelled_at: now,
+    ...(by === undefined ? {} : { cancelled_by: by }),
+    ...(reason === undefined ? {} : { last_error: reason }),
+  };
+}
+
+/** Asks the worker of a running task to stop: its next heartbeat meets the change and tells its handler. Any other task stays as it is. */
+export async function requestCancellation(queue: QueueContext, taskId: string): Promise<void> {
+  const now = formatInstant(serverNow(queue));
+  await updateDocument(queue.store, queue.host, taskKey(taskId), taskCodec, (task) =>
+    task.status === "running" && !task.cancel_requested
+      ? { ...task, cancel_requested: true, updated_at: now }
+      : undefined,
+  );
+}

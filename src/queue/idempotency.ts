@@ -1,0 +1,136 @@
+/**
+ * One task for one key: the record that says which, in buquet's format.
+ *
+ * A valid record settles the id of the task for ever: whoever meets one makes *that* task if it is missing and never one of its own. So
+ * a submitter that dies, or stands still, between the record and the task leaves no second task behind (C-1).
+ */
+import { z } from "zod";
+import { WorkflowError } from "../errors.ts";
+import { sha256Hex } from "../host/uuid.ts";
+import { idempotencyKey, taskKey } from "../keys.ts";
+import { type Codec, createDocumentBytes, updateDocument } from "../store/document.ts";
+import { canonicalJson } from "../wire/canonical.ts";
+import { formatInstant } from "../wire/instant.ts";
+import { parseJson, stringifyJson } from "../wire/json.ts";
+import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "./task.ts";
+
+/** Under which name a submission counts once. */
+export interface Idempotency {
+  readonly key: string;
+  /**
+   * Where the key counts: `"task_type"` (each type on its own), `"queue"` (the whole bucket), or any name of yours.
+   * @defaultValue "task_type"
+   */
+  readonly scope?: string;
+  /** How long, in milliseconds. @defaultValue thirty days */
+  readonly ttlMs?: number;
+}
+
+/** The same key was used before with another input. */
+export class IdempotencyConflictError extends WorkflowError {
+  readonly key: string;
+
+  constructor(key: string) {
+    super(
+      "invalid",
+      `idempotency key ${JSON.stringify(key)} was used with another input; use another key, or the same input`,
+    );
+    this.key = key;
+  }
+}
+
+interface IdempotencyRecord {
+  readonly key: string;
+  readonly key_hash: string;
+  readonly task_id: string;
+  readonly task_key: string;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly task_type: string;
+  readonly input_hash: string;
+}
+
+const DEFAULT_TTL_MS = 30 * 24 * 60 * 60_000;
+
+const recordSchema = z.looseObject({
+  key: z.string(),
+  key_hash: z.string(),
+  task_id: z.string().refine((id) => canonicalUuid(id) !== undefined, "is not a UUID"),
+  task_key: z.string(),
+  created_at: instant,
+  expires_at: instant,
+  task_type: z.string(),
+  input_hash: z.string(),
+});
+
+/** The codec of `idempotency/{scope}/{digest}.json`. */
+export const idempotencyCodec: Codec<IdempotencyRecord> = {
+  decode(body, key) {
+    try {
+      return recordSchema.parse(parseJson(body));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new WorkflowError("data", `${key} is not an idempotency record that can be read: ${reason}`, {
+        cause: error,
+      });
+    }
+  },
+  encode: (record) => stringifyJson(record),
+};
+
+/** The folder of a scope. The names are those of buquet's Python package; they share one space with everything else. */
+export function scopeName(scope: string | undefined, taskType: string): string {
+  if (scope === undefined || scope === "task_type" || scope === "TaskType") return taskType;
+  return scope === "queue" || scope === "Queue" ? "queue" : scope;
+}
+
+/** Digest of a key within its scope: the file name of its record. */
+export function keyDigest(scope: string, key: string): string {
+  return sha256Hex(`${scope}:${key}`);
+}
+
+/** Hash of an input, as buquet computes it from the text that it reads. */
+export function inputHash(input: unknown): string {
+  return `sha256:${sha256Hex(canonicalJson(input))}`;
+}
+
+/**
+ * The id of the task that a key stands for: that of the record that is valid, else `freshId`, recorded now.
+ * @throws {IdempotencyConflictError} when the key was used with another input.
+ */
+export async function reserveTaskId(
+  queue: QueueContext,
+  freshId: string,
+  taskType: string,
+  input: unknown,
+  idempotency: Idempotency,
+): Promise<string> {
+  const scope = scopeName(idempotency.scope, taskType);
+  const digest = keyDigest(scope, idempotency.key);
+  const now = serverNow(queue);
+  const record: IdempotencyRecord = {
+    key: idempotency.key,
+    key_hash: `sha256:${digest}`,
+    task_id: freshId,
+    task_key: taskKey(freshId),
+    created_at: formatInstant(now),
+    expires_at: formatInstant(now + (idempotency.ttlMs ?? DEFAULT_TTL_MS)),
+    task_type: taskType,
+    input_hash: inputHash(input),
+  };
+  const key = idempotencyKey(scope, digest);
+  const made = await createDocumentBytes(queue.store, queue.host, key, idempotencyCodec.encode(record));
+  if (made.kind === "stored") return freshId;
+  const renewed = await updateDocument(
+    queue.store,
+    queue.host,
+    key,
+    idempotencyCodec,
+    (current) => (now > millisOf(current.expires_at) ? record : undefined),
+    { value: idempotencyCodec.decode(made.body, key), etag: made.etag },
+  );
+  // Nobody deletes these records; if somebody did just now, the key is free again.
+  if (renewed.kind === "missing") return reserveTaskId(queue, freshId, taskType, input, idempotency);
+  if (renewed.value.input_hash !== record.input_hash) throw new IdempotencyConflictError(idempotency.key);
+  return canonicalUuid(renewed.value.task_id) ?? freshId;
+}

@@ -1,0 +1,55 @@
+/**
+ * The net under the index keys: tasks that no key leads to any more, found in the task log itself.
+ *
+ * Ours puts every key before it is needed and takes none away too early; what this finds was left by a submitter that died between a task
+ * and its key, or by a program of buquet that did (C-2, C-4, C-5). It reads every task, so it is run by hand or once in a while.
+ */
+import { TASKS_PREFIX } from "../keys.ts";
+import { readDocument } from "../store/document.ts";
+import { isLeaseOver } from "./claim.ts";
+import { repairIndex } from "./index-keys.ts";
+import { millisOf, type QueueContext, taskCodec, type TaskRecord } from "./task.ts";
+
+/** A task whose key is late by less than this may still be on its way. */
+const LATE_MS = 60_000;
+
+/** Options of one page of a repair. */
+export interface RepairOptions {
+  /** Go on behind this key: `next` of the page before. */
+  readonly after?: string;
+  /** Most tasks that are read, 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number;
+  /** Told of a task that cannot be read; it is left alone. */
+  readonly onUnreadable?: (key: string, error: unknown) => void;
+}
+
+/** What one page of a repair did. */
+export interface RepairedTasks {
+  /** Ids of the tasks that got the key they should have had. */
+  readonly repaired: readonly string[];
+  /** Where to go on; undefined at the end. */
+  readonly next: string | undefined;
+}
+
+/** Gives overdue tasks of one page of the task log their index keys again. One LIST, a GET for each task, a PUT for each that is stuck. */
+export async function repairTasks(queue: QueueContext, options: RepairOptions = {}): Promise<RepairedTasks> {
+  const { after, limit = 1_000 } = options;
+  const page = await queue.store.list(TASKS_PREFIX, { limit, ...(after === undefined ? {} : { after }) });
+  const repaired: string[] = [];
+  for (const { key } of page.objects) {
+    try {
+      const read = await readDocument(queue.store, key, taskCodec);
+      if (read.kind === "missing" || !isOverdue(queue, read.value)) continue;
+      await repairIndex(queue, read.value, false);
+      repaired.push(read.value.id);
+    } catch (error) {
+      options.onUnreadable?.(key, error);
+    }
+  }
+  return { repaired, next: page.truncated ? page.objects.at(-1)?.key : undefined };
+}
+
+function isOverdue(queue: QueueContext, task: TaskRecord): boolean {
+  if (task.status === "running") return isLeaseOver(queue, task);
+  return task.status === "pending" && millisOf(task.available_at) < queue.store.time().earliest - LATE_MS;
+}

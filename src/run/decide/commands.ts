@@ -1,0 +1,56 @@
+/** What operators ask for, and the pause of a run whose definition does not fit. */
+import type { RunEvent } from "../../../machines/events.ts";
+import type { Fact } from "../facts.ts";
+import { isOver } from "../record.ts";
+import { blame, type Draft, heal, hold } from "./draft.ts";
+import { move } from "./move.ts";
+import { completeStep } from "./steps.ts";
+
+/** Operator commands remembered, so that one that is repeated counts once. */
+const APPLIED_KEPT = 64;
+
+/** An operator command, applied once however often it is delivered. */
+export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command" }>): void {
+  if (draft.machine.applied.includes(fact.id)) return;
+  const { command } = fact;
+  // R6: what is over does not hear of it any more, and nothing is written.
+  if (isOver(draft.record.status) && command.type !== "retry") return;
+  const applied = [...draft.machine.applied, fact.id].slice(-APPLIED_KEPT);
+  draft.machine = { ...draft.machine, applied };
+  if (command.type === "pause" || command.type === "resume") {
+    // Commands are tasks of their own, and one may be held up by a crash.
+    if (fact.at < (draft.machine.steered_at ?? 0)) return;
+    draft.machine = { ...draft.machine, steered_at: fact.at };
+  }
+  const event: RunEvent =
+    command.type === "cancel"
+      ? { type: "cancel", compensate: command.compensate }
+      : command.type === "skip"
+        ? command
+        : { type: command.type };
+  const wasOver = isOver(draft.record.status);
+  const moved = move(draft, event, command.type);
+  if (!moved) return;
+  if (command.type === "skip") completeStep(draft, command.step, null, 0);
+  explainCommand(draft, command.type, "reason" in command ? command.reason : undefined, wasOver);
+}
+
+function explainCommand(draft: Draft, type: string, reason: string | undefined, wasOver: boolean): void {
+  if (type === "resume" || type === "skip" || (type === "retry" && wasOver)) {
+    return heal(draft);
+  }
+  const word =
+    type === "cancel" ? "Cancelled" : type === "terminate" ? "Terminated" : type === "pause" ? "Paused" : undefined;
+  if (word === undefined) return;
+  const error = { type: word, message: reason ?? `${type} was asked for`, at: draft.now };
+  if (type === "pause") hold(draft, error);
+  else blame(draft, error);
+  if (type === "terminate") draft.machine = { ...draft.machine, flights: [], timers: [], outbox: [] };
+}
+
+/** P76: a definition that does not fit pauses the run, it never fails it. */
+export function applyMismatch(draft: Draft, message: string): void {
+  if (draft.record.error?.type === "VersionMismatch" || isOver(draft.record.status)) return;
+  if (!move(draft, { type: "pause" }, "mismatch")) return;
+  hold(draft, { type: "VersionMismatch", message, at: draft.now });
+}

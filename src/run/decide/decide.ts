@@ -1,0 +1,173 @@
+/**
+ * (record, facts) → record. Pure: a lost race is repaired by deciding again on the winner's record (R2).
+ *
+ * Commands that the machine emits are put into the outbox of the same record (R3); a decision that changes nothing returns the same
+ * object (R6); the first result of a step stays for ever, because the machine accepts one completion a generation (R5).
+ */
+import { project } from "../../../machines/advance.ts";
+import type { Projection } from "../../../machines/snapshot.ts";
+import { formatOpaque } from "../../wire/instant.ts";
+import type { Delivery, Fact } from "../facts.ts";
+import type { Program } from "../program.ts";
+import { isHeldBy, isOver, type RunError, type RunRecord } from "../record.ts";
+import { flightTaskId } from "../tasks.ts";
+import { applyCommand, applyMismatch } from "./commands.ts";
+import { addEntry, type Draft, entryId, findFlight, hasMoved, mapFlight } from "./draft.ts";
+import {
+  applyBackoff,
+  applyBegun,
+  applyDisown,
+  applyDone,
+  applyFailed,
+  applyFenced,
+  applyLost,
+  applyRelease,
+  applyWaiting,
+} from "./flights.ts";
+import { applyForeign } from "./foreign.ts";
+import { moveLook } from "./look.ts";
+import { move } from "./move.ts";
+import { applyRestore } from "./restore.ts";
+import { syncSteps } from "./steps.ts";
+import { applyDue, applySignal } from "./waits.ts";
+
+/** What the clock and chance say, so that deciding needs neither. */
+export interface DecideInput {
+  /** Server time in milliseconds since 1970. */
+  readonly now: number;
+  /** Id of the write, for people. */
+  readonly writeId: string;
+}
+
+/** Applies facts to a record. Returns the same object when nothing changed. */
+export function decide(
+  record: RunRecord,
+  program: Program,
+  deliveries: readonly Delivery[],
+  input: DecideInput,
+): RunRecord {
+  if (record.machine === undefined) return record;
+  const draft: Draft = {
+    record,
+    machine: record.machine,
+    program,
+    now: formatOpaque(input.now),
+    nowMs: input.now,
+    applied: [],
+    fresh: [],
+    by: undefined,
+    force: false,
+  };
+  for (const delivery of deliveries) {
+    draft.by = delivery.actor?.task;
+    for (const fact of delivery.facts) applyFact(draft, fact);
+  }
+  if (draft.record === record && draft.machine === record.machine && !draft.force) return record;
+  assignOwners(draft, deliveries);
+  const by = deliveries.find((delivery) => delivery.actor !== undefined)?.actor?.task;
+  return finishDraft(draft, by, input.writeId);
+}
+
+function applyFact(draft: Draft, fact: Fact): void {
+  switch (fact.fact) {
+    case "begin":
+      move(draft, { type: "start" }, "start");
+      return;
+    case "done":
+      return applyDone(draft, fact.ref, fact.result, fact.attempt);
+    case "failed":
+      return applyFailed(draft, fact.ref, fact.failure);
+    case "waiting":
+      return applyWaiting(draft, fact.ref, fact.signal, fact.timeoutMs);
+    case "backoff":
+      return applyBackoff(draft, fact.ref, fact.availableAt, fact.retries);
+    case "release":
+      return applyRelease(draft, fact.task, fact.before);
+    case "begun":
+      return applyBegun(draft, fact.task, fact.retries);
+    case "lost":
+      return applyLost(draft, fact.task, fact.attempt);
+    case "signals":
+      for (const signal of fact.found) applySignal(draft, signal);
+      return;
+    case "due":
+      return applyDue(draft, fact);
+    case "fenced":
+      return applyFenced(draft, fact.ref, fact.outcome);
+    case "command":
+      return applyCommand(draft, fact);
+    case "mismatch":
+      return applyMismatch(draft, fact.message);
+    case "foreign":
+      return applyForeign(draft, fact.before, fact.after);
+    case "restore":
+      return applyRestore(draft, fact.plain);
+    case "disown":
+      return applyDisown(draft);
+    case "confirm":
+      return confirm(draft, new Set(fact.entries));
+    case "fence":
+      draft.force = true;
+  }
+}
+
+/** R3: only the one who carried an entry out drops it; nobody drops one because it is old. */
+function confirm(draft: Draft, entries: ReadonlySet<string>): void {
+  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entry.id));
+  if (outbox.length !== draft.machine.outbox.length && hasMoved(draft)) draft.machine = { ...draft.machine, outbox };
+}
+
+/** Hand-off: each bringer that can go on gets one of the flights that its facts started; the others become tasks. */
+function assignOwners(draft: Draft, deliveries: readonly Delivery[]): void {
+  const free = deliveries.filter((delivery) => delivery.actor !== undefined && !ownsSomething(draft, delivery));
+  for (const ref of draft.fresh) {
+    if (findFlight(draft, ref) === undefined) continue;
+    const index = free.findIndex((delivery) => delivery.takes(ref));
+    const actor = free[index]?.actor;
+    if (actor === undefined) {
+      addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+      continue;
+    }
+    free.splice(index, 1);
+    mapFlight(draft, ref, (flight) => ({ ...flight, owner: { task: actor.task, attempt: actor.attempt } }));
+  }
+}
+
+function ownsSomething(draft: Draft, delivery: Delivery): boolean {
+  const { actor } = delivery;
+  if (actor === undefined) return false;
+  return draft.machine.flights.some((flight) => isHeldBy(flight, flightTaskId(draft.record.id, flight), actor));
+}
+
+function finishDraft(draft: Draft, by: string | undefined, writeId: string): RunRecord {
+  const view = project(draft.program.machine, draft.machine.snapshot);
+  syncSteps(draft, view);
+  const over = isOver(view.status);
+  if (over) draft.machine = { ...draft.machine, timers: [], flights: [] };
+  moveLook(draft, view, over);
+  const { error, ...rest } = draft.record;
+  const settled = finalError(draft, view, error);
+  return {
+    ...rest,
+    status: view.status,
+    current_steps: [...view.currentSteps],
+    ...(settled === undefined ? {} : { error: settled }),
+    updated_at: draft.now,
+    ...(by === undefined ? {} : { orchestrator_task_id: by }),
+    machine: { ...draft.machine, write: { id: writeId, ...(by === undefined ? {} : { by }), events: draft.applied } },
+  };
+}
+
+function finalError(draft: Draft, view: Projection, error: RunError | undefined): RunError | undefined {
+  if (view.status === "completed") return undefined;
+  const failed = draft.machine.compensation_errors;
+  if (view.status === "failed" && failed.length > 0 && error?.type !== "CompensationFailed") {
+    const names = failed.map((entry) => entry.step).join(", ");
+    const first = error === undefined ? "" : ` (after ${error.type}: ${error.message})`;
+    return { type: "CompensationFailed", message: `could not undo ${names}${first}`, at: draft.now };
+  }
+  if (view.status === "failed" && error === undefined) return draft.machine.cause;
+  if (view.status === "paused" && error === undefined)
+    return { type: "Paused", message: "the run is paused", at: draft.now };
+  return error;
+}

@@ -1,0 +1,115 @@
+/** A record while facts are applied to it, and the small edits that every rule is made of. */
+import { project } from "../../../machines/advance.ts";
+import type { Program } from "../program.ts";
+import {
+  type Flight,
+  type FlightRef,
+  type MachinePart,
+  type OutboxEntry,
+  type RunError,
+  type RunRecord,
+  sameFlight,
+  type StepState,
+  type TimerState,
+} from "../record.ts";
+import { flightTaskId } from "../tasks.ts";
+
+/** A record under decision. Members are replaced, never changed in place. */
+export type Draft = {
+  record: RunRecord;
+  machine: MachinePart;
+  readonly program: Program;
+  readonly now: string;
+  readonly nowMs: number;
+  readonly applied: string[];
+  /** Flights started in this decision, to be given to their bringers. */
+  readonly fresh: FlightRef[];
+  by: string | undefined;
+  force: boolean;
+};
+
+/** The flight of this reference, if it is in the air. */
+export function findFlight(draft: Draft, ref: FlightRef): Flight | undefined {
+  return draft.machine.flights.find((flight) => sameFlight(flight, ref));
+}
+
+/** Replaces one flight. */
+export function mapFlight(draft: Draft, ref: FlightRef, change: (flight: Flight) => Flight): void {
+  if (findFlight(draft, ref) === undefined) return;
+  const flights = draft.machine.flights.map((flight) => (sameFlight(flight, ref) ? change(flight) : flight));
+  draft.machine = { ...draft.machine, flights };
+}
+
+/** The flight whose own task this is. */
+export function flightOfTask(draft: Draft, task: string): Flight | undefined {
+  return draft.machine.flights.find((flight) => flightTaskId(draft.record.id, flight) === task);
+}
+
+/** Whether the run waits for the answer to a fence of this flight. */
+export function isFencing(draft: Draft, ref: FlightRef): boolean {
+  return draft.machine.outbox.some((entry) => entry.id === entryId("fence", ref));
+}
+
+/** No write is made only to confirm. */
+export function hasMoved(draft: Draft): boolean {
+  return draft.applied.length > 0 || draft.force;
+}
+
+/** The id of an outbox entry about a flight: a later entry with the same id replaces it. */
+export function entryId(kind: string, ref: FlightRef): string {
+  return `${kind}:${ref.kind}:${ref.step}:${ref.generation}:${ref.wake}`;
+}
+
+type NewEntry = OutboxEntry extends infer E ? (E extends OutboxEntry ? Omit<E, "by"> : never) : never;
+
+/** The entry that puts the task of a timer. */
+export function timerEntry(timer: TimerState): NewEntry {
+  const { timer: kind, step, generation, wake } = timer;
+  return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
+}
+
+/** Puts an entry into the outbox, stamped with the task whose holder brings the facts. */
+export function addEntry(draft: Draft, entry: NewEntry): void {
+  const stamped = (draft.by === undefined ? entry : { ...entry, by: draft.by }) as OutboxEntry;
+  const outbox = [...draft.machine.outbox.filter((other) => other.id !== entry.id), stamped];
+  draft.machine = { ...draft.machine, outbox };
+}
+
+/** Takes an entry out that the state made moot. */
+export function removeEntry(draft: Draft, id: string): void {
+  if (!draft.machine.outbox.some((entry) => entry.id === id)) return;
+  draft.machine = { ...draft.machine, outbox: draft.machine.outbox.filter((entry) => entry.id !== id) };
+}
+
+/** Writes one line of the plain step table. */
+export function setStep(draft: Draft, name: string, state: StepState): void {
+  draft.record = { ...draft.record, steps: new Map(draft.record.steps).set(name, state) };
+}
+
+/** The run says why it stops, or why it will fail. */
+export function blame(draft: Draft, error: RunError): void {
+  draft.record = { ...draft.record, error };
+  draft.machine = { ...draft.machine, cause: error };
+}
+
+/** The run says why it is held; one that stops goes on to say why it stops. */
+export function hold(draft: Draft, error: RunError): void {
+  const { outcome } = project(draft.program.machine, draft.machine.snapshot);
+  if (outcome === null || draft.record.error === undefined) draft.record = { ...draft.record, error };
+}
+
+/** What held the run is gone; what stopped it is not. */
+export function heal(draft: Draft): void {
+  const { outcome } = project(draft.program.machine, draft.machine.snapshot);
+  const { error: _healed, ...record } = draft.record;
+  const { cause, ...machine } = draft.machine;
+  if (outcome === null) {
+    draft.record = record;
+    draft.machine = machine;
+  } else draft.record = cause === undefined ? record : { ...record, error: cause };
+}
+
+/** Whether the step is a node that waits and has no handler. */
+export function isSignalNode(draft: Draft, name: string): boolean {
+  return draft.program.machine.plan.steps.some((candidate) => candidate.name === name && candidate.kind === "signal");
+}

@@ -1,0 +1,152 @@
+/** Facts about handler executions: how they ended, who holds them, and whether they may have begun. */
+import type { Outcome, RunEvent } from "../../../machines/events.ts";
+import type { Failure } from "../facts.ts";
+import { type Flight, type FlightRef, ownerOf, refOf } from "../record.ts";
+import { flightTaskId } from "../tasks.ts";
+import {
+  addEntry,
+  type Draft,
+  entryId,
+  findFlight,
+  flightOfTask,
+  isFencing,
+  mapFlight,
+  removeEntry,
+  setStep,
+} from "./draft.ts";
+import { move } from "./move.ts";
+import { completeStep, failStep } from "./steps.ts";
+
+/** The handler returned. */
+export function applyDone(draft: Draft, ref: FlightRef, result: unknown, attempt: number): void {
+  const flight = findFlight(draft, ref);
+  if (flight === undefined) return;
+  if (ref.kind === "undo") {
+    if (move(draft, { type: "undo.done", step: ref.step, generation: ref.generation }, `undo.done ${ref.step}`))
+      endFlight(draft, flight, "completed");
+    return;
+  }
+  if (!move(draft, { type: "step.done", step: ref.step, generation: ref.generation }, `step.done ${ref.step}`)) return;
+  endFlight(draft, flight, "completed");
+  completeStep(draft, ref.step, result, attempt);
+}
+
+/** The handler failed for good. */
+export function applyFailed(draft: Draft, ref: FlightRef, failure: Failure): void {
+  const flight = findFlight(draft, ref);
+  if (flight === undefined) return;
+  if (ref.kind === "undo") {
+    if (!move(draft, { type: "undo.failed", step: ref.step, generation: ref.generation }, `undo.failed ${ref.step}`))
+      return;
+    endFlight(draft, flight, "failed", failure.message);
+    const failed = { step: ref.step, message: failure.message };
+    draft.machine = { ...draft.machine, compensation_errors: [...draft.machine.compensation_errors, failed] };
+    return;
+  }
+  const event: RunEvent = { type: "step.failed", step: ref.step, generation: ref.generation, outcome: failure.outcome };
+  if (!move(draft, event, `step.failed ${ref.step}`)) return;
+  endFlight(draft, flight, "failed", failure.message);
+  failStep(draft, ref, failure);
+}
+
+/** The handler waits for a signal: its task is over, the next one comes with the wake. */
+export function applyWaiting(draft: Draft, ref: FlightRef, signal: string, timeoutMs: number): void {
+  const flight = findFlight(draft, ref);
+  if (flight === undefined) return;
+  const { step: name, generation, wake } = ref;
+  if (!move(draft, { type: "step.waiting", step: name, generation, wake, signal, timeoutMs }, `step.waiting ${name}`))
+    return;
+  endFlight(draft, flight, "completed");
+  const before = draft.record.steps.get(name);
+  setStep(draft, name, { ...(before ?? { status: "running" as const }), attempt: flight.retries + 1 });
+}
+
+/** The next attempt comes from the queue. */
+export function applyBackoff(draft: Draft, ref: FlightRef, availableAt: number, retries: number): void {
+  const flight = findFlight(draft, ref);
+  if (flight === undefined) return;
+  const { owner: _gone, ...rest } = flight;
+  mapFlight(draft, ref, () => ({ ...rest, begun: true, retries, availableAt }));
+  addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+  draft.applied.push(`backoff ${ref.step}`);
+}
+
+/** What a holder that is gone owned becomes a task of its own. */
+export function applyRelease(draft: Draft, task: string, before: number): void {
+  for (const flight of draft.machine.flights) {
+    const owner = ownerOf(flight);
+    if (owner !== undefined && owner.task === task && owner.attempt < before) setFree(draft, flight);
+  }
+}
+
+/** Nobody holds a flight of unknown owner. */
+export function applyDisown(draft: Draft): void {
+  for (const flight of draft.machine.flights) if (flight.owner === "unknown") setFree(draft, flight);
+}
+
+/** Its handler may have begun; from now on it has a task of its own, unless the run waits for its fence. */
+function setFree(draft: Draft, flight: Flight): void {
+  const { owner: _gone, ...rest } = flight;
+  const ref = refOf(flight);
+  mapFlight(draft, ref, () => ({ ...rest, begun: true, retries: flight.retries + 1 }));
+  draft.applied.push(`release ${flight.step}`);
+  if (!isFencing(draft, ref)) addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+}
+
+/**
+ * A claim of attempt 2 or more: the handler may have begun. Whoever takes over the task of a long step that was handed off holds the
+ * step: its owner has lost that lease too. While the run drains it is not run again: its outcome is unknown.
+ */
+export function applyBegun(draft: Draft, task: string, retries: number): void {
+  const flight = flightOfTask(draft, task);
+  if (flight === undefined) return;
+  const { owner, ...rest } = flight;
+  if (owner === undefined && flight.begun && flight.retries === retries && !isFencing(draft, flight)) return;
+  mapFlight(draft, flight, () => ({ ...rest, begun: true, retries }));
+  if (isFencing(draft, flight)) applyFenced(draft, refOf(flight), "unknown");
+}
+
+/** The workers of this step died more often than it has retries. */
+export function applyLost(draft: Draft, task: string, attempt: number): void {
+  const flight = flightOfTask(draft, task);
+  if (flight === undefined) return;
+  const message = `given up after ${attempt} attempts: its last worker was lost`;
+  applyFailed(draft, refOf(flight), { type: "WorkerLost", message, outcome: "unknown", attempt });
+}
+
+/** The forward task can never start again. */
+export function applyFenced(draft: Draft, ref: FlightRef, outcome: Outcome): void {
+  const flight = findFlight(draft, ref);
+  if (flight === undefined) return removeEntry(draft, entryId("fence", ref));
+  const known: Outcome = flight.begun || ref.wake > 0 ? "unknown" : outcome;
+  if (
+    !move(
+      draft,
+      { type: "step.fenced", step: ref.step, generation: ref.generation, outcome: known },
+      `fenced ${ref.step}`,
+    )
+  )
+    return;
+  land(draft, flight);
+}
+
+/** Takes a flight out, with what was still to be done about it. */
+function land(draft: Draft, flight: Flight): void {
+  draft.machine = { ...draft.machine, flights: draft.machine.flights.filter((other) => other !== flight) };
+  removeEntry(draft, entryId("create", flight));
+  removeEntry(draft, entryId("fence", flight));
+}
+
+/** Ends a flight. Its task object is settled in the outbox, unless it is the task of the one who says so, which is finished last. */
+function endFlight(draft: Draft, flight: Flight, status: "completed" | "failed" | "cancelled", error?: string): void {
+  land(draft, flight);
+  const ref = refOf(flight);
+  if (flightTaskId(draft.record.id, ref) === draft.by) return;
+  addEntry(draft, {
+    id: entryId("settle", ref),
+    do: "settle",
+    ref,
+    status,
+    ...(error === undefined ? {} : { error }),
+  });
+}

@@ -1,0 +1,39 @@
+/** When the active index has a run looked at next. */
+import type { Projection } from "../../../machines/snapshot.ts";
+import { addEntry, type Draft } from "./draft.ts";
+
+/** A run that is not parked is looked at this often at most. */
+export const LOOK_MS: number = 10 * 60_000;
+/** A parked run without a deadline is looked at once a day. */
+export const PARKED_LOOK_MS: number = 24 * 60 * 60_000;
+/** A parked run that foreign writers may change is looked at this often. */
+export const FOREIGN_LOOK_MS = 10_000;
+
+/** A run whose holders are not known is looked at again in two lease periods. */
+export const ORPHAN_LOOK_MS = 60_000;
+
+/** The active index has a run looked at: soon while it moves, at its deadline while it is parked, never when it is over. */
+export function moveLook(draft: Draft, view: Projection, over: boolean): void {
+  const was = draft.machine.look_at;
+  const at = over ? null : nextLook(draft, view);
+  const soonEnough = at !== null && was !== null && was <= at && was > draft.nowMs && !isParked(draft, view);
+  if (at === was || soonEnough) return;
+  draft.machine = { ...draft.machine, look_at: at };
+  addEntry(draft, { id: "look", do: "look", at, was });
+}
+
+function isParked(draft: Draft, view: Projection): boolean {
+  return (
+    draft.machine.flights.length === 0 &&
+    view.draining.length === 0 &&
+    (view.waits.length > 0 || view.status === "paused" || draft.machine.timers.length > 0)
+  );
+}
+
+function nextLook(draft: Draft, view: Projection): number {
+  if (draft.machine.flights.some((flight) => flight.owner === "unknown")) return draft.nowMs + ORPHAN_LOOK_MS;
+  if (!isParked(draft, view)) return draft.nowMs + LOOK_MS;
+  if (draft.program.machine.plan.foreign) return draft.nowMs + FOREIGN_LOOK_MS;
+  const due = draft.machine.timers.map((timer) => timer.dueAt);
+  return due.length === 0 ? draft.nowMs + PARKED_LOOK_MS : Math.min(...due) + LOOK_MS;
+}

@@ -1,0 +1,63 @@
+/** Feeds the machine and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
+import { advance, type Decision } from "../../../machines/advance.ts";
+import type { Command } from "../../../machines/commands.ts";
+import type { RunEvent } from "../../../machines/events.ts";
+import type { FlightRef, GivenSignals, TimerState } from "../record.ts";
+import { addEntry, type Draft, entryId, removeEntry, timerEntry } from "./draft.ts";
+
+/** Feeds the machine. Returns false when it did not move: then nothing else may change either. */
+export function move(draft: Draft, event: RunEvent, label: string): boolean {
+  const decision: Decision = advance(draft.program.machine, draft.machine.snapshot, [event]);
+  if (!decision.changed) return false;
+  draft.applied.push(label);
+  draft.machine = { ...draft.machine, snapshot: decision.snapshot };
+  for (const command of decision.commands) applyEmitted(draft, command);
+  return true;
+}
+
+function applyEmitted(draft: Draft, command: Command): void {
+  switch (command.type) {
+    case "step.start":
+      return startFlight(draft, {
+        kind: "run",
+        step: command.step,
+        generation: command.generation,
+        wake: command.wake,
+      });
+    case "undo.start":
+      return startFlight(draft, { kind: "undo", step: command.step, generation: command.generation, wake: 0 });
+    case "step.fence": {
+      const ref: FlightRef = { kind: "run", step: command.step, generation: command.generation, wake: command.wake };
+      removeEntry(draft, entryId("create", ref));
+      return addEntry(draft, { id: entryId("fence", ref), do: "fence", ref });
+    }
+    case "timer.start": {
+      const { timer, step: name, generation, wake } = command;
+      const started: TimerState = { timer, step: name, generation, wake, dueAt: draft.nowMs + command.ms };
+      draft.machine = { ...draft.machine, timers: [...draft.machine.timers, started] };
+      return addEntry(draft, timerEntry(started));
+    }
+    case "signal.await":
+      return openWait(draft, command.step, command.generation, command.signal);
+  }
+}
+
+function startFlight(draft: Draft, ref: FlightRef): void {
+  const before = draft.machine.flights.filter((flight) => !(flight.kind === ref.kind && flight.step === ref.step));
+  const retries = ref.wake > 0 ? retriesBefore(draft, ref) : 0;
+  draft.machine = { ...draft.machine, flights: [...before, { ...ref, begun: false, retries }] };
+  draft.fresh.push(ref);
+}
+
+/** A wake is no retry: what was used up before the wait is carried over in the waiting step's plain attempt count. */
+function retriesBefore(draft: Draft, ref: FlightRef): number {
+  const attempt = draft.record.steps.get(ref.step)?.attempt ?? 1;
+  return Math.max(0, attempt - 1);
+}
+
+function openWait(draft: Draft, name: string, generation: number, signal: string): void {
+  const known = draft.machine.given.find((entry) => entry.step === name && entry.generation === generation);
+  const others = draft.machine.given.filter((entry) => entry.step !== name);
+  const opened: GivenSignals = { step: name, generation, given: known?.given ?? [], signal };
+  draft.machine = { ...draft.machine, given: [...others, opened] };
+}

@@ -1,0 +1,86 @@
+/** A bucket (or folder) that is open: what clients and workers share in one process. */
+import type { Host } from "../host/host.ts";
+import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../queue/cancel.ts";
+import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
+import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
+import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { toPlain } from "../wire/json.ts";
+import type { RunRecord } from "./record.ts";
+
+/** Clocks of two machines, and of a machine and the store, may differ by this much. */
+export const DEFAULT_SKEW_MARGIN_MS = 2_000;
+
+/** Facts that one part of a process tells another, so that it need not ask the bucket. Hints only: nothing depends on them. */
+export class ProcessEvents {
+  readonly #ready = new Set<(taskId: string, availableAt: number) => void>();
+  readonly #written = new Set<(record: RunRecord) => void>();
+
+  /** A task was made ready. */
+  ready(taskId: string, availableAt: number): void {
+    for (const listener of this.#ready) listener(taskId, availableAt);
+  }
+
+  /** A record was written. */
+  written(record: RunRecord): void {
+    for (const listener of this.#written) listener(record);
+  }
+
+  /** Listens; returns how to stop. */
+  onReady(listener: (taskId: string, availableAt: number) => void): () => void {
+    this.#ready.add(listener);
+    return () => this.#ready.delete(listener);
+  }
+
+  /** Listens; returns how to stop. */
+  onWritten(listener: (record: RunRecord) => void): () => void {
+    this.#written.add(listener);
+    return () => this.#written.delete(listener);
+  }
+}
+
+/** An open bucket. */
+export interface QueueHandle extends AsyncDisposable {
+  readonly context: QueueContext;
+  readonly events: ProcessEvents;
+  /** Puts a task of any type on the queue. Returns its id; with an idempotency key that was used before, that of the task of then. */
+  submit(taskType: string, input: unknown, options?: SubmitOptions): Promise<string>;
+  /** The task as it stands in the bucket; undefined when there is none. */
+  task(taskId: string): Promise<TaskRecord | undefined>;
+  /** Cancels a pending task, or asks the worker of a running one to stop. */
+  cancelTask(taskId: string, options?: CancelTaskOptions): Promise<CancelTaskOutcome>;
+  /** Gives tasks that no index key leads to any more their keys again, one page of the task log at a time. */
+  repairTasks(options?: RepairOptions): Promise<RepairedTasks>;
+  close(): Promise<void>;
+}
+
+/** What may be set of a handle. */
+export interface HandleOptions {
+  /** How much clocks may differ, in milliseconds. @defaultValue 2000 */
+  readonly skewMarginMs?: number;
+}
+
+/** Wraps a store of your own. */
+export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {
+  const context: QueueContext = { store, host, skewMarginMs: options.skewMarginMs ?? DEFAULT_SKEW_MARGIN_MS };
+  const events = new ProcessEvents();
+  const close = (): Promise<void> => store[Symbol.asyncDispose]();
+  return {
+    context,
+    events,
+    submit: async (taskType, input, submitOptions) => {
+      const task = await submitTask(context, taskType, input, submitOptions);
+      events.ready(task.id, store.time().latest);
+      return task.id;
+    },
+    task: async (taskId) => {
+      const task = await getTask(context, taskId);
+      // Kept numbers are for those who write a task back.
+      return task === undefined ? undefined : (toPlain(task) as TaskRecord);
+    },
+    cancelTask: (taskId, cancelOptions) => cancelTask(context, taskId, cancelOptions),
+    repairTasks: (repairOptions) => repairTasks(context, repairOptions),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

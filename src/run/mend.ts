@@ -1,0 +1,131 @@
+/**
+ * Makes a record whole again after a writer that does not know `machine` (real buquet drops every member it does not know).
+ *
+ * The plain fields are authoritative. Where the bucket keeps versions, the newest one with a machine is taken and what differs since
+ * is applied as events; where it keeps none, the machine is made from the plain fields (protocol §7). A reader that finds a record
+ * like that always writes.
+ */
+import { initial, project } from "../../machines/advance.ts";
+import { stateKey } from "../keys.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { formatOpaque } from "../wire/instant.ts";
+import { wireStatus } from "./decide/steps.ts";
+import type { Fact } from "./facts.ts";
+import type { Program, Programs } from "./program.ts";
+import { decodeRecord, isOver, type MachinePart, RECORD_LAYOUT, type RunRecord } from "./record.ts";
+
+/** A record with a machine, and what has to be applied to it before anything else. */
+export interface Whole {
+  readonly record: RunRecord;
+  readonly program: Program;
+  /** Empty: nobody was here. */
+  readonly facts: readonly Fact[];
+}
+
+/** Why a record cannot be made whole here. */
+export interface NotWhole {
+  readonly reason: string;
+}
+
+/** What mending needs. */
+export interface MendContext {
+  readonly store: ObjectStore;
+  readonly programs: Programs;
+}
+
+/** Finds the machine of a record as it was read. */
+export async function makeWhole(context: MendContext, record: RunRecord): Promise<Whole | NotWhole> {
+  if (record.machine === undefined) {
+    const older = await findWhole(context.store, record);
+    return older === undefined ? rebuild(context.programs, record) : replay(context.programs, older);
+  }
+  const program = await context.programs.byHash(record.machine.plan_hash);
+  if (program === undefined) return { reason: `the bucket has no plan ${record.machine.plan_hash}` };
+  const told = asTold(record, record.machine, program);
+  if (agrees(told, record)) return { record, program, facts: [] };
+  return { record: told, program, facts: [{ fact: "foreign", before: told, after: record }, { fact: "fence" }] };
+}
+
+/** The plain fields as the machine tells them. */
+function asTold(record: RunRecord, machine: MachinePart, program: Program): RunRecord {
+  const view = project(program.machine, machine.snapshot);
+  const steps = new Map(record.steps);
+  for (const [name, { phase }] of view.steps) {
+    const state = steps.get(name);
+    const status = wireStatus(phase, isOver(view.status)) ?? "pending";
+    if (state !== undefined && state.status !== status) steps.set(name, { ...state, status });
+  }
+  return { ...record, status: view.status, steps };
+}
+
+function agrees(told: RunRecord, record: RunRecord): boolean {
+  if (told.status !== record.status) return false;
+  for (const [name, { status }] of record.steps) if (told.steps.get(name)?.status !== status) return false;
+  return true;
+}
+
+/** The newest version with a machine and the plain ones since, oldest first. The last of them is the record as it was read. */
+async function findWhole(store: ObjectStore, record: RunRecord): Promise<readonly RunRecord[] | undefined> {
+  if (!store.capabilities.versions) return undefined;
+  const key = stateKey(record.id);
+  const since: RunRecord[] = [record];
+  const [, ...older] = (await store.versions(key)).filter((version) => !version.deleted);
+  for (const { versionId } of older) {
+    const read = await store.getVersion(key, versionId);
+    if (read.kind === "missing") continue;
+    const version = decodeRecord(read.object.body, key);
+    since.unshift(version);
+    if (version.machine !== undefined) return since;
+  }
+  return undefined;
+}
+
+async function replay(programs: Programs, versions: readonly RunRecord[]): Promise<Whole | NotWhole> {
+  const [whole] = versions;
+  const hash = whole?.machine?.plan_hash ?? "";
+  const program = await programs.byHash(hash);
+  if (whole === undefined || program === undefined) return { reason: `the bucket has no plan ${hash}` };
+  const facts = versions
+    .slice(1)
+    .map((after, index): Fact => ({ fact: "foreign", before: versions[index] ?? whole, after }));
+  return { record: whole, program, facts: [...facts, { fact: "fence" }] };
+}
+
+function rebuild(programs: Programs, plain: RunRecord): Whole | NotWhole {
+  const program = programs.current(plain.type);
+  if (program === undefined) return { reason: `its record has no machine part, and ${plain.type} is not served here` };
+  if (plain.definition_hash !== "" && plain.definition_hash !== program.definitionHash) {
+    return { reason: `its record has no machine part, and its definition ${plain.definition_hash} is not served here` };
+  }
+  // Another program ended it. A cancelled run of ours still undoes; the others are over.
+  if (isOver(plain.status) && plain.status !== "cancelled") return { record: plain, program, facts: [] };
+  const machine: MachinePart = { ...emptyMachine(program), look_at: null };
+  const { error: _kept, ...rest } = plain;
+  const record: RunRecord = { ...rest, status: "pending", steps: new Map(), signals: new Map(), machine };
+  return { record, program, facts: [{ fact: "restore", plain }, { fact: "fence" }] };
+}
+
+/** The machine part of a run that has not started. */
+export function emptyMachine(program: Program): Omit<MachinePart, "look_at"> {
+  return {
+    layout: RECORD_LAYOUT,
+    plan_hash: program.planHash,
+    snapshot: initial(program.machine),
+    flights: [],
+    timers: [],
+    outbox: [],
+    given: [],
+    consumed: [],
+    applied: [],
+    epochs: [],
+    compensation_errors: [],
+    write: { id: "", events: [] },
+  };
+}
+
+/** Pauses a record that has no machine because no definition here fits it; undefined: it does not move anyway. */
+export function pausePlain(record: RunRecord, message: string, nowMs: number): RunRecord | undefined {
+  if (record.status === "paused" || isOver(record.status)) return undefined;
+  const now = formatOpaque(nowMs);
+  return { ...record, status: "paused", error: { type: "VersionMismatch", message, at: now }, updated_at: now };
+}

@@ -1,0 +1,84 @@
+/** What one worker serves: which tasks it takes, with which handlers, and which runs fit its definitions. */
+import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
+import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import type { FlightRef, RunRecord } from "../run/record.ts";
+import { isServedElsewhere, type Serving } from "../run/serving.ts";
+import type { Unfit } from "./driver.ts";
+import { parseTask, type TaskMeaning } from "./errands.ts";
+
+/** The workflows of one worker. */
+export class Served {
+  readonly #queue: QueueContext;
+  readonly #worker: string;
+  readonly #workflows: ReadonlyMap<string, AnyWorkflow>;
+  readonly #saidOnce = new Set<string>();
+
+  constructor(queue: QueueContext, worker: string, workflows: readonly AnyWorkflow[]) {
+    this.#queue = queue;
+    this.#worker = worker;
+    this.#workflows = new Map(workflows.map((workflow) => [workflow.name, workflow]));
+  }
+
+  /** Names of the workflows. */
+  get names(): ReadonlySet<string> {
+    return new Set(this.#workflows.keys());
+  }
+
+  /** What this worker says of itself in the bucket. */
+  announcement(): Serving["workflows"] {
+    return [...this.#workflows.values()].map((workflow) => ({
+      name: workflow.name,
+      definition_hash: workflow.definitionHash,
+      plan_hash: workflow.planHash,
+    }));
+  }
+
+  /** What a task means here; undefined: it is for others. */
+  meaningOf(task: TaskRecord): TaskMeaning | undefined {
+    const meaning = parseTask(task);
+    if (meaning === undefined || meaning.kind === "foreign_tick") return meaning;
+    if (meaning.kind === "tick") return this.#workflows.has(meaning.workflow) ? meaning : undefined;
+    const kind = meaning.kind === "step" ? "run" : "undo";
+    return this.handlerOf(meaning.workflow, { kind, step: meaning.step }) === undefined ? undefined : meaning;
+  }
+
+  /** Whether a ready task is taken. A step of a workflow that is served without a handler for it is left to others, and said once. */
+  accepts(task: TaskRecord): boolean {
+    if (this.meaningOf(task) !== undefined) return true;
+    const parsed = parseTask(task);
+    if (parsed?.kind !== "step" || !this.#workflows.has(parsed.workflow) || this.#saidOnce.has(task.task_type))
+      return false;
+    this.#saidOnce.add(task.task_type);
+    this.#queue.host.logger.warn("no handler here for a ready step; left for others", {
+      worker: this.#worker,
+      type: task.task_type,
+      step: parsed.step,
+    });
+    return false;
+  }
+
+  /** The handler of a step or its undo; undefined: none here. */
+  handlerOf(
+    workflow: string,
+    ref: Pick<FlightRef, "kind" | "step">,
+  ): ErasedHandlers["run"] | ErasedHandlers["compensate"] {
+    const handlers = this.#workflows.get(workflow)?.handlers.get(ref.step);
+    return ref.kind === "run" ? handlers?.run : handlers?.compensate;
+  }
+
+  /** P76: a worker with another definition leaves the run to one that was seen lately and has the right one, else pauses it. */
+  async checkVersion(record: RunRecord): Promise<Unfit | undefined> {
+    const workflow = this.#workflows.get(record.type);
+    if (workflow === undefined)
+      return { kind: "leave", reason: `workflow ${JSON.stringify(record.type)} is not served here` };
+    if (record.definition_hash === "" || record.definition_hash === workflow.definitionHash) return undefined;
+    const { store } = this.#queue;
+    if (await isServedElsewhere(store, record, Math.round(store.time().latest))) {
+      const reason = `a worker with definition ${record.definition_hash} was seen in the last minute`;
+      return { kind: "leave", reason };
+    }
+    const steps = workflow.plan.steps.map((step) => step.name).join(", ");
+    const message = `Workflow definition changed. Expected ${record.definition_hash}, got ${workflow.definitionHash} (steps here: ${steps})`;
+    return { kind: "mismatch", message };
+  }
+}

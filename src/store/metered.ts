@@ -1,0 +1,135 @@
+/**
+ * A store that counts what it is asked for, in the kinds of requests that a bill and a wire know.
+ *
+ * On S3 the counts are those of the wire as long as nothing fails. What a store does by itself (opening, trying again, looking up what
+ * became of a put) is not seen here.
+ */
+import { WorkflowError } from "../errors.ts";
+import type {
+  GetOutcome,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  ObjectVersion,
+  PutCondition,
+  PutOutcome,
+  RequestOptions,
+  StoreCapabilities,
+  TimeBounds,
+} from "./object-store.ts";
+
+/** A put is `create` if it demands an absent key, `replace` if it demands an etag. Lists and versions are counted by page. */
+export const REQUEST_KINDS = ["get", "put", "create", "replace", "delete", "list", "versions", "getVersion"] as const;
+
+export type MeteredKind = (typeof REQUEST_KINDS)[number];
+
+/** What a store was asked for since it was wrapped. Only finished requests are counted. */
+export interface StoreUsage {
+  readonly requests: Readonly<Record<MeteredKind, number>>;
+  /** Bytes of all bodies that were sent, also of puts that met a conflict. */
+  readonly bytesOut: number;
+  /** Bytes of all bodies that were received. */
+  readonly bytesIn: number;
+  /** Conditional puts whose condition did not hold. */
+  readonly conflicts: number;
+  /** Conditional puts of which nobody knows whether they were done. */
+  readonly unknowns: number;
+  /** Requests that threw, those that were aborted on their way among them. */
+  readonly errors: number;
+}
+
+/** A store that counts. */
+export interface MeteredStore extends ObjectStore {
+  /** The counts so far: a copy. For what a piece of work costs, use two of them with `usageSince`. */
+  usage(): StoreUsage;
+}
+
+type Counts = { -readonly [Name in keyof StoreUsage]: StoreUsage[Name] } & {
+  readonly requests: Record<MeteredKind, number>;
+};
+
+const TOTALS = ["bytesOut", "bytesIn", "conflicts", "unknowns", "errors"] as const;
+/** S3 answers with so many versions at most. */
+const VERSIONS_PER_PAGE = 1_000;
+
+/** Wraps a store. Closing it closes the store within. */
+export function meterStore(store: ObjectStore): MeteredStore {
+  const counts = zeroCounts();
+
+  /** What was refused before it was sent costs nothing. */
+  async function measure<T>(
+    kind: MeteredKind,
+    options: RequestOptions | undefined,
+    request: () => Promise<T>,
+    bytesOut = 0,
+  ): Promise<T> {
+    options?.signal?.throwIfAborted();
+    let sent = true;
+    try {
+      return await request();
+    } catch (error) {
+      sent = !(error instanceof WorkflowError && error.code === "closed");
+      if (sent) counts.errors += 1;
+      throw error;
+    } finally {
+      if (sent) {
+        counts.requests[kind] += 1;
+        counts.bytesOut += bytesOut;
+      }
+    }
+  }
+
+  const received = (outcome: GetOutcome): GetOutcome => {
+    if (outcome.kind === "found") counts.bytesIn += Buffer.byteLength(outcome.object.body);
+    return outcome;
+  };
+
+  return {
+    url: store.url,
+    get capabilities(): StoreCapabilities {
+      return store.capabilities;
+    },
+    usage: () => ({ ...counts, requests: { ...counts.requests } }),
+    get: async (key: string, options?: RequestOptions): Promise<GetOutcome> =>
+      received(await measure("get", options, () => store.get(key, options))),
+    getVersion: async (key: string, versionId: string, options?: RequestOptions): Promise<GetOutcome> =>
+      received(await measure("getVersion", options, () => store.getVersion(key, versionId, options))),
+    put: async (key: string, body: string, condition: PutCondition, options?: RequestOptions): Promise<PutOutcome> => {
+      const request = (): Promise<PutOutcome> => store.put(key, body, condition, options);
+      const outcome = await measure(kindOf(condition), options, request, Buffer.byteLength(body));
+      if (outcome.kind === "conflict") counts.conflicts += 1;
+      if (outcome.kind === "unknown") counts.unknowns += 1;
+      return outcome;
+    },
+    delete: (key: string, options?: RequestOptions): Promise<void> =>
+      measure("delete", options, () => store.delete(key, options)),
+    list: (prefix: string, options?: ListOptions & RequestOptions): Promise<ListPage> =>
+      measure("list", options, () => store.list(prefix, options)),
+    versions: async (key: string, options?: RequestOptions): Promise<readonly ObjectVersion[]> => {
+      if (!store.capabilities.versions) return store.versions(key, options);
+      const found = await measure("versions", options, () => store.versions(key, options));
+      counts.requests.versions += Math.max(0, Math.ceil(found.length / VERSIONS_PER_PAGE) - 1);
+      return found;
+    },
+    time: (): TimeBounds => store.time(),
+    [Symbol.asyncDispose]: (): Promise<void> => store[Symbol.asyncDispose](),
+  };
+}
+
+/** What was asked for between two looks at the same store. */
+export function usageSince(before: StoreUsage, after: StoreUsage): StoreUsage {
+  const since = zeroCounts();
+  for (const kind of REQUEST_KINDS) since.requests[kind] = after.requests[kind] - before.requests[kind];
+  for (const total of TOTALS) since[total] = after[total] - before[total];
+  return since;
+}
+
+function kindOf(condition: PutCondition): MeteredKind {
+  if (condition === "always") return "put";
+  return condition === "absent" ? "create" : "replace";
+}
+
+function zeroCounts(): Counts {
+  const requests = Object.fromEntries(REQUEST_KINDS.map((kind) => [kind, 0])) as Record<MeteredKind, number>;
+  return { requests, bytesOut: 0, bytesIn: 0, conflicts: 0, unknowns: 0, errors: 0 };
+}

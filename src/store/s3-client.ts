@@ -1,0 +1,100 @@
+/** The one client of an S3 store: it never retries, it really times out, and every answer tells the time. */
+import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import type * as aws from "@aws-sdk/client-s3";
+import type { Host } from "../host/host.ts";
+import type { ServerClock } from "./server-clock.ts";
+
+/** Options of an S3 store. */
+export interface S3StoreOptions {
+  readonly bucket: string;
+  readonly host: Host;
+  /** Url of the server; absent: AWS. */
+  readonly endpoint?: string;
+  /** @defaultValue what the environment and the profile say, else "us-east-1"; with an endpoint always "us-east-1" */
+  readonly region?: string;
+  /** @defaultValue true with an endpoint */
+  readonly forcePathStyle?: boolean;
+  /**
+   * Longest wait for an answer, and longest silence within one, in milliseconds. A body that is sent gets more time by its size.
+   * @defaultValue 5000
+   */
+  readonly requestTimeoutMs?: number;
+  /** Absent: the usual chain (environment, profile, process, instance). */
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+const MAX_SOCKETS = 128;
+const FALLBACK_REGION = "us-east-1";
+/** A body is given time as if the line carried this much: 256 KB a second. */
+const SLOWEST_BYTES_PER_MS = 256;
+
+/** The wait for the answer to a request with a body of so many bytes. */
+export function requestTimeoutMs(options: S3StoreOptions, bytes: number): number {
+  return (options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS) + Math.ceil(bytes / SLOWEST_BYTES_PER_MS);
+}
+
+/** Makes the client. Without a region anywhere it takes the one that buquet takes. */
+export async function makeS3Client(
+  library: typeof aws,
+  options: S3StoreOptions,
+  clock: ServerClock,
+): Promise<S3Client> {
+  const config = clientConfig(options);
+  const found = new library.S3Client(config);
+  const client = await found.config.region().then(
+    () => found,
+    () => new library.S3Client({ ...config, region: FALLBACK_REGION }),
+  );
+  listenToDates(client, options.host, clock);
+  return client;
+}
+
+function clientConfig(options: S3StoreOptions): S3ClientConfig {
+  const custom = options.endpoint !== undefined;
+  const timeoutMs = options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const region = options.region ?? (custom ? FALLBACK_REGION : undefined);
+  return {
+    // Its retry turns a write that won into a conflict, and it knows neither our clock nor our chance.
+    maxAttempts: 1,
+    forcePathStyle: options.forcePathStyle ?? custom,
+    // It would wait longer for "100 Continue" than for an answer: where the server does not know it, no large body would ever arrive.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+      requestTimeout: timeoutMs,
+      // Else the handler only warns and hangs on.
+      throwOnRequestTimeout: true,
+      // The only one that watches a body on its way here.
+      socketTimeout: timeoutMs,
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+    },
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    // Foreign servers often refuse checksums that were not asked for.
+    ...(custom
+      ? { requestChecksumCalculation: "WHEN_REQUIRED" as const, responseChecksumValidation: "WHEN_REQUIRED" as const }
+      : {}),
+  };
+}
+
+function listenToDates(client: S3Client, host: Host, clock: ServerClock): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const sentAt = host.clock.monotonic();
+      const result = await next(args);
+      const { headers } = result.response as { headers?: Record<string, string> };
+      const date = Date.parse(headers?.["date"] ?? "");
+      if (!Number.isNaN(date)) clock.observe(date, sentAt, host.clock.monotonic());
+      return result;
+    },
+    { step: "deserialize", name: "listenToDates", priority: "low" },
+  );
+}

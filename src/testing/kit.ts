@@ -1,0 +1,313 @@
+/**
+ * An engine for tests of workflows: a real client and real workers on a store in memory, under a clock that the test moves. A week
+ * passes in a moment, nothing polls or sleeps, and the same seed gives the same ids, jitter and order.
+ */
+import { ProcessEvents, handleOf, type QueueHandle } from "../run/handle.ts";
+import type { Run, RunView, WorkflowClient } from "../client/client.ts";
+import { explainRun } from "../client/explain.ts";
+import { parseDuration } from "../config.ts";
+import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { seededRandom } from "../host/seeded.ts";
+import {
+  ACTIVE_PREFIX,
+  DUE_PREFIX,
+  LEASES_PREFIX,
+  minuteStart,
+  parseIndexKey,
+  READY_PREFIX,
+  stateKey,
+} from "../keys.ts";
+import { getTask } from "../queue/submit.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import type { TestSignals } from "../services/test-signals.ts";
+import { Worker, type WorkerOptions } from "../services/worker.ts";
+import { readDocument } from "../store/document.ts";
+import { MemoryStore } from "../store/memory.ts";
+import { SkippingClient } from "./kit-client.ts";
+import { storeOf } from "./kit-store.ts";
+import { KitTime, type TestClock } from "./kit-time.ts";
+import { collectLog, type Life, type LogLine } from "./simulation/process.ts";
+
+export type { TestClock } from "./kit-time.ts";
+
+const NEW_YEAR_2026 = 1_767_225_600_000;
+const DEFAULT_PATIENCE_MS = 4_000;
+/** Tasks are announced inside the kit; the poll only finds what a crash left behind. */
+const KIT_POLL_MS = 60_000;
+
+/** Tasks that are due later are moved to the index of ready ones at least so long before. */
+const PROMOTED_MS = 180_000;
+
+/** Settings of a kit. */
+export interface TestKitOptions {
+  /** What its workers serve and its client knows. */
+  readonly workflows: readonly AnyWorkflow[];
+  /** Workers that are started with the kit. @defaultValue 1 */
+  readonly workers?: number;
+  /** Settings of every worker. @defaultValue those of `Worker`, with `poll: "60s"` */
+  readonly worker?: Omit<WorkerOptions, "workflows" | "id">;
+  /** Virtual time of the beginning, in milliseconds since 1970. @defaultValue 2026-01-01T00:00:00Z */
+  readonly startAt?: number;
+  /** Where ids and jitter come from. @defaultValue 1 */
+  readonly seed?: number;
+  /** *Real* time after which a wait that nothing will end gives up and says why. @defaultValue "4s" */
+  readonly patience?: string | number;
+}
+
+/** A worker of a kit. */
+export interface TestWorker {
+  readonly id: string;
+  readonly alive: boolean;
+  /** Facts that a test can await: `polled`, `committed`, `driven`. */
+  readonly signals: TestSignals;
+  /** Kills it like `kill -9`: it writes nothing any more, its leases run out and another worker takes over. */
+  crash(): void;
+  /** Stops it cleanly; time passes as it has to. */
+  stop(): Promise<void>;
+}
+
+/** What `createTestKit` gives. */
+export interface TestKit extends AsyncDisposable {
+  /** A client for which time passes while it waits: `await run.result()` skips over delays, retries and timeouts. */
+  readonly client: WorkflowClient;
+  readonly clock: TestClock;
+  /** The bucket. */
+  readonly store: MemoryStore;
+  /** Every line that the workers and handlers logged. `at`: virtual milliseconds since 1970. */
+  readonly log: readonly LogLine[];
+  /** All workers so far, the dead ones too. */
+  readonly workers: readonly TestWorker[];
+  /** Starts one more worker, by default like the others. */
+  startWorker(options?: Partial<WorkerOptions>): Promise<TestWorker>;
+  /** Resolves when everything that can happen without time passing has happened, handlers included. */
+  idle(): Promise<void>;
+  /**
+   * Lets time pass until the run has this status, or is as `wanted` says.
+   * @throws {WorkflowError} `invalid` when the run ends otherwise.
+   */
+  until(run: Pick<Run, "id">, wanted: RunView["status"] | ((view: RunView) => boolean)): Promise<RunView>;
+}
+
+/**
+ * Makes a kit. Time stands still until `clock.advance`, or until somebody waits for a run; it never passes while a handler is at work,
+ * unless the handler sleeps on `kit.clock`.
+ *
+ * @example
+ * ```ts
+ * await using kit = await createTestKit({ workflows: [approval] });
+ * const run = await kit.client.start(approval, { amount: 10 });
+ * await kit.clock.advance("6d");
+ * await run.signal("approval", { approver: "manager@example.com" });
+ * expect(await run.result()).toEqual({ wait_approval: { approved_by: "manager@example.com" } });
+ * ```
+ * @throws {WorkflowError} `invalid` for options that cannot work.
+ */
+export async function createTestKit(options: TestKitOptions): Promise<TestKit> {
+  const count = options.workers ?? 1;
+  if (!Number.isInteger(count) || count < 0)
+    throw new WorkflowError("invalid", `workers is a whole number from 0, not ${String(count)}`);
+  const kit = new Kit(options);
+  for (let index = 0; index < count; index += 1) await kit.startWorker();
+  return kit;
+}
+
+class Kit implements TestKit {
+  readonly client: WorkflowClient;
+  readonly clock: TestClock;
+  readonly store: MemoryStore;
+  readonly log: LogLine[] = [];
+  readonly #time: KitTime;
+  readonly #options: TestKitOptions;
+  readonly #events = new ProcessEvents();
+  readonly #handle: QueueHandle;
+  readonly #workers: KitWorker[] = [];
+
+  constructor(options: TestKitOptions) {
+    this.#options = options;
+    this.#time = new KitTime(
+      options.startAt ?? NEW_YEAR_2026,
+      parseDuration(options.patience ?? DEFAULT_PATIENCE_MS),
+      () => this.#quietUntil(),
+    );
+    this.clock = this.#time.clock;
+    this.store = new MemoryStore({ clock: this.#time.freeClock });
+    // Whoever puts a task or writes a record may end a wait for something from outside.
+    this.#events.onReady(() => this.#time.changed());
+    this.#events.onWritten(() => this.#time.changed());
+    this.#handle = { ...handleOf(this.store, this.#hostOf(this.#time.freeClock, 0)), events: this.#events };
+    this.client = new SkippingClient(this.#handle, { workflows: options.workflows }, (id, ms, signal) =>
+      this.#time.skipUntil(
+        this.#time.sleep(ms, { signal }),
+        () => this.#isStuck(id),
+        () => this.#explain(id),
+      ),
+    );
+  }
+
+  get workers(): readonly TestWorker[] {
+    return this.#workers;
+  }
+
+  async startWorker(options: Partial<WorkerOptions> = {}): Promise<TestWorker> {
+    const life = this.#time.makeLife();
+    const index = this.#workers.length + 1;
+    const host = this.#hostOf(this.#time.clockOf(life), index);
+    const workflows = options.workflows ?? this.#options.workflows;
+    const handle = { ...handleOf(storeOf(this.store, life), host), events: this.#events };
+    const worker = new Worker(handle, {
+      poll: KIT_POLL_MS,
+      id: `worker-${index}`,
+      ...this.#options.worker,
+      ...options,
+      workflows: workflows.map((workflow) => this.#observed(workflow, life)),
+    });
+    const started = new KitWorker(worker, life, this.#time, workflows);
+    this.#workers.push(started);
+    await worker.start();
+    return started;
+  }
+
+  idle(): Promise<void> {
+    return this.#time.idle();
+  }
+
+  async until(run: Pick<Run, "id">, wanted: RunView["status"] | ((view: RunView) => boolean)): Promise<RunView> {
+    const holds = typeof wanted === "string" ? (view: RunView): boolean => view.status === wanted : wanted;
+    for await (const view of this.client.watch(run.id)) {
+      if (holds(view)) return view;
+      if (isOver(view.status))
+        throw new WorkflowError("invalid", `run ${run.id} is ${view.status}: ${view.error?.message ?? "it completed"}`);
+    }
+    throw new WorkflowError("internal", `run ${run.id} is not followed any more`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#workers) worker.crash();
+  }
+
+  #hostOf(clock: Host["clock"], index: number): Host {
+    const random = seededRandom((this.#options.seed ?? 1) * 1_000 + index);
+    return { clock, random, logger: collectLog(this.log, () => clock.now()) };
+  }
+
+  /** The same workflow, with handlers that the clock knows of. */
+  #observed(workflow: AnyWorkflow, life: Life): AnyWorkflow {
+    const observe =
+      (step: string, kind: "step" | "undo of step", handler: NonNullable<ErasedHandlers["compensate"]>) =>
+      (context: unknown, result?: unknown): unknown => {
+        const { runId, signal } = context as { readonly runId: string; readonly signal: AbortSignal };
+        return this.#time.handle(`the ${kind} ${JSON.stringify(step)} of run ${runId}`, life, signal, () =>
+          handler(context, result),
+        );
+      };
+    const handlers = [...workflow.handlers].map(([step, { run, compensate }]): [string, ErasedHandlers] => [
+      step,
+      {
+        ...(run === undefined ? {} : { run: observe(step, "step", run) }),
+        ...(compensate === undefined ? {} : { compensate: observe(step, "undo of step", compensate) }),
+      },
+    ]);
+    return { ...workflow, handlers: new Map(handlers) };
+  }
+
+  async #record(id: string): Promise<RunRecord | undefined> {
+    const read = await readDocument(this.store, stateKey(id), recordCodec);
+    return read.kind === "found" ? read.value : undefined;
+  }
+
+  /** Whether only something from outside can move the run: then no time needs to pass for it. */
+  async #isStuck(id: string): Promise<boolean> {
+    const living = this.#workers.filter((worker) => worker.alive);
+    const record = await this.#record(id);
+    if (record === undefined || living.length === 0) return true;
+    const serving = living.flatMap((worker) => worker.workflows).filter((workflow) => workflow.name === record.type);
+    if (serving.length === 0) return true;
+    const { machine } = record;
+    if (machine === undefined) return true;
+    if (record.status === "pending" || machine.timers.length > 0) return false;
+    const handlerOf = (flight: { readonly kind: "run" | "undo"; readonly step: string }): boolean =>
+      serving.some((workflow) => {
+        const handlers = workflow.handlers.get(flight.step);
+        return (flight.kind === "run" ? handlers?.run : handlers?.compensate) !== undefined;
+      });
+    if (machine.flights.some(handlerOf)) return false;
+    return !(await this.#hasTokens(id));
+  }
+
+  /** When the indexes of the bucket next have something to do for a worker; now, while a task is leased or ready. */
+  async #quietUntil(): Promise<number> {
+    const first = async (prefix: string): Promise<number> => {
+      const page = await this.store.list(prefix);
+      const minutes = page.objects.flatMap(({ key }) => parseIndexKey(key)?.minute ?? []);
+      return Math.min(...minutes.map(minuteStart));
+    };
+    if (await this.#isAnyLeased()) return this.clock.now();
+    const [ready, due, active] = await Promise.all([READY_PREFIX, DUE_PREFIX, ACTIVE_PREFIX].map(first));
+    return Math.min(ready ?? 0, (due ?? 0) - PROMOTED_MS, active ?? 0);
+  }
+
+  /** The lease key of a task that waits for its next attempt stays in the index: the task itself says whether it is leased. */
+  async #isAnyLeased(): Promise<boolean> {
+    const page = await this.store.list(LEASES_PREFIX);
+    const tasks = page.objects.map(({ key }) => getTask(this.#handle.context, parseIndexKey(key)?.id ?? ""));
+    return (await Promise.all(tasks)).some((task) => task?.status === "running");
+  }
+
+  /** A wake-up of this run on the queue, or a lease that a dead worker left: both are found by a living worker in time. */
+  async #hasTokens(id: string): Promise<boolean> {
+    if (await this.#isAnyLeased()) return true;
+    const ready = await this.store.list(READY_PREFIX);
+    for (const { key } of ready.objects) {
+      const entry = parseIndexKey(key);
+      const task = entry === undefined ? undefined : await getTask(this.#handle.context, entry.id);
+      const input = task?.input as { readonly workflow_id?: unknown } | null | undefined;
+      if (task?.task_type.startsWith("workflow.tick:") === true && input?.workflow_id === id) return true;
+    }
+    return false;
+  }
+
+  async #explain(id: string): Promise<string> {
+    const record = await this.#record(id);
+    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.#handle, record);
+    return `run ${id} does not go on by itself: ${reasons.join("; ")}`;
+  }
+}
+
+class KitWorker implements TestWorker {
+  readonly workflows: readonly AnyWorkflow[];
+  readonly #worker: Worker;
+  readonly #life: Life;
+  readonly #time: KitTime;
+
+  constructor(worker: Worker, life: Life, time: KitTime, workflows: readonly AnyWorkflow[]) {
+    this.#worker = worker;
+    this.#life = life;
+    this.#time = time;
+    this.workflows = workflows;
+  }
+
+  get id(): string {
+    return this.#worker.id;
+  }
+
+  get alive(): boolean {
+    return this.#life.alive;
+  }
+
+  get signals(): TestSignals {
+    return this.#worker.signals;
+  }
+
+  crash(): void {
+    this.#life.crash();
+    this.#time.changed();
+  }
+
+  async stop(): Promise<void> {
+    if (!this.alive) return;
+    await this.#time.skipUntil(this.#worker.stop());
+    this.#life.crash();
+  }
+}

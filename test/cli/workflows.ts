@@ -1,0 +1,21 @@
+/** What the tests of the command line serve. */
+import { z } from "zod";
+import { PermanentError, workflow } from "../../src/index.ts";
+
+export const greet = workflow("greet", { input: z.object({ name: z.string() }) }).step("hello", (ctx) => ({
+  text: `hello ${ctx.input.name}`,
+}));
+
+export const asking = workflow("asking", { signals: { answer: z.object({ yes: z.boolean() }) } })
+  .step("prepare", { run: () => 1, compensate: () => {} })
+  .step("ask", {
+    dependsOn: ["prepare"],
+    run: async (ctx) => ({ yes: (await ctx.waitForSignal("answer"))?.yes ?? false }),
+  });
+
+export const failing = workflow("failing").step("fall", () => {
+  throw new PermanentError("it never works");
+});
+
+/** Not a workflow: modules may export other things too. */
+export const unrelated = { name: "unrelated" };

@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { nodeHost } from "../../src/host/node.ts";
+import { openStore } from "../../src/store/open.ts";
+
+const host = nodeHost();
+const folders: string[] = [];
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+
+async function folder(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), "buquet-url-"));
+  folders.push(made);
+  return made;
+}
+
+async function refusal(url: string): Promise<string> {
+  const error = await openStore(url, host).then(
+    () => ({ code: "opened", message: "" }),
+    (reason: { code: string; message: string }) => reason,
+  );
+  expect(error.code).toBe("invalid");
+  return error.message;
+}
+
+describe("the url of a store", () => {
+  test("memory: is a new one each time, memory:name the same in the process", async () => {
+    const [a, b, c, d] = await Promise.all(
+      ["memory:", "memory:", "memory:shared", "memory:shared"].map((url) => openStore(url, host)),
+    );
+    expect(a === b).toBe(false);
+    expect(c === d).toBe(true);
+  });
+
+  test("file: takes a folder from here, from the root, or as a whole url", async () => {
+    const made = await folder();
+    for (const spelling of [relative(process.cwd(), made), made, `//${made}`]) {
+      await using store = await openStore(`file:${spelling}`, host);
+      expect(store.url).toBe(`file:${resolve(made)}`);
+    }
+  });
+
+  test.each([
+    ["", "the url is not a store"],
+    ["runs", "the url is not a store"],
+    ["http://host/runs", "the url is not a store"],
+    ["s3:runs", "the url is not a store"],
+    ["s3://", "the url is not a store"],
+    ["s3://me:hunter2@runs", "the url is not a store"],
+    ["s3://me@runs", "the url is not a store"],
+    ["s3://a", '"a" is not the name of a bucket'],
+    ["s3://%2e%2e", "is not the name of a bucket"],
+    ["s3://runs:9000", "names a port"],
+    ["s3://runs/folder", "only a whole bucket"],
+    ["s3://runs#x", "after #"],
+    ["s3://runs?versions=no", '"versions", which s3: does not know (endpoint, region); whether versions are kept'],
+    ["s3://runs?secret=hunter2", '"secret", which s3: does not know'],
+    ["s3://runs?Region=eu-1", '"Region"'],
+    ["s3://runs?region=eu-1&region=eu-2", "region twice"],
+    ["s3://runs?region=", "is not the name of a region"],
+    ["s3://runs?region=a.b/c", "is not the name of a region"],
+    ["s3://runs?endpoint=localhost:9000", "the option endpoint of the url is not an http or https url"],
+    ["s3://runs?endpoint=", "the option endpoint of the url is not an http or https url"],
+    ["s3://runs?endpoint=http://me:hunter2@host", "the option endpoint of the url holds credentials"],
+    ["file:", "file: needs a folder"],
+    ["file:data?versions=3", "file: has no options"],
+    ["file://data/x", "needs a third slash"],
+    ["memory:x?versions=3", "memory: has no options"],
+  ])("%s is refused: %s", async (url, message) => {
+    const said = await refusal(url);
+    expect(said).toContain(message);
+    expect(said).not.toContain("hunter2");
+  });
+});

@@ -1,0 +1,141 @@
+/** Small plans by hand, and runs of them. */
+import { advance, buildMachine, initial, project } from "../../machines/advance.ts";
+import type { Command } from "../../machines/commands.ts";
+import type { RunEvent } from "../../machines/events.ts";
+import type { Plan, PlanStep, SignalStep, TaskStep } from "../../machines/plan.ts";
+import type { PersistedSnapshot, Projection } from "../../machines/snapshot.ts";
+
+/** A step that fails the run when it fails, without undo or delay. */
+export function task(name: string, options: Partial<Omit<TaskStep, "kind" | "name">> = {}): TaskStep {
+  return {
+    kind: "task",
+    name,
+    dependsOn: [],
+    retries: 3,
+    retryPolicy: { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 },
+    timeoutMs: 300_000,
+    delayMs: 0,
+    onFailure: "fail_workflow",
+    compensate: false,
+    remote: false,
+    ...options,
+  };
+}
+
+/** A signal node that waits for ever. */
+export function signal(name: string, options: Partial<Omit<SignalStep, "kind" | "name">> = {}): SignalStep {
+  return {
+    kind: "signal",
+    name,
+    dependsOn: [],
+    timeoutMs: 0,
+    onTimeout: "fail",
+    onFailure: "fail_workflow",
+    ...options,
+  };
+}
+
+export function planOf(steps: readonly PlanStep[], options: Partial<Omit<Plan, "steps">> = {}): Plan {
+  return { name: "order", steps, compensation: "mirror", onCompensationFailure: "collect", foreign: false, ...options };
+}
+
+export const done = (step: string, generation = 1): RunEvent => ({ type: "step.done", step, generation });
+export const failed = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunEvent => ({
+  type: "step.failed",
+  step,
+  generation,
+  outcome,
+});
+export const fenced = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunEvent => ({
+  type: "step.fenced",
+  step,
+  generation,
+  outcome,
+});
+export const undone = (step: string, generation = 1): RunEvent => ({ type: "undo.done", step, generation });
+export const waits = (step: string, name: string, timeoutMs = 0, wake = 0): RunEvent => ({
+  type: "step.waiting",
+  step,
+  generation: 1,
+  wake,
+  signal: name,
+  timeoutMs,
+});
+export const received = (step: string, wake = 0, generation = 1): RunEvent => ({
+  type: "signal.received",
+  step,
+  generation,
+  wake,
+});
+export const due = (timer: "delay" | "deadline", step: string, wake = 0, generation = 1): RunEvent => ({
+  type: "timer.due",
+  timer,
+  step,
+  generation,
+  wake,
+});
+export const START: RunEvent = { type: "start" };
+export const PAUSE: RunEvent = { type: "pause" };
+export const RESUME: RunEvent = { type: "resume" };
+export const RETRY: RunEvent = { type: "retry" };
+export const TERMINATE: RunEvent = { type: "terminate" };
+export const CANCEL: RunEvent = { type: "cancel", compensate: true };
+
+/** A command in a few words: `start a`, `fence a`, `undo a`, `delay a 500`, `deadline a 500`, `await go by a`; #generation and @wake unless first. */
+export function words(command: Command): string {
+  const generation = command.generation === 1 ? "" : `#${command.generation}`;
+  const wake = "wake" in command && command.wake > 0 ? `@${command.wake}` : "";
+  const step = `${command.step}${generation}${wake}`;
+  switch (command.type) {
+    case "step.start":
+      return `start ${step}`;
+    case "step.fence":
+      return `fence ${step}`;
+    case "undo.start":
+      return `undo ${step}`;
+    case "timer.start":
+      return `${command.timer} ${step} ${command.ms}`;
+    case "signal.await":
+      return `await ${command.signal} by ${step}`;
+  }
+}
+
+/** A run under way. */
+export interface Run {
+  /** Applies events one after the other; gives the commands of all of them. */
+  send(...events: readonly RunEvent[]): string[];
+  readonly view: Projection;
+  readonly snapshot: PersistedSnapshot;
+  /** Phases of all steps, as `a completed, b running`. */
+  readonly phases: string;
+}
+
+/** A started run of a plan. */
+export function started(plan: Plan): Run {
+  const run = fresh(plan);
+  run.send(START);
+  return run;
+}
+
+/** A run that has not started. */
+export function fresh(plan: Plan): Run {
+  const machine = buildMachine(plan);
+  let snapshot = initial(machine);
+  return {
+    send: (...events) =>
+      events.flatMap((event) => {
+        const decision = advance(machine, JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot, [event]);
+        if (decision.changed) snapshot = decision.snapshot;
+        return decision.commands.map(words);
+      }),
+    get view() {
+      return project(machine, snapshot);
+    },
+    get snapshot() {
+      return snapshot;
+    },
+    get phases() {
+      return [...project(machine, snapshot).steps].map(([name, { phase }]) => `${name} ${phase}`).join(", ");
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { compilePlan } from "../../machines/compile.ts";
+import { planOf, signal, task } from "./build.ts";
+
+test("the chart of a plan with one of everything, in full", async () => {
+  const plan = planOf([
+    task("validate", { onFailure: "continue" }),
+    signal("approve", { dependsOn: ["validate"], timeoutMs: 9, onFailure: "pause_workflow" }),
+    task("reserve", { dependsOn: ["validate"], delayMs: 5, compensate: true, onFailure: "compensate" }),
+    task("charge", { dependsOn: ["approve"], compensate: true, onFailure: "pause_workflow" }),
+    task("pack", { dependsOn: ["approve", "reserve"], compensate: true }),
+    signal("late", { dependsOn: ["charge", "pack"], timeoutMs: 9, onTimeout: "continue" }),
+  ]);
+  // Read the difference before writing the file anew: every line is something that people see in the drawn chart.
+  await expect(`${JSON.stringify(compilePlan(plan), undefined, 2)}\n`).toMatchFileSnapshot("./chart.snap");
+});

@@ -1,0 +1,106 @@
+/** Tasks of steps that are over, and tasks that must never start again. */
+import { expect, test } from "vitest";
+import { dueKey, leaseKey, readyKey, taskKey } from "../../src/keys.ts";
+import { claimTask } from "../../src/queue/claim.ts";
+import { completeClaim, failClaim, retryClaim } from "../../src/queue/finish.ts";
+import { fenceTask, settleTask } from "../../src/queue/settle.ts";
+import { createRunningTask } from "../../src/queue/submit.ts";
+import { formatInstant } from "../../src/wire/instant.ts";
+import { claim, ID, LEASE_MS, makeBench, makeGate, put, putAndClaim, SPEC, START } from "./fixtures.ts";
+
+const OUTPUT = { success: true, result: 1, step: "a" };
+
+test("puts the whole task of a short step at once", async () => {
+  const bench = makeBench();
+  await settleTask(bench.queue, SPEC, { status: "completed", output: OUTPUT });
+  const at = formatInstant(START);
+  expect(await bench.task()).toMatchObject({ status: "completed", attempt: 1, output: OUTPUT, completed_at: at });
+  expect(await bench.keys("")).toEqual([taskKey(ID)]);
+});
+
+test.each([
+  ["ready", {}],
+  ["parked", { availableAt: START + 3_600_000, ownOnly: true }],
+])("completes a pending task that is %s and takes it off the index", async (_where, spec) => {
+  const bench = makeBench();
+  await put(bench, spec);
+  await settleTask(bench.queue, SPEC, { status: "completed", output: OUTPUT });
+  expect(await bench.task()).toMatchObject({ status: "completed", output: OUTPUT });
+  expect(await bench.keys("")).toEqual([taskKey(ID)]);
+});
+
+test("leaves a task that runs under somebody else's lease to its holder, and puts its lease key", async () => {
+  const bench = makeBench();
+  const held = await putAndClaim(bench);
+  await bench.store.delete(leaseKey(ID, START + LEASE_MS));
+  await settleTask(bench.queue, SPEC, { status: "completed", output: OUTPUT });
+  expect(await bench.task()).toEqual(held.task);
+  expect(await bench.keys("leases/")).toEqual([leaseKey(ID, START + LEASE_MS)]);
+});
+
+test("changes nothing about a task that is over", async () => {
+  const bench = makeBench();
+  await failClaim(bench.queue, await putAndClaim(bench), "broken");
+  const before = await bench.task();
+  bench.pass(1_000);
+  await settleTask(bench.queue, SPEC, { status: "completed", output: OUTPUT });
+  expect(await bench.task()).toEqual(before);
+});
+
+test("fences a task that has no object with a tombstone, which a late put as running meets", async () => {
+  const bench = makeBench();
+  expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "absent" });
+  expect(await bench.task()).toMatchObject({ status: "cancelled", attempt: 0, cancelled_at: formatInstant(START) });
+  expect(await createRunningTask(bench.queue, SPEC, { workerId: "w", leaseMs: LEASE_MS })).toEqual({ kind: "refused" });
+});
+
+test("fences a pending task, and says whether it was ever begun", async () => {
+  const bench = makeBench();
+  await put(bench);
+  expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "pending", attempt: 0 });
+  expect(await bench.task()).toMatchObject({ status: "cancelled" });
+  expect(await bench.keys("ready/")).toEqual([]);
+  expect(await claimTask(bench.queue, ID, { workerId: "w", leaseMs: LEASE_MS, accepts: () => true })).toEqual({
+    kind: "gone",
+  });
+  const begun = makeBench();
+  await retryClaim(begun.queue, await putAndClaim(begun), "again", 0);
+  expect(await fenceTask(begun.queue, SPEC)).toEqual({ kind: "pending", attempt: 1 });
+});
+
+test("takes a parked task off both indexes when it is fenced", async () => {
+  const bench = makeBench();
+  await put(bench, { availableAt: START + 3_600_000, ownOnly: true });
+  expect(await bench.keys("x-workflow/")).toEqual([dueKey(ID, START + 3_600_000)]);
+  await fenceTask(bench.queue, SPEC);
+  expect(await bench.keys("")).toEqual([taskKey(ID)]);
+});
+
+test("asks the holder of a running task to stop, once, and waits for its word", async () => {
+  const bench = makeBench();
+  const held = await putAndClaim(bench);
+  expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "running", attempt: 1 });
+  expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "running", attempt: 1 });
+  expect(await bench.task()).toEqual({ ...held.task, cancel_requested: true });
+  expect(await completeClaim(bench.queue, held, OUTPUT)).toEqual({ kind: "finished" });
+  expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "over", status: "completed", attempt: 1 });
+});
+
+test("meets a claimer that was faster", async () => {
+  const bench = makeBench();
+  await put(bench);
+  const gate = makeGate();
+  const slow = bench.through({
+    put: async (key, _body, condition, send) => {
+      if (key === taskKey(ID) && condition !== "absent") await gate.stand();
+      return send();
+    },
+  });
+  const fence = fenceTask(slow, SPEC);
+  await gate.reached;
+  await claim(bench);
+  gate.open();
+  expect(await fence).toEqual({ kind: "running", attempt: 1 });
+  expect(await bench.task()).toMatchObject({ status: "running", cancel_requested: true });
+  expect(await bench.keys("ready/")).not.toContain(readyKey(ID, START));
+});

@@ -1,0 +1,58 @@
+/** Every mistake that the protocol's counterexamples forced out is planted again, and the simulator finds it. */
+import { execFile } from "node:child_process";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import type { Prey } from "./hunt.ts";
+import { MISTAKES, type Mistake } from "./planted.ts";
+
+const run = promisify(execFile);
+
+/** Histories in which a mistake must show. */
+const HISTORIES = 3_000;
+const SEED = process.env["SEED"] ?? "planted";
+/** The rare ones take minutes: `.ci/run` hunts for them, and so does `HUNT=all npm test -- test/simulation/planted`. */
+const ALL = process.env["HUNT"] === "all";
+
+async function plant(mistake: Mistake): Promise<string> {
+  const copy = join(".cache", "planted", String(mistake.number));
+  await rm(copy, { recursive: true, force: true });
+  for (const folder of ["src", "machines", "examples", "test/simulation"])
+    await cp(folder, join(copy, folder), { recursive: true, filter: (path) => !path.endsWith(".test.ts") });
+  for (const { file, from, to } of mistake.edits) {
+    const text = await readFile(join(copy, file), "utf8");
+    expect(text.split(from), `the place in ${file} where mistake ${mistake.number} is planted`).toHaveLength(2);
+    await writeFile(
+      join(copy, file),
+      text.replace(from, () => to),
+    );
+  }
+  return join(copy, "test/simulation/hunt.ts");
+}
+
+describe("a planted mistake is found", () => {
+  for (const mistake of MISTAKES) {
+    const name = `${mistake.number}: ${mistake.name}`;
+    if (mistake.rare === true && !ALL) {
+      test(`${name} (planted; hunted with HUNT=all: it shows once in hundreds of histories)`, async () => {
+        await plant(mistake);
+      });
+      continue;
+    }
+    test.concurrent(name, { timeout: 1_800_000 }, async () => {
+      const script = await plant(mistake);
+      const setting = JSON.stringify(mistake.setting);
+      const args = ["--import", "tsx", script, setting, String(HISTORIES), SEED, mistake.seen.source];
+      const { stdout } = await run(process.execPath, args, {
+        env: { ...process.env, JSON: "1" },
+        maxBuffer: 64 * 1024 * 1024,
+      });
+      const prey = JSON.parse(stdout.trim().split("\n").at(-1) ?? "null") as Prey | null;
+      if (prey === null) return expect.fail(`not found in ${HISTORIES} histories (seed ${SEED})`);
+      const faults = prey.faults.map(({ process: who, call, kind }) => `${kind} at call ${call} of ${who}`);
+      console.log(`${name}: ${prey.problems[0]}; history ${prey.after}, ${faults.join(", ") || "no fault"}`);
+      expect(prey.trace.split("\n").length).toBeGreaterThan(5);
+    });
+  }
+});

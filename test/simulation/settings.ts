@@ -1,0 +1,51 @@
+/** The circumstances under which no history may break anything. */
+import type { Setting } from "./play.ts";
+
+const ALL = [
+  "two",
+  "three",
+  "fork",
+  "wait",
+  "parked",
+  "twice",
+  "gate",
+  "undone",
+  "saga",
+  "race",
+  "cancel",
+  "retry",
+  "hold",
+  "pause",
+];
+const PLAIN = ["two", "three", "fork", "undone", "saga", "race", "cancel"];
+
+/** By name, for people. */
+export const SETTINGS: Readonly<Record<string, Setting>> = {
+  "everything once": { shapes: ALL, crash: 1, freeze: 1, unknown: 1 },
+  "the examples": {
+    shapes: ["order_fulfilment", "order that cannot be shipped", "onboarding", "flight_delays"],
+    crash: 1,
+    freeze: 1,
+    unknown: 1,
+  },
+  "two crashes": { shapes: ALL, crash: 2 },
+  "lost and late replies": { shapes: ALL, unknown: 3 },
+  "a frozen worker and a crash": { shapes: ALL, freeze: 1, crash: 1 },
+  "no sweeper": { shapes: ALL, crash: 1, sweeper: false },
+  "a python client pauses and resumes": { shapes: PLAIN, outsiders: ["pauser"], crash: 1 },
+  "a python client cancels": { shapes: [...PLAIN, "wait", "gate"], outsiders: ["canceller"], crash: 1 },
+  "a python worker completes a step": { shapes: ["remote"], outsiders: ["python"], crash: 1, unknown: 1 },
+  "a python worker completes what we run": {
+    shapes: ["two", "three", "fork"],
+    outsiders: ["completer"],
+    crash: 1,
+    unknown: 1,
+  },
+  "a python worker and a python client": { shapes: ["remote"], outsiders: ["python", "pauser"], freeze: 1 },
+  "a python client, and no versions": { shapes: PLAIN, outsiders: ["pauser"], crash: 1, versions: false },
+  "a python client cancels, and no versions": { shapes: PLAIN, outsiders: ["canceller"], versions: false },
+  "a python worker, and no versions": { shapes: ["remote"], outsiders: ["python"], crash: 1, versions: false },
+  "signals without a wake-up": { shapes: ["wait"], outsiders: ["sender"], sends: false, crash: 1, unknown: 1 },
+  "a monitor of buquet": { shapes: ALL, outsiders: ["monitor"], crash: 1 },
+  "a sweeper of buquet": { shapes: ["two", "fork"], outsiders: ["sweeper"], crash: 1, sweeper: false },
+};
