@@ -70,7 +70,7 @@ function expectRight(folder: string): void {
   expect(order).toEqual(order.toSorted());
 }
 
-test("reports the figures that others reckoned, and prints the busiest airports", { timeout: 60_000 }, async () => {
+test("reports the figures that others reckoned, and prints the busiest airports", { timeout: 600_000 }, async () => {
   await inFolder(async (folder) => {
     const { code, output } = await runProgram(ETL, [folder]);
     expect(code, output).toBe(0);
@@ -109,7 +109,7 @@ const KILLS: readonly { readonly where: string; readonly kills: readonly Planned
 ];
 
 describe("killed with kill -9, the report is the same", () => {
-  test.concurrent.for(KILLS)("$where", { timeout: 120_000 }, ({ kills }, context) =>
+  test.concurrent.for(KILLS)("$where", { timeout: 600_000 }, ({ kills }, context) =>
     inFolder(async (home) => {
       const folder = join(home, "etl");
       const plans = await plan(home, kills);
@@ -119,7 +119,7 @@ describe("killed with kill -9, the report is the same", () => {
       context.expect(ends.at(-1)?.code, output).toBe(0);
       context.expect(firedOf(plans, kills), output).not.toContain(undefined);
       expectRight(folder);
-      await context.expect.poll(() => processesOf(folder), { timeout: 20_000 }).toEqual([]);
+      await context.expect.poll(() => processesOf(folder), { timeout: 120_000 }).toEqual([]);
     }),
   );
 });

@@ -43,7 +43,7 @@ async function during<T>(world: World, work: Promise<T>): Promise<T> {
   return work;
 }
 
-test("reminds after three days who has not finished, and asks a week later", { timeout: 60_000 }, async () => {
+test("reminds after three days who has not finished, and asks a week later", { timeout: 600_000 }, async () => {
   const { world, sent, startWorker, remote, definition } = setup("reminds");
   await during(world, startWorker());
   await during(world, remote.start(definition, { user: "bob", address: "bob@example.com" }, { id: "user-bob" }));
@@ -61,7 +61,7 @@ test("reminds after three days who has not finished, and asks a week later", { t
   expect((await during(world, remote.get("user-bob"))).status).toBe("completed");
 });
 
-test("does not remind who finished in the last hour", { timeout: 60_000 }, async () => {
+test("does not remind who finished in the last hour", { timeout: 600_000 }, async () => {
   const { world, sent, startWorker, remote, definition } = setup("finished");
   await during(world, startWorker());
   await during(world, remote.start(definition, { user: "ada", address: "ada@example.com" }, { id: "user-ada" }));
@@ -74,7 +74,7 @@ test("does not remind who finished in the last hour", { timeout: 60_000 }, async
   expect(view.steps["profile"]?.result).toEqual({ finished: true, photo: true });
 });
 
-test("reminds late, and once, when no worker was there on the day", { timeout: 60_000 }, async () => {
+test("reminds late, and once, when no worker was there on the day", { timeout: 600_000 }, async () => {
   const { world, sent, startWorker, remote, definition } = setup("nobody there");
   const first = await during(world, startWorker());
   await during(world, remote.start(definition, { user: "bob", address: "bob@example.com" }, { id: "user-bob" }));
@@ -87,7 +87,7 @@ test("reminds late, and once, when no worker was there on the day", { timeout: 6
   expect(sent.map(({ text }) => text)).toEqual(["Welcome, bob!", "bob, your profile is not finished."]);
 });
 
-test("the program sends each letter once, also when it is killed and started again", { timeout: 60_000 }, async () => {
+test("the program sends each letter once, also when it is killed and started again", { timeout: 600_000 }, async () => {
   await inFolder(async (home) => {
     const folder = join(home, "onboarding");
     const kills = [

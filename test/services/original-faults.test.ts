@@ -105,7 +105,7 @@ test("a run makes no task that an orchestrator of buquet would claim, and no rec
   expect(await fleet.keys("idempotency/")).toEqual([]);
 });
 
-test("a client that dies anywhere in a start leaves a run that ends, or none (W-5)", { timeout: 120_000 }, async () => {
+test("a client that dies anywhere in a start leaves a run that ends, or none (W-5)", { timeout: 600_000 }, async () => {
   const define: Define = () => [workflow("start").step("a", () => 1)];
   const calm = makeFleet(define);
   const first = calm.client();

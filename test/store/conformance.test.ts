@@ -43,7 +43,7 @@ const moto = await openMoto();
 
 describe("a store: s3 against moto", () => {
   for (const [index, probe] of storeCases.entries()) {
-    test(probe.name, { timeout: 60_000 }, async (context) => {
+    test(probe.name, { timeout: 600_000 }, async (context) => {
       if (moto.kind === "absent") return context.skip(moto.reason);
       await probe.run({ store: moto.store, prefix: `case-${index}/` });
     });

@@ -93,7 +93,7 @@ async function bodiesOf(store: ObjectStore): Promise<ReadonlyMap<string, string>
 
 test(
   `loses nothing that was acknowledged through ${KILLS} kills (SEED=${SEED})`,
-  { timeout: 60_000 + KILLS * 2_000 },
+  { timeout: 300_000 + KILLS * 4_000 },
   async () => {
     const logs = await mkdtemp(join(folder, "logs-"));
     expect(await race(logs)).toBe(KILLS);

@@ -98,7 +98,7 @@ const places = [
 
 describe.runIf(process.platform === "linux")("a stopped holder of a lock", () => {
   for (const { name, call, path } of places) {
-    test.concurrent(`of this machine keeps it, ${name}: others wait`, { timeout: 2 * STOPPED_MS }, async () => {
+    test.concurrent(`of this machine keeps it, ${name}: others wait`, { timeout: 10 * STOPPED_MS }, async () => {
       const { folder, store, etag, waits } = await setup();
       const sleeper = await putToSleep({ folder, key: KEY, etag, call, path });
       let answered = false;
@@ -120,7 +120,7 @@ describe.runIf(process.platform === "linux")("a stopped holder of a lock", () =>
   for (const { name, call, path } of places.slice(0, 3)) {
     test.concurrent(
       `of another machine loses it after a minute, ${name}, and robs nobody`,
-      { timeout: 2 * STOPPED_MS },
+      { timeout: 10 * STOPPED_MS },
       async () => {
         const { folder, store, etag } = await setup();
         const sleeper = await putToSleep({ folder, key: KEY, etag, call, path, hostname: "elsewhere" });

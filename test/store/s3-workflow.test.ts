@@ -79,7 +79,7 @@ describe.skipIf(moto.kind === "absent")("a run on S3", () => {
     expect(many.usage.unknowns).toBe(0);
   });
 
-  test.each([11, 12])("ends the same over a line that fails (seed %i)", { timeout: 180_000 }, async (seed) => {
+  test.each([11, 12])("ends the same over a line that fails (seed %i)", { timeout: 600_000 }, async (seed) => {
     const faults = atRandom(seededRandom(seed), 0.15, [
       { kind: "cut-before" },
       { kind: "cut-after" },
