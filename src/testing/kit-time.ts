@@ -20,6 +20,9 @@ export interface TestClock {
 /** A leap shorter than this is not worth a look. */
 const SHORTEST_LEAP_MS = 180_000;
 
+/** Into how many naps the kit's patience is cut. */
+const BEATS = 20;
+
 /** One handler that was called and has not ended. */
 interface RunningHandler {
   readonly name: string;
@@ -189,14 +192,20 @@ export class KitTime {
     return [...this.#handlers].find((handler) => handler.life.alive && handler.sleeping === 0);
   }
 
-  /** Waits for the next change. The one real timer of the kit: it turns a test that would hang into one that says why. */
+  /**
+   * Waits for the next change. The one real timer of the kit: it turns a test that would hang into one that says why. It counts beats,
+   * not time: a process that was kept from running has not been patient meanwhile.
+   */
   async #outside(explain: () => Promise<string>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     let listener: (() => void) | undefined;
     const change = await new Promise<"changed" | "nothing">((resolve) => {
       listener = (): void => resolve("changed");
       this.#listeners.add(listener);
-      timer = setTimeout(() => resolve("nothing"), this.#patienceMs);
+      const beat = (left: number): void => {
+        timer = setTimeout(() => (left <= 1 ? resolve("nothing") : beat(left - 1)), this.#patienceMs / BEATS);
+      };
+      beat(BEATS);
     });
     clearTimeout(timer);
     if (listener !== undefined) this.#listeners.delete(listener);

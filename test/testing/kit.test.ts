@@ -1,4 +1,6 @@
 /** The kit for tests of users: everything here happens in virtual time, and nothing sleeps. */
+import { stat } from "node:fs/promises";
+import { setTimeout } from "node:timers";
 import { describe, expect, test } from "vitest";
 import { PermanentError, workflow, WorkflowCancelledError, WorkflowFailedError } from "../../src/index.ts";
 import { createTestKit } from "../../src/testing/index.ts";
@@ -28,6 +30,24 @@ describe("time in the kit", () => {
     expect(await run.result()).toEqual({ a: "ran" });
     expect(kit.clock.now() - START).toBeGreaterThanOrEqual(30 * 24 * HOUR);
     expect(kit.clock.now() - START).toBeLessThan(30 * 24 * HOUR + 1_000);
+  });
+
+  test("is patient only while the process runs", async () => {
+    // The answer of a file system that comes while the process is kept from running is seen after every timer that ran out meanwhile.
+    const stall = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    const definition = workflow("stalled").step("a", async () => {
+      await new Promise<void>((resolve, reject) => {
+        const ask = (): void => {
+          stat(".").then(() => resolve(), reject);
+          stall(200);
+        };
+        setTimeout(() => setImmediate(ask), 5);
+      });
+      return "answered";
+    });
+    await using kit = await createTestKit({ workflows: [definition], patience: "100ms" });
+    const run = await kit.client.start(definition);
+    expect(await run.result()).toEqual({ a: "answered" });
   });
 
   test("never passes while a handler is at work outside of it", async () => {
