@@ -1,5 +1,9 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+// What programs print is compared without colours, whatever the terminal or service that runs the tests asks for.
+delete process.env["FORCE_COLOR"];
+process.env["NO_COLOR"] = "1";
+
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],

@@ -1,5 +1,5 @@
 /** What the command line prints: tables for people, JSON for programs. */
-import pc from "picocolors";
+import { err, out } from "./colours.ts";
 
 /** Prints a value as JSON. Gives the exit code of a command that did what it was told. */
 export function printJson(value: unknown): 0 {
@@ -16,7 +16,7 @@ export function print(line: string): void {
 export function fail(message: string, code?: string, json = false): void {
   const line = json
     ? JSON.stringify({ error: { code: code ?? "invalid", message } })
-    : `${code === undefined ? "" : `${pc.red("error")}: `}${message}`;
+    : `${code === undefined ? "" : `${err.red("error")}: `}${message}`;
   process.stderr.write(`${line}\n`);
 }
 
@@ -36,22 +36,22 @@ export function table(header: readonly string[], rows: readonly (readonly string
       .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
       .join("  ")
       .trimEnd();
-  return [pc.bold(line(header)), ...rows.map(line)].join("\n");
+  return [out.bold(line(header)), ...rows.map(line)].join("\n");
 }
 
 /** The status of a run or step in its colour. */
 export function coloured(status: string, text: string = status): string {
   switch (status) {
     case "completed":
-      return pc.green(text);
+      return out.green(text);
     case "failed":
-      return pc.red(text);
+      return out.red(text);
     case "cancelled":
     case "compensating":
-      return pc.yellow(text);
+      return out.yellow(text);
     case "paused":
     case "waiting_signal":
-      return pc.cyan(text);
+      return out.cyan(text);
     default:
       return text;
   }
