@@ -1,6 +1,7 @@
 /** Every command with its options, help and examples. */
 import type { Command, OptionSpec, Typed } from "./arguments.ts";
 import { runDoctor } from "./doctor.ts";
+import { drawGraph } from "./graph.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { runSweeper, runWorker } from "./operate.ts";
 import { cancelRun, pauseRun, resumeRun, signalRun, startRun } from "./steer.ts";
@@ -79,6 +80,18 @@ export const commands: readonly Command[] = [
     ["--status failed", "--type order_fulfillment --prefix order- --limit 1000 --json"],
   ),
   command("watch", ["<id>"], "Follow a run until it is over", watchRun, {}, ["order-123"]),
+  command(
+    "graph",
+    ["[workflow]"],
+    "Draw a workflow, or a run with its states lit",
+    drawGraph,
+    {
+      run: { value: "id", help: "Draw the workflow of this run, its states lit" },
+      format: { value: "format", help: "svg, png, mermaid, json or source (default: as --out ends, else svg)" },
+      out: { value: "file", help: "Write to this file (default: standard output)" },
+    },
+    ["order --workflows ./orders.js --out order.svg", "--run order-123 --out order-123.png", "order --format mermaid"],
+  ),
   command("signal", ["<id>", "<name>", "[payload]"], "Send a signal; the payload is JSON", signalRun, {}, [
     `order-123 approval '{"approver":"manager@example.com"}'`,
   ]),
