@@ -83,6 +83,7 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["worker", "a worker needs --workflows <module>"],
     [`worker --workflows ${MODULE} --concurrency 0`, '--concurrency is a whole number from 1, not "0"'],
     [`worker --workflows ${MODULE} --poll soon`, '"soon" is not a duration'],
+    [`worker --workflows ${MODULE} --grace later`, '"later" is not a duration'],
     ["worker --workflows ./no-such-module.js", "./no-such-module.js cannot be loaded"],
     ["list --workflows README.md", "README.md cannot be loaded"],
     ["list --workflows test/cli/run.ts", "test/cli/run.ts export no workflow"],
