@@ -87,6 +87,7 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["worker --workflows ./no-such-module.js", "./no-such-module.js cannot be loaded"],
     ["list --workflows README.md", "README.md cannot be loaded"],
     ["list --workflows test/cli/run.ts", "test/cli/run.ts export no workflow"],
+    ["list --workflows test/cli/same-name.ts", 'two workflows are named "same"'],
     ["start greet {not-json", "the input is not JSON"],
     ["start greet 1 --version v2", "--version is not there yet"],
     ["start nobody", 'no workflow "nobody" is known here or was ever served'],
