@@ -13,7 +13,7 @@ export {
   WorkflowClient,
 } from "./client/client.ts";
 export { type AnyWorkflow, type InputOf, type OutputOf, untypedWorkflow, workflow } from "./define/workflow.ts";
-export type { StepContext } from "./define/context.ts";
+export type { StepContext, UndoContext } from "./define/context.ts";
 export {
   type ErrorCode,
   PermanentError,

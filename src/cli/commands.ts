@@ -46,6 +46,7 @@ export const commands: readonly Command[] = [
       concurrency: { value: "n", help: "Chains at once (default: 10)" },
       poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s)" },
       lease: { value: "duration", help: "How long a task is held between heartbeats (default: 30s)" },
+      grace: { value: "duration", help: "How long a stop waits for handlers (default: 30s)" },
     },
     ["--workflows ./workflows.js", "--workflows ./orders.js --workflows ./etl.js --concurrency 50"],
   ),

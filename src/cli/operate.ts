@@ -2,7 +2,13 @@
 import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
 import { sweepActive } from "../services/sweeper.ts";
-import { DEFAULT_CONCURRENCY, DEFAULT_LEASE_MS, DEFAULT_POLL_MS, Worker } from "../services/worker.ts";
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_LEASE_MS,
+  DEFAULT_POLL_MS,
+  DEFAULT_SHUTDOWN_GRACE_MS,
+  Worker,
+} from "../services/worker.ts";
 import type { Typed } from "./arguments.ts";
 import { coloured, print, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -29,6 +35,7 @@ export async function runWorker(typed: Typed): Promise<number> {
     concurrency: typed.count("concurrency", 1) ?? DEFAULT_CONCURRENCY,
     poll: typed.text("poll") ?? DEFAULT_POLL_MS,
     lease: typed.text("lease") ?? DEFAULT_LEASE_MS,
+    shutdownGrace: typed.text("grace") ?? DEFAULT_SHUTDOWN_GRACE_MS,
   });
   await worker.start();
   const names = session.workflows.map((workflow) => workflow.name).join(", ");

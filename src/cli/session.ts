@@ -45,7 +45,8 @@ export async function loadWorkflows(modules: readonly string[]): Promise<readonl
   if (modules.length > 0 && found.length === 0) {
     throw new WorkflowError("invalid", `${modules.join(", ")} export no workflow; export what workflow(…) returns`);
   }
-  return [...new Map(found.map((workflow) => [workflow.name, workflow])).values()];
+  // One workflow may be exported under two names; two of one name are refused by whoever is given them.
+  return [...new Set(found)];
 }
 
 function isWorkflow(value: unknown): value is AnyWorkflow {

@@ -8,10 +8,10 @@ type Schema<T = unknown> = z.ZodType<T>;
 type SchemaMap = Readonly<Record<string, Schema>>;
 type PayloadsOf<S> = { [K in keyof S]: S[K] extends Schema<infer T> ? T : never };
 
-/** Options of a workflow. */
-export interface WorkflowOptions<In, S extends SchemaMap, Out = unknown> {
+/** Options of a workflow. `Sent` is what a start is given, `In` what the schema makes of it. */
+export interface WorkflowOptions<In, S extends SchemaMap, Out = unknown, Sent = unknown> {
   /** Schema of the input; absent: any JSON. */
-  readonly input?: Schema<In>;
+  readonly input?: z.ZodType<In, Sent>;
   /** A label for people. */
   readonly version?: string;
   /** Signals with their payloads. When any is declared, others are refused. */
@@ -83,7 +83,12 @@ export interface AnyWorkflow {
   readonly handlers: ReadonlyMap<string, ErasedHandlers>;
   readonly output: ((results: Record<string, unknown>) => unknown) | undefined;
   /** Only for the compiler. */
-  readonly types?: { readonly input: unknown; readonly results: unknown; readonly output: unknown };
+  readonly types?: {
+    readonly input: unknown;
+    readonly sent: unknown;
+    readonly results: unknown;
+    readonly output: unknown;
+  };
 }
 
 /** Marks a workflow whose output is what its last steps returned. */
@@ -92,8 +97,8 @@ export interface LastResults {
 }
 
 /** A workflow: immutable, and complete after every call. */
-export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWorkflow {
-  readonly types?: { readonly input: In; readonly results: Results; readonly output: Out };
+export interface Workflow<In, Results, Signals, Out = LastResults, Sent = In> extends AnyWorkflow {
+  readonly types?: { readonly input: In; readonly sent: Sent; readonly results: Results; readonly output: Out };
   /** Adds a step with options. */
   step<
     const N extends string,
@@ -111,17 +116,17 @@ export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWo
         result: Stored<R> | undefined,
       ) => unknown;
     },
-  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Out, Sent>;
   /** Adds a step that depends on nothing. */
   step<const N extends string, R>(
     name: Returning<R, Fresh<Results, N>>,
     handler: (context: StepContext<In, Record<never, never>, Signals>) => Promise<R> | R,
-  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Out, Sent>;
   /** Adds a step that another program on the bucket runs. */
   step<const N extends string, const D extends keyof Results & string = never>(
     name: Fresh<Results, N>,
     options: StepOptions & { readonly dependsOn?: readonly D[]; readonly remote: true },
-  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Out, Sent>;
   /**
    * Adds a node that waits for the signal of its name, without a handler. Its result is the payload; null when the time was up and
    * `onTimeout` is `"continue"`.
@@ -141,7 +146,7 @@ export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWo
       readonly onTimeout?: T;
       readonly onFailure?: F;
     },
-  ): Workflow<In, Results & Record<N, Received<P, T, F>>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, Received<P, T, F>>, Signals, Out, Sent>;
 }
 
 /** The input type of a workflow. */
@@ -152,26 +157,34 @@ export type OutputOf<W> = W extends { readonly types?: { readonly results: infer
     ? Partial<R>
     : O
   : unknown;
+/** What a start takes: what the schema reads, so that members with a default may be left out. */
+type SentTo<W> = W extends { readonly types?: { readonly sent: infer Sent } } ? Sent : unknown;
 /** Arguments of a typed start. */
 export type InputArgument<W> =
-  JsonValue extends InputOf<W>
+  JsonValue extends SentTo<W>
     ? [input?: unknown, options?: { readonly id?: string }]
-    : [input: InputOf<W>, options?: { readonly id?: string }];
+    : [input: SentTo<W>, options?: { readonly id?: string }];
 
 /**
  * Begins a workflow.
  * @throws {WorkflowError} `invalid` for a name or options that cannot work, with the step that is meant. What only the whole can show
  * (an entangled group, too many steps side by side) is thrown when a client or worker is given the definition.
  */
-export function workflow<In = JsonValue, const S extends SchemaMap = Record<never, never>, Out = LastResults>(
+export function workflow<
+  In = JsonValue,
+  const S extends SchemaMap = Record<never, never>,
+  Out = LastResults,
+  Sent = In,
+>(
   name: string,
-  options: WorkflowOptions<In, S, Out> = {},
-): Workflow<In, Record<never, never>, PayloadsOf<S>, Out> {
+  options: WorkflowOptions<In, S, Out, Sent> = {},
+): Workflow<In, Record<never, never>, PayloadsOf<S>, Out, Sent> {
   return makeDefinition(name, options as WorkflowOptions<unknown, SchemaMap>, []) as unknown as Workflow<
     In,
     Record<never, never>,
     PayloadsOf<S>,
-    Out
+    Out,
+    Sent
   >;
 }
 

@@ -22,13 +22,14 @@
  */
 import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
-import type { ETag, ObjectStore } from "../store/object-store.ts";
+import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
 import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
-import { NewerLayoutError, recordCodec, type RunRecord } from "./record.ts";
+import { refuseLargest } from "./fit.ts";
+import { NewerLayoutError, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
 
 /** What a commit needs from its surroundings. */
 export interface CommitContext {
@@ -124,7 +125,11 @@ export class RunWriter {
         writeId: this.#context.host.random.ulid(this.#now()),
       });
       if (next === whole.record) return settle(members, { kind: "committed", record: next, program, wrote: false });
-      const put = await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, next);
+      const put = await this.#put(etag, next, members);
+      if (put.kind === "refused") {
+        members = put.members;
+        continue;
+      }
       if (put.kind === "stored") {
         this.#cached = { record: next, etag: put.etag, whole: { record: next, program, facts: [] } };
         this.#context.onWritten?.(next, next.machine?.write.events ?? []);
@@ -135,6 +140,28 @@ export class RunWriter {
       fresh = true;
       await this.#context.host.clock.sleep(this.#context.host.random.next() * backoffMs);
       backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    }
+  }
+
+  /** `refused`: nothing was sent, because a result does not fit; decided again as the failure of its step. */
+  async #put(
+    etag: ETag,
+    next: RunRecord,
+    members: readonly Waiting[],
+  ): Promise<PutOutcome | { readonly kind: "refused"; readonly members: readonly Waiting[] }> {
+    try {
+      return await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, next);
+    } catch (error) {
+      if (!(error instanceof RecordTooLargeError)) throw error;
+      const requests = refuseLargest(
+        members.map(({ request }) => request),
+        error.message,
+      );
+      if (requests === undefined) throw error;
+      return {
+        kind: "refused",
+        members: members.map((member, index) => ({ ...member, request: requests[index] ?? member.request })),
+      };
     }
   }
 

@@ -297,6 +297,13 @@ export class NewerLayoutError extends WorkflowError {
   }
 }
 
+/** A record above `MAX_RECORD_LENGTH`: it is not written. */
+export class RecordTooLargeError extends WorkflowError {
+  constructor(message: string) {
+    super("data", message);
+  }
+}
+
 function entriesOf(value: unknown): [string, unknown][] {
   if (value === undefined) return [];
   if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -349,7 +356,7 @@ export function decodeRecord(body: string, key: string): RunRecord {
   }
 }
 
-/** Writes a record with buquet's members first and in its order. @throws {WorkflowError} with code `data` above 4 MB. */
+/** Writes a record with buquet's members first and in its order. @throws {RecordTooLargeError} above 4 MB. */
 export function encodeRecord(record: RunRecord): string {
   const { steps, signals, rest, machine, error, orchestrator_task_id, created_at, updated_at, ...head } = record;
   const text = stringifyJson({
@@ -364,8 +371,7 @@ export function encodeRecord(record: RunRecord): string {
     ...rest,
   });
   if (text.length > MAX_RECORD_LENGTH) {
-    throw new WorkflowError(
-      "data",
+    throw new RecordTooLargeError(
       `the record of run ${record.id} would be ${text.length} characters, more than ${MAX_RECORD_LENGTH}; keep large results elsewhere and return a reference`,
     );
   }

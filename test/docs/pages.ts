@@ -45,6 +45,11 @@ export function commandsOf(block: Block): readonly string[] {
     .filter((line) => line !== "");
 }
 
+/** What a program says that it prints: the comments behind its `console.log(…)`. */
+export function printsOf(block: Block): readonly string[] {
+  return [...block.text.matchAll(/console\.log\(.*\)[;,] \/\/ (.+)$/gm)].map((match) => match[1] ?? "");
+}
+
 /** Files and folders of the repository that a page names, in backticks or as links, and the scripts that it runs. */
 export function namesIn(page: string): { readonly paths: readonly string[]; readonly scripts: readonly string[] } {
   const prose = proseOf(page);

@@ -1,11 +1,11 @@
 /** Whatever a page shows is true: its programs compile and run, its commands run and print what it says, what it names is there. */
-import { execFile, type ExecFileException } from "node:child_process";
+import { type ChildProcess, execFile, type ExecFileException, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Block, blocksOf, commandsOf, findPages, namesIn } from "./pages.ts";
+import { type Block, blocksOf, commandsOf, findPages, namesIn, printsOf } from "./pages.ts";
 
 const pages = findPages();
 
@@ -22,8 +22,20 @@ interface Ran {
   readonly output: string;
 }
 
+const env = { ...process.env, NO_COLOR: "1", npm_config_loglevel: "error", npm_config_update_notifier: "false" };
+
+/** Lines of a page that are not there, or not in this order. */
+function missingIn(output: string, lines: readonly string[]): readonly string[] {
+  const printed = output.split("\n");
+  let from = 0;
+  return lines.filter((line) => {
+    const at = printed.findIndex((candidate, index) => index >= from && patternOf(line, true).test(candidate));
+    if (at >= 0) from = at + 1;
+    return at < 0;
+  });
+}
+
 function run(program: string, args: readonly string[], cwd: string): Promise<Ran> {
-  const env = { ...process.env, NO_COLOR: "1", npm_config_loglevel: "error", npm_config_update_notifier: "false" };
   return new Promise((done) => {
     execFile(program, args, { cwd, env, timeout: 300_000 }, (error: ExecFileException | null, stdout, stderr) =>
       done({ code: error === null ? 0 : typeof error.code === "number" ? error.code : -1, output: stdout + stderr }),
@@ -32,9 +44,31 @@ function run(program: string, args: readonly string[], cwd: string): Promise<Ran
 }
 
 /** A line of a page, as a pattern: `…` stands for anything. */
-function patternOf(line: string): RegExp {
+function patternOf(line: string, whole = false): RegExp {
   const parts = line.trimEnd().split("…");
-  return new RegExp(parts.map((part) => part.trimEnd().replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")).join(".*"));
+  const pattern = parts.map((part) => part.trimEnd().replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")).join(".*");
+  return new RegExp(whole ? `^${pattern}$` : pattern);
+}
+
+/** A command that a page leaves running (`&`), as a shell does it: in a process group of its own. */
+class Job {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+  output = "";
+
+  constructor(command: string, cwd: string) {
+    this.#child = spawn("sh", ["-c", command], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
+    this.#ended = new Promise((done) => this.#child.once("close", () => done()));
+  }
+
+  /** `kill %1`; waits until everything in the group has ended. */
+  async end(): Promise<Ran> {
+    if (this.#child.pid !== undefined && this.#child.exitCode === null) process.kill(-this.#child.pid, "SIGTERM");
+    await this.#ended;
+    return { code: 0, output: this.output };
+  }
 }
 
 // ------------------------------------------------------------------ programs
@@ -68,13 +102,14 @@ describe("programs", () => {
   });
 
   test.for(samples.filter(({ text }) => text.includes("await ")))(
-    "$page:$line runs to its end, and its runs complete",
+    "$page:$line runs to its end, prints what it says, and its runs complete",
     async (sample) => {
       const empty = await mkdtemp(join(tmpdir(), "buquet-sample-"));
       try {
         const tsx = import.meta.resolve("tsx");
         const ran = await run(process.execPath, ["--import", tsx, join(folder, nameOf(sample))], empty);
         expect(ran.code, ran.output).toBe(0);
+        expect(missingIn(ran.output, printsOf(sample)), ran.output).toEqual([]);
         const bucket = join(empty, ".buquet", "workflow");
         const ids = existsSync(bucket) ? readdirSync(bucket) : [];
         expect(ids.length > 0).toBe(sample.text.includes("file:"));
@@ -107,6 +142,7 @@ describe("commands", () => {
   test.for(withCommands)("of %s run, in order, and print what it says", { timeout: 900_000 }, async (page) => {
     const folder = await clone();
     let output = "";
+    let job: Job | undefined;
     try {
       for (const block of blocksOf(page)) {
         const where = `${page}:${block.line}`;
@@ -115,7 +151,13 @@ describe("commands", () => {
           for (const part of commandsOf(block).flatMap((line) => line.split(/\s*&&\s*/))) {
             const command = part in RUN_AS ? RUN_AS[part] : part;
             if (command === undefined) continue;
-            const ran = await run("sh", ["-c", command], folder);
+            if (command.endsWith(" &")) {
+              job = new Job(command.slice(0, -2), folder);
+              continue;
+            }
+            const ran = await (command === "kill %1" && job !== undefined
+              ? job.end()
+              : run("sh", ["-c", command], folder));
             expect(ran.code, `${where}: ${part}\n${ran.output}`).toBe(0);
             output += ran.output;
           }
@@ -125,6 +167,7 @@ describe("commands", () => {
         }
       }
     } finally {
+      await job?.end();
       await rm(folder, { recursive: true, force: true });
     }
   });

@@ -10,6 +10,7 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import {
   PermanentError,
   RescheduleError,
+  untypedWorkflow,
   workflow,
   WorkflowCancelledError,
   WorkflowError,
@@ -291,6 +292,30 @@ describe("a run", () => {
     const definition = workflow("not-json").step("a", () => ({ at: new Map() }) as unknown as { at: string });
     await using bundle = await setup(definition);
     expect((await (await bundle.client.start(definition)).wait()).error?.message).toContain("$.at is a Map");
+  });
+
+  test("fails the step whose result makes the record too large, at once, and undoes it", async () => {
+    let calls = 0;
+    const undone: string[] = [];
+    let definition = untypedWorkflow("too-large");
+    for (let index = 0; index < 18; index += 1) {
+      definition = definition.step(`step-${index}`, {
+        dependsOn: index === 0 ? [] : [`step-${index - 1}`],
+        run: () => {
+          calls += 1;
+          return "x".repeat(250_000);
+        },
+        compensate: (ctx) => undone.push(`${ctx.step} ${ctx.outcome}`),
+      });
+    }
+    await using bundle = await setup(definition);
+    const view = await (await bundle.client.start(definition)).wait();
+    expect(view.status).toBe("failed");
+    expect(view.error).toMatchObject({ type: "StepFailed", step: "step-16" });
+    expect(view.error?.message).toContain("more than 4194304");
+    expect(calls).toBe(17);
+    expect(undone.slice(0, 2)).toEqual(["step-16 unknown", "step-15 completed"]);
+    expect(undone).toHaveLength(17);
   });
 
   test("is the same run when it is started twice, and refuses what it cannot take", async () => {

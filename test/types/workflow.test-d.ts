@@ -147,6 +147,20 @@ test("a start takes the input of its workflow and gives its output", () => {
   void ((client: WorkflowClient) => client.start(shaped));
 });
 
+test("a start may leave out what the schema fills in, and the handler has it", () => {
+  const filled = workflow("filled", { input: z.object({ n: z.number(), unit: z.string().default("kg") }) }).step(
+    "a",
+    (ctx) => {
+      expectTypeOf(ctx.input).toEqualTypeOf<{ n: number; unit: string }>();
+      return ctx.input.unit;
+    },
+  );
+  const start = (client: WorkflowClient): Promise<unknown> => client.start(filled, { n: 1 });
+  void start;
+  // @ts-expect-error -- n has no default
+  void ((client: WorkflowClient) => client.start(filled, { unit: "g" }));
+});
+
 test("bad options do not compile", () => {
   // @ts-expect-error -- there is no such policy
   base.step("b", { onFailure: "ignore", run: () => 1 });
