@@ -5,13 +5,13 @@ export {
   type CancelOptions,
   type ClientOptions,
   type CommandOptions,
-  type ListRunsOptions,
   type Run,
-  type RunView,
   type StartOptions,
   type WaitForRunOptions,
   WorkflowClient,
 } from "./client/client.ts";
+export type { ListRunsOptions } from "./client/runs.ts";
+export type { RunView } from "./client/view.ts";
 export { type AnyWorkflow, type InputOf, type OutputOf, untypedWorkflow, workflow } from "./define/workflow.ts";
 export type { StepContext } from "./define/context.ts";
 export {

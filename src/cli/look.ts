@@ -1,5 +1,5 @@
 /** Commands that only look. */
-import type { RunView } from "../client/client.ts";
+import type { RunView } from "../client/view.ts";
 import { coloured, print, printJson, table } from "./output.ts";
 import type { Typed } from "./arguments.ts";
 import { openSession } from "./session.ts";

@@ -8,26 +8,26 @@ import {
   WorkflowError,
   WorkflowFailedError,
 } from "../errors.ts";
-import { signalKey, stateKey, WORKFLOW_PREFIX } from "../keys.ts";
+import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
-import { createTask } from "../queue/submit.ts";
-import { isOver, recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
+import type { QueueHandle } from "../run/handle.ts";
+import type { Program } from "../run/program.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
-import { type RunCommand, tickTask } from "../run/tasks.ts";
+import type { RunCommand } from "../run/tasks.ts";
 import { servedPlan } from "../define/served.ts";
-import { createDocumentBytes, readDocument } from "../store/document.ts";
-import { checkJsonValue } from "../wire/check.ts";
-import { formatOpaque } from "../wire/instant.ts";
-import { stringifyJson, toPlain } from "../wire/json.ts";
-import type { QueueHandle } from "../run/handle.ts";
+import { readDocument } from "../store/document.ts";
 import { explainRun } from "./explain.ts";
+import { type ListRunsOptions, listRuns } from "./runs.ts";
+import { Sender } from "./sender.ts";
+import { checkPayload, checkSignal } from "./signals.ts";
+import { checkInput } from "./values.ts";
+import { type RunView, viewOf } from "./view.ts";
 
 /** How often a follower asks when the run is driven by another process. */
 const FIRST_ASK_MS = 100;
 const LONGEST_ASK_MS = 2_000;
-/** Largest input or payload in UTF-16 units of its JSON. */
-export const MAX_VALUE_LENGTH: number = 256 * 1024;
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -61,22 +61,6 @@ export interface CancelOptions extends CommandOptions {
   readonly compensate?: boolean;
 }
 
-/** A run as its record says, in plain values. */
-export interface RunView {
-  readonly id: string;
-  readonly type: string;
-  readonly status: RunRecord["status"];
-  readonly currentSteps: readonly string[];
-  readonly data: unknown;
-  readonly steps: Readonly<Record<string, RunRecord["steps"] extends ReadonlyMap<string, infer S> ? S : never>>;
-  readonly error?: RunRecord["error"];
-  readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  /** The whole record. */
-  readonly record: RunRecord;
-}
-
 /** A started run. */
 export interface Run<Output = unknown> {
   readonly id: string;
@@ -92,37 +76,17 @@ export interface Run<Output = unknown> {
   watch(options?: WaitForRunOptions): AsyncIterable<RunView>;
 }
 
-/** The view of a record. */
-export function viewOf(record: RunRecord): RunView {
-  const steps = [...record.steps].map(([name, state]) => [
-    name,
-    state.result === undefined ? state : { ...state, result: toPlain(state.result) },
-  ]);
-  return {
-    id: record.id,
-    type: record.type,
-    status: record.status,
-    currentSteps: record.current_steps,
-    data: toPlain(record.data),
-    steps: Object.fromEntries(steps) as RunView["steps"],
-    ...(record.error === undefined ? {} : { error: record.error }),
-    compensationErrors: record.machine?.compensation_errors ?? [],
-    createdAt: record.created_at,
-    updatedAt: record.updated_at,
-    record,
-  };
-}
-
 /** The remote control of runs. */
 export class WorkflowClient {
   readonly #handle: QueueHandle;
   readonly #workflows = new Map<string, AnyWorkflow>();
   readonly #programs: StoredPrograms;
   readonly #published = new Set<string>();
-  #lastSentAt = 0;
+  readonly #sender: Sender;
 
   constructor(handle: QueueHandle, options: ClientOptions = {}) {
     this.#handle = handle;
+    this.#sender = new Sender(handle);
     const workflows = options.workflows ?? [];
     for (const workflow of workflows) this.#workflows.set(workflow.name, workflow);
     this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(servedPlan));
@@ -140,8 +104,7 @@ export class WorkflowClient {
     const { host, store } = this.#handle.context;
     const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
     checkRunId(id);
-    const data = definition === undefined ? input : await checkInput(definition, input);
-    checkValue("the input", data);
+    const data = await checkInput(definition, input);
     const programs = definition === undefined ? this.#programs : this.#programsOf(definition);
     const program = await programs.byName(name);
     if (program === undefined) {
@@ -213,9 +176,7 @@ export class WorkflowClient {
     const workflow = definition ?? this.#workflows.get(view.type);
     const results = Object.fromEntries(Object.entries(view.steps).map(([name, step]) => [name, step.result ?? null]));
     if (workflow?.output !== undefined) return workflow.output(results);
-    const program =
-      view.record.machine === undefined ? undefined : await this.#programs.byHash(view.record.machine.plan_hash);
-    const plan = workflow?.plan ?? program?.machine.plan;
+    const plan = workflow?.plan ?? (await this.#programOf(view.record))?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
   }
@@ -259,17 +220,9 @@ export class WorkflowClient {
   async signal(id: string, name: string, payload: unknown): Promise<string> {
     checkSignalName(name);
     const record = await this.#record(id);
-    if (isOver(record.status))
-      throw new WorkflowError("invalid", `run ${id} is ${record.status}; it takes no signals any more`);
-    const given = await this.#checkPayload(record, name, payload);
-    const { host, store } = this.#handle.context;
-    const createdAt = formatOpaque(this.#nextInstant());
-    const signalId = host.random.uuid();
-    const segment = `${createdAt}_${signalId}.json`;
-    const body = stringifyJson({ id: signalId, name, payload: given, created_at: createdAt });
-    await createDocumentBytes(store, host, signalKey(id, name, segment), body);
-    await this.#tick(record, { kind: "signal", name, segment });
-    return signalId;
+    checkSignal(record, await this.#programOf(record), name);
+    const given = await checkPayload(this.#workflows.get(record.type), name, payload);
+    return this.#sender.signal(record, name, given);
   }
 
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
@@ -311,71 +264,16 @@ export class WorkflowClient {
   }
 
   /** Runs in the bucket, by id. @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
-  async *list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
-    checkFilters(options);
-    let left = options.limit ?? Number.POSITIVE_INFINITY;
-    for await (const id of this.#ids(options.prefix ?? "")) {
-      if (left <= 0) return;
-      const read = await readDocument(this.#handle.context.store, stateKey(id), recordCodec);
-      if (read.kind === "missing") continue;
-      if (options.type !== undefined && read.value.type !== options.type) continue;
-      if (options.status !== undefined && read.value.status !== options.status) continue;
-      left -= 1;
-      yield viewOf(read.value);
-    }
-  }
-
-  /** Run ids, one LIST for many: the objects of one run are jumped over. */
-  async *#ids(prefix: string): AsyncGenerator<string> {
-    let after: string | undefined;
-    for (;;) {
-      const page = await this.#handle.context.store.list(WORKFLOW_PREFIX + prefix, {
-        limit: 1000,
-        ...(after === undefined ? {} : { after }),
-      });
-      let previous: string | undefined;
-      for (const { key } of page.objects) {
-        const id = key.slice(WORKFLOW_PREFIX.length).split("/")[0];
-        if (id === undefined || id === previous) continue;
-        if (
-          after !== undefined &&
-          `${WORKFLOW_PREFIX}${id}/` === after.slice(0, WORKFLOW_PREFIX.length + id.length + 1)
-        )
-          continue;
-        previous = id;
-        yield id;
-      }
-      if (!page.truncated || previous === undefined) {
-        const last = page.objects.at(-1)?.key;
-        if (!page.truncated || last === undefined) return;
-        after = last;
-        continue;
-      }
-      // U+10FFFF sorts behind everything that a key of this run can hold.
-      after = `${WORKFLOW_PREFIX}${previous}/\u{10ffff}`;
-    }
+  list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
+    return listRuns(this.#handle.context.store, options);
   }
 
   async #command(id: string, command: RunCommand, options: CommandOptions): Promise<void> {
-    const record = await this.#record(id);
-    const commandId = this.#handle.context.host.random.uuid();
-    await this.#tick(record, { kind: "command", id: commandId, command, at: this.#nextInstant() });
+    const commandId = await this.#sender.command(await this.#record(id), command);
     if (options.applied !== true) return;
     for await (const view of this.watch(id)) {
       if (view.record.machine?.applied.includes(commandId) === true || isOver(view.status)) return;
     }
-  }
-
-  /** Two messages of one sender never have the same time, and a later one never sorts before an earlier one. */
-  #nextInstant(): number {
-    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1);
-    return this.#lastSentAt;
-  }
-
-  async #tick(record: RunRecord, cause: Parameters<typeof tickTask>[1]): Promise<void> {
-    const task = tickTask(record, cause);
-    await createTask(this.#handle.context, task);
-    this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
   }
 
   async #record(id: string): Promise<RunRecord> {
@@ -390,71 +288,7 @@ export class WorkflowClient {
     return new StoredPrograms(this.#handle.context.store, this.#handle.context.host, [servedPlan(definition)]);
   }
 
-  async #checkPayload(record: RunRecord, name: string, payload: unknown): Promise<unknown> {
-    const planHash = record.machine?.plan_hash;
-    const program = planHash === undefined ? undefined : await this.#programs.byHash(planHash);
-    const declared = program?.machine.plan.signals;
-    const isNode = program?.machine.plan.steps.some((step) => step.kind === "signal" && step.name === name) ?? false;
-    if (declared !== undefined && !isNode && !declared.includes(name)) {
-      throw new WorkflowError(
-        "invalid",
-        `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`,
-      );
-    }
-    const schema = this.#workflows.get(record.type)?.signalSchemas.get(name);
-    if (schema === undefined) {
-      checkValue("the payload", payload);
-      return payload ?? null;
-    }
-    const parsed = await schema.safeParseAsync(payload);
-    if (!parsed.success)
-      throw new WorkflowError(
-        "invalid",
-        `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`,
-      );
-    checkValue("the payload", parsed.data);
-    return parsed.data ?? null;
-  }
-}
-
-/** Filters of `list`. */
-export interface ListRunsOptions {
-  readonly type?: string;
-  readonly status?: RunRecord["status"];
-  readonly prefix?: string;
-  readonly limit?: number;
-}
-
-const STATUSES: readonly string[] = RUN_STATUSES;
-
-function checkFilters(options: ListRunsOptions): void {
-  const { limit, status } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
-    throw new WorkflowError("invalid", `limit is a whole number from 1, not ${String(limit)}`);
-  if (status !== undefined && !STATUSES.includes(status))
-    throw new WorkflowError("invalid", `status is ${STATUSES.join(", ")}; not ${JSON.stringify(status)}`);
-}
-
-async function checkInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {
-  if (definition.inputSchema === undefined) return input ?? null;
-  const parsed = await definition.inputSchema.safeParseAsync(input);
-  if (!parsed.success) {
-    throw new WorkflowError(
-      "invalid",
-      `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`,
-    );
-  }
-  return parsed.data ?? null;
-}
-
-function checkValue(what: string, value: unknown): void {
-  const problem = checkJsonValue(value ?? null);
-  if (problem !== undefined) throw new WorkflowError("invalid", `${what} is not JSON: ${problem}`);
-  const { length } = JSON.stringify(value ?? null);
-  if (length > MAX_VALUE_LENGTH) {
-    throw new WorkflowError(
-      "invalid",
-      `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`,
-    );
+  async #programOf(record: RunRecord): Promise<Program | undefined> {
+    return record.machine === undefined ? undefined : this.#programs.byHash(record.machine.plan_hash);
   }
 }

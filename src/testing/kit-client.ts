@@ -1,5 +1,6 @@
 import { parseDuration } from "../config.ts";
-import { type ClientOptions, type RunView, type WaitForRunOptions, WorkflowClient } from "../client/client.ts";
+import { type ClientOptions, type WaitForRunOptions, WorkflowClient } from "../client/client.ts";
+import type { RunView } from "../client/view.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { isOver } from "../run/record.ts";
 
