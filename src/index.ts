@@ -8,6 +8,7 @@ export {
   type Run,
   type StartOptions,
   type WaitForRunOptions,
+  type WatchOptions,
   WorkflowClient,
 } from "./client/client.ts";
 export type { ListRunsOptions } from "./client/runs.ts";

@@ -48,6 +48,12 @@ export interface WaitForRunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of `watch`. */
+export interface WatchOptions extends WaitForRunOptions {
+  /** What is seen last. @defaultValue the end of the run */
+  readonly until?: (view: RunView) => boolean;
+}
+
 /** Options of `cancel` and its like. */
 export interface CommandOptions {
   readonly reason?: string;
@@ -70,10 +76,13 @@ export interface Run<Output = unknown> {
   cancel(options?: CancelOptions): Promise<void>;
   pause(options?: CommandOptions): Promise<void>;
   resume(options?: CommandOptions): Promise<void>;
+  skip(step: string, options?: CommandOptions): Promise<void>;
+  retry(options?: CommandOptions): Promise<void>;
+  terminate(options?: CommandOptions): Promise<void>;
   get(): Promise<RunView>;
   /** Why it does not move, a sentence for each reason; none when it is over. */
   explain(): Promise<readonly string[]>;
-  watch(options?: WaitForRunOptions): AsyncIterable<RunView>;
+  watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
 /** The remote control of runs. */
@@ -133,6 +142,9 @@ export class WorkflowClient {
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
       resume: (options) => this.resume(id, options),
+      skip: (step, options) => this.skip(id, step, options),
+      retry: (options) => this.retry(id, options),
+      terminate: (options) => this.terminate(id, options),
       get: () => this.get(id),
       explain: () => this.explain(id),
       watch: (options) => this.watch(id, options),
@@ -181,12 +193,13 @@ export class WorkflowClient {
     return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
   }
 
-  /** Every state of the run that is seen, from now until it is over. Ends without the last one when the time is up. */
-  async *watch(id: string, options: WaitForRunOptions = {}): AsyncGenerator<RunView> {
+  /** Every state of the run that is seen, from now until it is over or as `until` wants it. Ends without that when the time is up. */
+  async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
     const { clock } = this.#handle.context.host;
     const deadline =
       options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
     let seen = "";
+    const isSeen = options.until ?? hasEnded;
     let askMs = FIRST_ASK_MS;
     for (;;) {
       const wake = new AbortController();
@@ -194,14 +207,14 @@ export class WorkflowClient {
         if (record.id === id) wake.abort();
       });
       try {
-        const record = await this.#record(id);
-        const version = record.machine?.write.id ?? record.updated_at;
+        const view = await this.get(id);
+        const version = view.record.machine?.write.id ?? view.updatedAt;
         if (version !== seen) {
           seen = version;
           askMs = FIRST_ASK_MS;
-          yield viewOf(record);
+          yield view;
         }
-        if (isOver(record.status)) return;
+        if (isSeen(view)) return;
         const leftMs = deadline - clock.monotonic();
         if (leftMs <= 0 || options.signal?.aborted === true) return;
         const signal = options.signal === undefined ? wake.signal : AbortSignal.any([wake.signal, options.signal]);
@@ -263,17 +276,39 @@ export class WorkflowClient {
     );
   }
 
+  /**
+   * Opens a failed run again: steps that failed, were held, never reached or undone run as new generations. A step that completed and
+   * was not undone never runs again. Until a worker has applied it the run is still failed, so `wait` and `result` return at once:
+   * wait for `{ applied: true }` first. Given twice for one failure it counts once.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is not failed.
+   */
+  async retry(id: string, options: CommandOptions = {}): Promise<void> {
+    const record = await this.#record(id);
+    checkRetry(record, this.#handle.context.store.capabilities.versions);
+    const { machine } = record;
+    const command = {
+      type: "retry" as const,
+      ...(machine === undefined ? {} : { nth: (machine.reopened?.count ?? 0) + 1 }),
+    };
+    await this.#send(record, command, options);
+  }
+
   /** Runs in the bucket, by id. @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
   list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
     return listRuns(this.#handle.context.store, options);
   }
 
   async #command(id: string, command: RunCommand, options: CommandOptions): Promise<void> {
-    const commandId = await this.#sender.command(await this.#record(id), command);
+    await this.#send(await this.#record(id), command, options);
+  }
+
+  async #send(record: RunRecord, command: RunCommand, options: CommandOptions): Promise<void> {
+    const commandId = await this.#sender.command(record, command);
     if (options.applied !== true) return;
-    for await (const view of this.watch(id)) {
-      if (view.record.machine?.applied.includes(commandId) === true || isOver(view.status)) return;
-    }
+    const until = ({ status, record: { machine } }: RunView): boolean =>
+      machine?.applied.includes(commandId) === true ||
+      (isOver(status) && !(command.type === "retry" && status === "failed"));
+    for await (const _seen of this.watch(record.id, { until }));
   }
 
   async #record(id: string): Promise<RunRecord> {
@@ -291,4 +326,27 @@ export class WorkflowClient {
   async #programOf(record: RunRecord): Promise<Program | undefined> {
     return record.machine === undefined ? undefined : this.#programs.byHash(record.machine.plan_hash);
   }
+}
+
+const hasEnded = ({ status }: RunView): boolean => isOver(status);
+
+/** What else to do about a run that cannot be opened again. */
+const INSTEAD: Partial<Record<RunRecord["status"], string>> = {
+  paused: "; resume goes on, and tries a held step again",
+  completed: "; start a new one",
+  cancelled: "; start a new one",
+};
+
+function checkRetry(record: RunRecord, versions: boolean): void {
+  const { id, status, machine } = record;
+  if (status !== "failed")
+    throw new WorkflowError(
+      "invalid",
+      `run ${id} is ${status}, not failed: there is nothing to retry${INSTEAD[status] ?? ""}`,
+    );
+  if (machine === undefined && !versions)
+    throw new WorkflowError(
+      "invalid",
+      `run ${id} was ended by a program that dropped its machine, and the bucket keeps no versions: it cannot be opened again; start a new one`,
+    );
 }
