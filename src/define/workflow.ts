@@ -83,7 +83,13 @@ export interface AnyWorkflow {
   readonly handlers: ReadonlyMap<string, ErasedHandlers>;
   readonly output: ((results: Record<string, unknown>) => unknown) | undefined;
   /** Only for the compiler. */
-  readonly types?: { readonly input: unknown; readonly results: unknown; readonly output: unknown };
+  readonly types?: {
+    readonly input: unknown;
+    readonly results: unknown;
+    readonly output: unknown;
+    readonly signals: unknown;
+    readonly nodes: unknown;
+  };
 }
 
 /** Marks a workflow whose output is what its last steps returned. */
@@ -91,9 +97,31 @@ export interface LastResults {
   readonly "results of the last steps": never;
 }
 
+/** Types that no step sees. One parameter for both: each costs the compiler something at every step of a chain. */
+export interface OuterTypes {
+  readonly output: unknown;
+  /** Payloads of signal nodes, by name. */
+  readonly nodes: unknown;
+}
+interface OuterTypesOf<Out> extends OuterTypes {
+  readonly output: Out;
+  readonly nodes: Record<never, never>;
+}
+
 /** A workflow: immutable, and complete after every call. */
-export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWorkflow {
-  readonly types?: { readonly input: In; readonly results: Results; readonly output: Out };
+export interface Workflow<
+  In,
+  Results,
+  Signals,
+  Outer extends OuterTypes = OuterTypesOf<LastResults>,
+> extends AnyWorkflow {
+  readonly types?: {
+    readonly input: In;
+    readonly results: Results;
+    readonly output: Outer["output"];
+    readonly signals: Signals;
+    readonly nodes: Outer["nodes"];
+  };
   /** Adds a step with options. */
   step<
     const N extends string,
@@ -111,17 +139,17 @@ export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWo
         result: Stored<R> | undefined,
       ) => unknown;
     },
-  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Outer>;
   /** Adds a step that depends on nothing. */
   step<const N extends string, R>(
     name: Returning<R, Fresh<Results, N>>,
     handler: (context: StepContext<In, Record<never, never>, Signals>) => Promise<R> | R,
-  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Outer>;
   /** Adds a step that another program on the bucket runs. */
   step<const N extends string, const D extends keyof Results & string = never>(
     name: Fresh<Results, N>,
     options: StepOptions & { readonly dependsOn?: readonly D[]; readonly remote: true },
-  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Out>;
+  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Outer>;
   /**
    * Adds a node that waits for the signal of its name, without a handler. Its result is the payload; null when the time was up and
    * `onTimeout` is `"continue"`.
@@ -141,7 +169,12 @@ export interface Workflow<In, Results, Signals, Out = LastResults> extends AnyWo
       readonly onTimeout?: T;
       readonly onFailure?: F;
     },
-  ): Workflow<In, Results & Record<N, Received<P, T, F>>, Signals, Out>;
+  ): Workflow<
+    In,
+    Results & Record<N, Received<P, T, F>>,
+    Signals,
+    { output: Outer["output"]; nodes: Outer["nodes"] & Record<N, P> }
+  >;
 }
 
 /** The input type of a workflow. */
@@ -152,6 +185,36 @@ export type OutputOf<W> = W extends { readonly types?: { readonly results: infer
     ? Partial<R>
     : O
   : unknown;
+/** An event of a workflow of which nothing is declared: its type is the name of a signal, the rest is the payload. */
+export interface AnyEvent {
+  readonly type: string;
+  readonly [member: string]: JsonValue;
+}
+
+/**
+ * The events of a workflow: its declared signals and its signal nodes, `{ type, ...payload }`. Signals whose payload is not an object, or
+ * has a member `type` itself, cannot be said so: they are sent by `signal`.
+ */
+export type EventOf<W> = W extends { readonly types?: { readonly signals: infer S; readonly nodes: infer N } }
+  ? EventsOf<S, keyof S> | EventsOf<N, keyof N> extends infer E
+    ? [keyof S | keyof N] extends [never]
+      ? AnyEvent
+      : E
+    : never
+  : AnyEvent;
+
+/** One event for each name. A payload of which nothing is known may be any object. */
+type EventsOf<S, K> = K extends keyof S & string ? EventNamed<K, S[K]> : never;
+type EventNamed<K, P> = unknown extends P
+  ? AnyEvent & { readonly type: K }
+  : P extends readonly unknown[]
+    ? never
+    : P extends { readonly type: unknown }
+      ? never
+      : P extends object
+        ? { readonly type: K } & P
+        : never;
+
 /** Arguments of a typed start. */
 export type InputArgument<W> =
   JsonValue extends InputOf<W>
@@ -166,12 +229,12 @@ export type InputArgument<W> =
 export function workflow<In = JsonValue, const S extends SchemaMap = Record<never, never>, Out = LastResults>(
   name: string,
   options: WorkflowOptions<In, S, Out> = {},
-): Workflow<In, Record<never, never>, PayloadsOf<S>, Out> {
+): Workflow<In, Record<never, never>, PayloadsOf<S>, OuterTypesOf<Out>> {
   return makeDefinition(name, options as WorkflowOptions<unknown, SchemaMap>, []) as unknown as Workflow<
     In,
     Record<never, never>,
     PayloadsOf<S>,
-    Out
+    OuterTypesOf<Out>
   >;
 }
 
