@@ -12,8 +12,18 @@ export {
   WorkflowClient,
 } from "./client/client.ts";
 export type { ListRunsOptions } from "./client/runs.ts";
+export type { RunNext } from "./client/next.ts";
+export type { Lead, NextCommand, NextSignal, NextStep, NextTimer } from "./run/next.ts";
 export type { RunView } from "./client/view.ts";
-export { type AnyWorkflow, type InputOf, type OutputOf, untypedWorkflow, workflow } from "./define/workflow.ts";
+export {
+  type AnyEvent,
+  type AnyWorkflow,
+  type EventOf,
+  type InputOf,
+  type OutputOf,
+  untypedWorkflow,
+  workflow,
+} from "./define/workflow.ts";
 export type { StepContext } from "./define/context.ts";
 export {
   type ErrorCode,

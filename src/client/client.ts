@@ -1,6 +1,6 @@
 /** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
 import { parseDuration } from "../config.ts";
-import type { AnyWorkflow, InputArgument, OutputOf } from "../define/workflow.ts";
+import type { AnyEvent, AnyWorkflow, EventOf, InputArgument, OutputOf } from "../define/workflow.ts";
 import {
   RunNotFoundError,
   TimeoutError,
@@ -19,9 +19,10 @@ import type { RunCommand } from "../run/tasks.ts";
 import { servedPlan } from "../define/served.ts";
 import { readDocument } from "../store/document.ts";
 import { explainRun } from "./explain.ts";
+import { nextOfRun, type RunNext } from "./next.ts";
 import { type ListRunsOptions, listRuns } from "./runs.ts";
 import { Sender } from "./sender.ts";
-import { checkPayload, checkSignal } from "./signals.ts";
+import { checkPayload, checkSignal, checkWanted, signalOf } from "./signals.ts";
 import { checkInput } from "./values.ts";
 import { type RunView, viewOf } from "./view.ts";
 
@@ -68,11 +69,12 @@ export interface CancelOptions extends CommandOptions {
 }
 
 /** A started run. */
-export interface Run<Output = unknown> {
+export interface Run<Output = unknown, Event = AnyEvent> {
   readonly id: string;
   wait(options?: WaitForRunOptions): Promise<RunView>;
   result(options?: WaitForRunOptions): Promise<Output>;
   signal(name: string, payload: unknown): Promise<string>;
+  send(event: Event): Promise<string>;
   cancel(options?: CancelOptions): Promise<void>;
   pause(options?: CommandOptions): Promise<void>;
   resume(options?: CommandOptions): Promise<void>;
@@ -82,6 +84,8 @@ export interface Run<Output = unknown> {
   get(): Promise<RunView>;
   /** Why it does not move, a sentence for each reason; none when it is over. */
   explain(): Promise<readonly string[]>;
+  /** What can happen next, and where each thing leads. */
+  next(): Promise<RunNext>;
   watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
@@ -105,7 +109,7 @@ export class WorkflowClient {
    * Starts a run of a workflow, given by definition or by name. Starting the same id twice is the same as once.
    * @throws {WorkflowError} `invalid` for an unknown name, an input that its schema refuses, or an id that is another workflow's.
    */
-  start<W extends AnyWorkflow>(workflow: W, ...input: InputArgument<W>): Promise<Run<OutputOf<W>>>;
+  start<W extends AnyWorkflow>(workflow: W, ...input: InputArgument<W>): Promise<Run<OutputOf<W>, EventOf<W>>>;
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
   async start(workflow: AnyWorkflow | string, input: unknown = null, options: StartOptions = {}): Promise<Run> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
@@ -132,13 +136,14 @@ export class WorkflowClient {
   }
 
   /** A handle of a run that was started before; asks nothing. */
-  run<W extends AnyWorkflow>(id: string, definition?: W): Run<OutputOf<W>> {
+  run<W extends AnyWorkflow>(id: string, definition?: W): Run<OutputOf<W>, EventOf<W>> {
     checkRunId(id);
     return {
       id,
       wait: (options) => this.wait(id, options),
       result: (options) => this.result(id, options, definition) as Promise<OutputOf<W>>,
       signal: (name, payload) => this.signal(id, name, payload),
+      send: (event) => this.#sendEvent(id, event as AnyEvent, definition),
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
       resume: (options) => this.resume(id, options),
@@ -147,6 +152,7 @@ export class WorkflowClient {
       terminate: (options) => this.terminate(id, options),
       get: () => this.get(id),
       explain: () => this.explain(id),
+      next: () => this.next(id),
       watch: (options) => this.watch(id, options),
     };
   }
@@ -159,6 +165,16 @@ export class WorkflowClient {
   /** Why the run does not move, a sentence for each reason; none when it is over. @throws {RunNotFoundError} */
   async explain(id: string): Promise<readonly string[]> {
     return explainRun(this.#handle, await this.#record(id));
+  }
+
+  /**
+   * What can happen to the run next and where each thing leads: open waits with the JSON Schema of what they take (when this client was
+   * given the definition), timers, ends of handlers, and the commands that would change something. Asks the run's own machine.
+   * @throws {RunNotFoundError} {WorkflowError} `unavailable` when its machine is not there to be asked.
+   */
+  async next(id: string): Promise<RunNext> {
+    const record = await this.#record(id);
+    return nextOfRun(record, await this.#programOf(record), this.#workflows.get(record.type));
   }
 
   /** Whether the run exists. */
@@ -235,6 +251,25 @@ export class WorkflowClient {
     const record = await this.#record(id);
     checkSignal(record, await this.#programOf(record), name);
     const given = await checkPayload(this.#workflows.get(record.type), name, payload);
+    return this.#sender.signal(record, name, given);
+  }
+
+  /**
+   * Sends an event of the workflow, `{ type, ...payload }`: a signal by its declared name or the name of its node. With the definition,
+   * or on the handle that `start` gave, the compiler knows which there are. Returns its id once it is durable.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` as `signal` does, and when the run can never take it.
+   */
+  send<W extends AnyWorkflow = AnyWorkflow>(id: string, event: EventOf<W>, definition?: W): Promise<string> {
+    return this.#sendEvent(id, event as AnyEvent, definition);
+  }
+
+  async #sendEvent(id: string, event: AnyEvent, definition: AnyWorkflow | undefined): Promise<string> {
+    const { name, payload } = signalOf(event);
+    const record = await this.#record(id);
+    const program = await this.#programOf(record);
+    checkSignal(record, program, name);
+    checkWanted(record, program, name);
+    const given = await checkPayload(definition ?? this.#workflows.get(record.type), name, payload);
     return this.#sender.signal(record, name, given);
   }
 

@@ -209,11 +209,13 @@ type EventNamed<K, P> = unknown extends P
   ? AnyEvent & { readonly type: K }
   : P extends readonly unknown[]
     ? never
-    : P extends { readonly type: unknown }
-      ? never
-      : P extends object
-        ? { readonly type: K } & P
-        : never;
+    : P extends Readonly<Record<string, never>>
+      ? { readonly type: K }
+      : "type" extends keyof P
+        ? never
+        : P extends object
+          ? { readonly type: K } & P
+          : never;
 
 /** Arguments of a typed start. */
 export type InputArgument<W> =
