@@ -15,9 +15,10 @@ import type { Program } from "../run/program.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
-import type { RunCommand } from "../run/tasks.ts";
 import { servedPlan } from "../define/served.ts";
 import { readDocument } from "../store/document.ts";
+import { bulkCommand, type BulkOptions, type BulkResult } from "./bulk.ts";
+import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
 import { nextOfRun, type RunNext } from "./next.ts";
 import { type ListRunsOptions, listRuns } from "./runs.ts";
@@ -275,21 +276,14 @@ export class WorkflowClient {
 
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
   cancel(id: string, options: CancelOptions = {}): Promise<void> {
-    const { reason } = options;
-    return this.#command(
-      id,
-      { type: "cancel", compensate: options.compensate ?? true, ...(reason === undefined ? {} : { reason }) },
-      options,
-    );
+    const { reason, compensate = true } = options;
+    return this.#command(id, { type: "cancel", compensate, ...(reason === undefined ? {} : { reason }) }, options);
   }
 
   /** Lets running handlers end and starts nothing new, until `resume`. */
   pause(id: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(
-      id,
-      { type: "pause", ...(options.reason === undefined ? {} : { reason: options.reason }) },
-      options,
-    );
+    const { reason } = options;
+    return this.#command(id, { type: "pause", ...(reason === undefined ? {} : { reason }) }, options);
   }
 
   /** Goes on after a pause; held steps are tried again. */
@@ -297,18 +291,20 @@ export class WorkflowClient {
     return this.#command(id, { type: "resume" }, options);
   }
 
-  /** Goes on past a held step, as if it had completed with the result null. */
-  skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(id, { type: "skip", step }, options);
+  /**
+   * Goes on past a held step, as if it had completed with the result null.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the step is not held.
+   */
+  async skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
+    const record = await this.#record(id);
+    checkHeld(record, await this.#programOf(record), step);
+    await this.#give(record, { type: "skip", step }, options);
   }
 
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
   terminate(id: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(
-      id,
-      { type: "terminate", ...(options.reason === undefined ? {} : { reason: options.reason }) },
-      options,
-    );
+    const { reason } = options;
+    return this.#command(id, { type: "terminate", ...(reason === undefined ? {} : { reason }) }, options);
   }
 
   /**
@@ -317,15 +313,28 @@ export class WorkflowClient {
    * wait for `{ applied: true }` first. Given twice for one failure it counts once.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is not failed.
    */
-  async retry(id: string, options: CommandOptions = {}): Promise<void> {
-    const record = await this.#record(id);
-    checkRetry(record, this.#handle.context.store.capabilities.versions);
-    const { machine } = record;
-    const command = {
-      type: "retry" as const,
-      ...(machine === undefined ? {} : { nth: (machine.reopened?.count ?? 0) + 1 }),
+  retry(id: string, options: CommandOptions = {}): Promise<void> {
+    return this.#command(id, { type: "retry" }, options);
+  }
+
+  /**
+   * Gives one command to every run that fits and that it would change, and tells what became of each; one that fails does not keep the
+   * others. `limit` counts the runs that are changed.
+   *
+   * @example
+   * ```ts
+   * for await (const run of client.bulk({ type: "retry" }, { type: "orders", olderThan: "1h" }, { dryRun: true }))
+   *   console.log(run.id, run.status, "→", run.leads?.status);
+   * ```
+   * @throws {WorkflowError} `invalid` for filters or options that make no sense.
+   */
+  bulk(command: BulkCommand, filter: ListRunsOptions = {}, options: BulkOptions = {}): AsyncGenerator<BulkResult> {
+    const context = {
+      store: this.#handle.context.store,
+      programOf: (record: RunRecord) => this.#programOf(record),
+      give: (record: RunRecord, given: BulkCommand) => this.#give(record, given, {}),
     };
-    await this.#send(record, command, options);
+    return bulkCommand(context, command, filter, options);
   }
 
   /** Runs in the bucket, by id. @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
@@ -333,11 +342,12 @@ export class WorkflowClient {
     return listRuns(this.#handle.context.store, options);
   }
 
-  async #command(id: string, command: RunCommand, options: CommandOptions): Promise<void> {
-    await this.#send(await this.#record(id), command, options);
+  async #command(id: string, command: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
+    return this.#give(await this.#record(id), command, options);
   }
 
-  async #send(record: RunRecord, command: RunCommand, options: CommandOptions): Promise<void> {
+  async #give(record: RunRecord, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
+    const command = commandFor(record, given, this.#handle.context.store.capabilities.versions);
     const commandId = await this.#sender.command(record, command);
     if (options.applied !== true) return;
     const until = ({ status, record: { machine } }: RunView): boolean =>
@@ -364,24 +374,3 @@ export class WorkflowClient {
 }
 
 const hasEnded = ({ status }: RunView): boolean => isOver(status);
-
-/** What else to do about a run that cannot be opened again. */
-const INSTEAD: Partial<Record<RunRecord["status"], string>> = {
-  paused: "; resume goes on, and tries a held step again",
-  completed: "; start a new one",
-  cancelled: "; start a new one",
-};
-
-function checkRetry(record: RunRecord, versions: boolean): void {
-  const { id, status, machine } = record;
-  if (status !== "failed")
-    throw new WorkflowError(
-      "invalid",
-      `run ${id} is ${status}, not failed: there is nothing to retry${INSTEAD[status] ?? ""}`,
-    );
-  if (machine === undefined && !versions)
-    throw new WorkflowError(
-      "invalid",
-      `run ${id} was ended by a program that dropped its machine, and the bucket keeps no versions: it cannot be opened again; start a new one`,
-    );
-}

@@ -1,9 +1,11 @@
 /** Finding runs in the bucket. */
+import { parseDuration } from "../config.ts";
 import { WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
 import { readDocument } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { parseInstant } from "../wire/instant.ts";
 import { type RunView, viewOf } from "./view.ts";
 
 /** Filters of `list`. */
@@ -12,6 +14,8 @@ export interface ListRunsOptions {
   readonly status?: RunRecord["status"];
   /** Only ids that begin with this. */
   readonly prefix?: string;
+  /** Only runs that have not changed for this long, `"2d"` or milliseconds. */
+  readonly olderThan?: string | number;
   /** Most runs. @defaultValue all */
   readonly limit?: number;
 }
@@ -19,26 +23,57 @@ export interface ListRunsOptions {
 const STATUSES: readonly string[] = RUN_STATUSES;
 
 /** @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
-function checkFilters(options: ListRunsOptions): void {
-  const { limit, status } = options;
+export function checkFilters(options: ListRunsOptions): void {
+  const { limit, status, olderThan } = options;
+  if (olderThan !== undefined) parseDuration(olderThan);
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
     throw new WorkflowError("invalid", `limit is a whole number from 1, not ${String(limit)}`);
   if (status !== undefined && !STATUSES.includes(status))
     throw new WorkflowError("invalid", `status is ${STATUSES.join(", ")}; not ${JSON.stringify(status)}`);
 }
 
-/** Runs that fit, by id. */
+/** A run that was found: its record, or why that cannot be read. */
+export type FoundRun =
+  | { readonly id: string; readonly record: RunRecord }
+  | { readonly id: string; readonly record?: undefined; readonly error: string };
+
+/** Runs that fit, by id. One whose record cannot be read is named, since nobody can say whether it fits. */
+export async function* findRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<FoundRun> {
+  const changedBefore =
+    options.olderThan === undefined ? Number.POSITIVE_INFINITY : store.time().latest - parseDuration(options.olderThan);
+  for await (const id of runIds(store, options.prefix ?? "")) {
+    const found = await readRun(store, id);
+    const { record } = found ?? {};
+    if (found === undefined || (record !== undefined && !fits(record, options, changedBefore))) continue;
+    yield found;
+  }
+}
+
+async function readRun(store: ObjectStore, id: string): Promise<FoundRun | undefined> {
+  try {
+    const read = await readDocument(store, stateKey(id), recordCodec);
+    return read.kind === "missing" ? undefined : { id, record: read.value };
+  } catch (error) {
+    if (error instanceof WorkflowError && error.code === "data") return { id, error: error.message };
+    throw error;
+  }
+}
+
+function fits(record: RunRecord, { type, status }: ListRunsOptions, changedBefore: number): boolean {
+  if (type !== undefined && record.type !== type) return false;
+  if (status !== undefined && record.status !== status) return false;
+  return changedBefore === Number.POSITIVE_INFINITY || (parseInstant(record.updated_at)?.ms ?? 0) <= changedBefore;
+}
+
+/** Views of the runs that fit. @throws {WorkflowError} `invalid` for bad filters, `data` at a record that cannot be read. */
 export async function* listRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<RunView> {
   checkFilters(options);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  for await (const id of runIds(store, options.prefix ?? "")) {
+  for await (const found of findRuns(store, options)) {
     if (left <= 0) return;
-    const read = await readDocument(store, stateKey(id), recordCodec);
-    if (read.kind === "missing") continue;
-    if (options.type !== undefined && read.value.type !== options.type) continue;
-    if (options.status !== undefined && read.value.status !== options.status) continue;
+    if (found.record === undefined) throw new WorkflowError("data", found.error);
     left -= 1;
-    yield viewOf(read.value);
+    yield viewOf(found.record);
   }
 }
 
