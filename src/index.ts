@@ -5,14 +5,27 @@ export {
   type CancelOptions,
   type ClientOptions,
   type CommandOptions,
-  type ListRunsOptions,
   type Run,
-  type RunView,
   type StartOptions,
   type WaitForRunOptions,
+  type WatchOptions,
   WorkflowClient,
 } from "./client/client.ts";
-export { type AnyWorkflow, type InputOf, type OutputOf, untypedWorkflow, workflow } from "./define/workflow.ts";
+export type { BulkOptions, BulkResult } from "./client/bulk.ts";
+export type { BulkCommand } from "./client/commands.ts";
+export type { ListRunsOptions } from "./client/runs.ts";
+export type { RunNext } from "./client/next.ts";
+export type { Lead, NextCommand, NextSignal, NextStep, NextTimer } from "./run/next.ts";
+export type { RunView } from "./client/view.ts";
+export {
+  type AnyEvent,
+  type AnyWorkflow,
+  type EventOf,
+  type InputOf,
+  type OutputOf,
+  untypedWorkflow,
+  workflow,
+} from "./define/workflow.ts";
 export type { StepContext, UndoContext } from "./define/context.ts";
 export {
   type ErrorCode,

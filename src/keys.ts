@@ -50,6 +50,9 @@ export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
 
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
+/** A result of a step whose first result was undone: `workflow/{run}/steps/{step}.json` keeps that one for ever. */
+export const laterResultKey = (runId: string, step: string, generation: number): string =>
+  `${OWN_PREFIX}results/${runId}/${step}/${generation}.json`;
 /** A pending task of ours that is due later than a minute from now. */
 export const dueKey = (taskId: string, availableAt: number): string =>
   `${DUE_PREFIX}${minuteOf(availableAt)}/${taskId}`;

@@ -1,10 +1,22 @@
 /** Every command with its options, help and examples. */
 import type { Command, OptionSpec, Typed } from "./arguments.ts";
+import { BULK, FILTERS } from "./bulk.ts";
 import { runDoctor } from "./doctor.ts";
 import { drawGraph } from "./graph.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
+import { showNext } from "./next.ts";
 import { runSweeper, runWorker } from "./operate.ts";
-import { cancelRun, pauseRun, resumeRun, signalRun, startRun } from "./steer.ts";
+import {
+  cancelRun,
+  pauseRun,
+  resumeRun,
+  retryRun,
+  sendEvent,
+  signalRun,
+  skipStep,
+  startRun,
+  terminateRun,
+} from "./steer.ts";
 
 const COMMON: Readonly<Record<string, OptionSpec>> = {
   store: {
@@ -73,9 +85,7 @@ export const commands: readonly Command[] = [
     "List runs",
     listRuns,
     {
-      type: { value: "name", help: "Only runs of this workflow" },
-      status: { value: "status", help: "Only runs with this status" },
-      prefix: { value: "text", help: "Only ids that begin with this" },
+      ...FILTERS,
       limit: { value: "n", help: "Most runs (default: 100)" },
     },
     ["--status failed", "--type order_fulfillment --prefix order- --limit 1000 --json"],
@@ -96,25 +106,46 @@ export const commands: readonly Command[] = [
   command("signal", ["<id>", "<name>", "[payload]"], "Send a signal; the payload is JSON", signalRun, {}, [
     `order-123 approval '{"approver":"manager@example.com"}'`,
   ]),
+  command("send", ["<id>", "<event-type>", "[members]"], "Send an event; its members are JSON", sendEvent, {}, [
+    `order-123 approval '{"approver":"manager@example.com"}'`,
+  ]),
+  command("next", ["<id>"], "Show what can happen next, and where it leads", showNext, {}, [
+    "order-123",
+    "order-123 --workflows ./orders.js --json",
+  ]),
   command(
     "cancel",
-    ["<id>"],
-    "Stop a run and undo what it did",
+    ["[id]"],
+    "Stop a run, or many, and undo what it did",
     cancelRun,
-    { reason, "no-compensate": { help: "Undo nothing" } },
-    [`order-123 --reason "the customer changed their mind"`],
+    { reason, "no-compensate": { help: "Undo nothing" }, ...BULK },
+    [
+      `order-123 --reason "the customer changed their mind"`,
+      "--all --type order_fulfillment --status paused --older-than 7d --dry-run",
+    ],
   ),
-  command("pause", ["<id>"], "Start nothing new until resume", pauseRun, { reason }, [
+  command("pause", ["[id]"], "Start nothing new until resume", pauseRun, { reason, ...BULK }, [
     `order-123 --reason "the bank is closed"`,
+    "--all --type order_fulfillment --yes",
   ]),
   command(
     "resume",
-    ["<id>"],
+    ["[id]"],
     "Go on; held steps are tried again",
     resumeRun,
-    { "force-version": { help: "Not there yet: go on under another definition" } },
-    ["order-123"],
+    { "force-version": { help: "Not there yet: go on under another definition" }, ...BULK },
+    ["order-123", "--all --type order_fulfillment --yes"],
   ),
+  command("retry", ["[id]"], "Open a failed run again; what completed stays", retryRun, BULK, [
+    "order-123",
+    "--all --type order_fulfillment --dry-run",
+    "--all --type order_fulfillment --limit 100 --yes",
+  ]),
+  command("skip", ["<id>", "<step>"], "Go on past a held step", skipStep, {}, ["order-123 inspect"]),
+  command("terminate", ["[id]"], "End a run at once; nothing is undone", terminateRun, { reason, ...BULK }, [
+    `order-123 --reason "it was a test"`,
+    "--all --prefix test- --yes",
+  ]),
   command(
     "sweeper",
     [],

@@ -1,5 +1,6 @@
 /** Commands that only look. */
-import type { RunView } from "../client/client.ts";
+import type { RunView } from "../client/view.ts";
+import { filtersOf } from "./bulk.ts";
 import { coloured, print, printJson, table } from "./output.ts";
 import type { Typed } from "./arguments.ts";
 import { openSession } from "./session.ts";
@@ -55,13 +56,7 @@ function outcomeOf(step: RunView["steps"][string]): string {
 export async function listRuns(typed: Typed): Promise<number> {
   await using session = await openSession(typed);
   const views: RunView[] = [];
-  const [type, status, prefix] = ["type", "status", "prefix"].map((option) => typed.text(option));
-  const filter = {
-    ...(type === undefined ? {} : { type }),
-    ...(status === undefined ? {} : { status: status as RunView["status"] }),
-    ...(prefix === undefined ? {} : { prefix }),
-    limit: typed.count("limit", 1) ?? 100,
-  };
+  const filter = { limit: 100, ...filtersOf(typed) };
   for await (const view of session.client.list(filter)) views.push(view);
   if (typed.has("json")) return printJson(views.map(json));
   print(

@@ -1,6 +1,7 @@
 /** Commands that change runs. */
 import { WorkflowError } from "../errors.ts";
 import type { Typed } from "./arguments.ts";
+import { bulkRuns, isBulk } from "./bulk.ts";
 import { coloured, print, printJson } from "./output.ts";
 import { openSession, parseArgument } from "./session.ts";
 
@@ -35,26 +36,72 @@ export async function signalRun(typed: Typed): Promise<number> {
   return 0;
 }
 
+/** `send`: prints the id of the event. */
+export async function sendEvent(typed: Typed): Promise<number> {
+  const [id = "", type = "", members] = typed.values;
+  const given = parseArgument("the event", members) ?? {};
+  if (typeof given !== "object" || Array.isArray(given) || "type" in given)
+    throw new WorkflowError(
+      "invalid",
+      "the members of an event are a JSON object without a type: that is given before",
+    );
+  await using session = await openSession(typed);
+  const sent = await session.client.send(id, { ...given, type });
+  if (typed.has("json")) printJson({ id: sent });
+  else print(sent);
+  return 0;
+}
+
 /** `cancel`: durable when it returns; a worker applies it. */
 export async function cancelRun(typed: Typed): Promise<number> {
+  const given = { compensate: !typed.has("no-compensate"), ...reasonOf(typed) };
+  if (isBulk(typed, "cancel")) return bulkRuns(typed, { type: "cancel", ...given });
   await using session = await openSession(typed);
   const [id = ""] = typed.values;
-  await session.client.cancel(id, { compensate: !typed.has("no-compensate"), ...reasonOf(typed) });
+  await session.client.cancel(id, given);
   return done(id, "cancel", typed);
 }
 
 /** `pause`. */
 export async function pauseRun(typed: Typed): Promise<number> {
+  if (isBulk(typed, "pause")) return bulkRuns(typed, { type: "pause", ...reasonOf(typed) });
   await using session = await openSession(typed);
   const [id = ""] = typed.values;
   await session.client.pause(id, reasonOf(typed));
   return done(id, "pause", typed);
 }
 
+/** `retry`: opens a failed run again. */
+export async function retryRun(typed: Typed): Promise<number> {
+  if (isBulk(typed, "retry")) return bulkRuns(typed, { type: "retry" });
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
+  await session.client.retry(id);
+  return done(id, "retry", typed);
+}
+
+/** `skip`: past a held step. */
+export async function skipStep(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = "", step = ""] = typed.values;
+  await session.client.skip(id, step);
+  return done(id, "skip", typed);
+}
+
+/** `terminate`. */
+export async function terminateRun(typed: Typed): Promise<number> {
+  if (isBulk(typed, "terminate")) return bulkRuns(typed, { type: "terminate", ...reasonOf(typed) });
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
+  await session.client.terminate(id, reasonOf(typed));
+  return done(id, "terminate", typed);
+}
+
 /** `resume`. */
 export async function resumeRun(typed: Typed): Promise<number> {
   if (typed.has("force-version"))
     throw new WorkflowError("invalid", "--force-version is not there yet; serve the definition that the run follows");
+  if (isBulk(typed, "resume")) return bulkRuns(typed, { type: "resume" });
   await using session = await openSession(typed);
   const [id = ""] = typed.values;
   await session.client.resume(id);

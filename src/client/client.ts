@@ -1,6 +1,6 @@
 /** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
 import { parseDuration } from "../config.ts";
-import type { AnyWorkflow, InputArgument, OutputOf } from "../define/workflow.ts";
+import type { AnyEvent, AnyWorkflow, EventOf, InputArgument, OutputOf } from "../define/workflow.ts";
 import {
   RunNotFoundError,
   TimeoutError,
@@ -8,26 +8,28 @@ import {
   WorkflowError,
   WorkflowFailedError,
 } from "../errors.ts";
-import { signalKey, stateKey, WORKFLOW_PREFIX } from "../keys.ts";
+import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
-import { createTask } from "../queue/submit.ts";
-import { isOver, recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
+import type { QueueHandle } from "../run/handle.ts";
+import type { Program } from "../run/program.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
-import { type RunCommand, tickTask } from "../run/tasks.ts";
 import { servedPlan } from "../define/served.ts";
-import { createDocumentBytes, readDocument } from "../store/document.ts";
-import { checkJsonValue } from "../wire/check.ts";
-import { formatOpaque } from "../wire/instant.ts";
-import { stringifyJson, toPlain } from "../wire/json.ts";
-import type { QueueHandle } from "../run/handle.ts";
+import { readDocument } from "../store/document.ts";
+import { bulkCommand, type BulkOptions, type BulkResult } from "./bulk.ts";
+import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
+import { nextOfRun, type RunNext } from "./next.ts";
+import { type ListRunsOptions, listRuns } from "./runs.ts";
+import { Sender } from "./sender.ts";
+import { checkPayload, checkSignal, checkWanted, signalOf } from "./signals.ts";
+import { checkInput } from "./values.ts";
+import { type RunView, viewOf } from "./view.ts";
 
 /** How often a follower asks when the run is driven by another process. */
 const FIRST_ASK_MS = 100;
 const LONGEST_ASK_MS = 2_000;
-/** Largest input or payload in UTF-16 units of its JSON. */
-export const MAX_VALUE_LENGTH: number = 256 * 1024;
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -48,6 +50,12 @@ export interface WaitForRunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of `watch`. */
+export interface WatchOptions extends WaitForRunOptions {
+  /** What is seen last. @defaultValue the end of the run */
+  readonly until?: (view: RunView) => boolean;
+}
+
 /** Options of `cancel` and its like. */
 export interface CommandOptions {
   readonly reason?: string;
@@ -61,56 +69,25 @@ export interface CancelOptions extends CommandOptions {
   readonly compensate?: boolean;
 }
 
-/** A run as its record says, in plain values. */
-export interface RunView {
-  readonly id: string;
-  readonly type: string;
-  readonly status: RunRecord["status"];
-  readonly currentSteps: readonly string[];
-  readonly data: unknown;
-  readonly steps: Readonly<Record<string, RunRecord["steps"] extends ReadonlyMap<string, infer S> ? S : never>>;
-  readonly error?: RunRecord["error"];
-  readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  /** The whole record. */
-  readonly record: RunRecord;
-}
-
 /** A started run. */
-export interface Run<Output = unknown> {
+export interface Run<Output = unknown, Event = AnyEvent> {
   readonly id: string;
   wait(options?: WaitForRunOptions): Promise<RunView>;
   result(options?: WaitForRunOptions): Promise<Output>;
   signal(name: string, payload: unknown): Promise<string>;
+  send(event: Event): Promise<string>;
   cancel(options?: CancelOptions): Promise<void>;
   pause(options?: CommandOptions): Promise<void>;
   resume(options?: CommandOptions): Promise<void>;
+  skip(step: string, options?: CommandOptions): Promise<void>;
+  retry(options?: CommandOptions): Promise<void>;
+  terminate(options?: CommandOptions): Promise<void>;
   get(): Promise<RunView>;
   /** Why it does not move, a sentence for each reason; none when it is over. */
   explain(): Promise<readonly string[]>;
-  watch(options?: WaitForRunOptions): AsyncIterable<RunView>;
-}
-
-/** The view of a record. */
-export function viewOf(record: RunRecord): RunView {
-  const steps = [...record.steps].map(([name, state]) => [
-    name,
-    state.result === undefined ? state : { ...state, result: toPlain(state.result) },
-  ]);
-  return {
-    id: record.id,
-    type: record.type,
-    status: record.status,
-    currentSteps: record.current_steps,
-    data: toPlain(record.data),
-    steps: Object.fromEntries(steps) as RunView["steps"],
-    ...(record.error === undefined ? {} : { error: record.error }),
-    compensationErrors: record.machine?.compensation_errors ?? [],
-    createdAt: record.created_at,
-    updatedAt: record.updated_at,
-    record,
-  };
+  /** What can happen next, and where each thing leads. */
+  next(): Promise<RunNext>;
+  watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
 /** The remote control of runs. */
@@ -119,10 +96,11 @@ export class WorkflowClient {
   readonly #workflows = new Map<string, AnyWorkflow>();
   readonly #programs: StoredPrograms;
   readonly #published = new Set<string>();
-  #lastSentAt = 0;
+  readonly #sender: Sender;
 
   constructor(handle: QueueHandle, options: ClientOptions = {}) {
     this.#handle = handle;
+    this.#sender = new Sender(handle);
     const workflows = options.workflows ?? [];
     for (const workflow of workflows) this.#workflows.set(workflow.name, workflow);
     this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(servedPlan));
@@ -132,7 +110,7 @@ export class WorkflowClient {
    * Starts a run of a workflow, given by definition or by name. Starting the same id twice is the same as once.
    * @throws {WorkflowError} `invalid` for an unknown name, an input that its schema refuses, or an id that is another workflow's.
    */
-  start<W extends AnyWorkflow>(workflow: W, ...input: InputArgument<W>): Promise<Run<OutputOf<W>>>;
+  start<W extends AnyWorkflow>(workflow: W, ...input: InputArgument<W>): Promise<Run<OutputOf<W>, EventOf<W>>>;
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
   async start(workflow: AnyWorkflow | string, input: unknown = null, options: StartOptions = {}): Promise<Run> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
@@ -140,8 +118,7 @@ export class WorkflowClient {
     const { host, store } = this.#handle.context;
     const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
     checkRunId(id);
-    const data = definition === undefined ? input : await checkInput(definition, input);
-    checkValue("the input", data);
+    const data = await checkInput(definition, input);
     const programs = definition === undefined ? this.#programs : this.#programsOf(definition);
     const program = await programs.byName(name);
     if (program === undefined) {
@@ -160,18 +137,23 @@ export class WorkflowClient {
   }
 
   /** A handle of a run that was started before; asks nothing. */
-  run<W extends AnyWorkflow>(id: string, definition?: W): Run<OutputOf<W>> {
+  run<W extends AnyWorkflow>(id: string, definition?: W): Run<OutputOf<W>, EventOf<W>> {
     checkRunId(id);
     return {
       id,
       wait: (options) => this.wait(id, options),
       result: (options) => this.result(id, options, definition) as Promise<OutputOf<W>>,
       signal: (name, payload) => this.signal(id, name, payload),
+      send: (event) => this.#sendEvent(id, event as AnyEvent, definition),
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
       resume: (options) => this.resume(id, options),
+      skip: (step, options) => this.skip(id, step, options),
+      retry: (options) => this.retry(id, options),
+      terminate: (options) => this.terminate(id, options),
       get: () => this.get(id),
       explain: () => this.explain(id),
+      next: () => this.next(id),
       watch: (options) => this.watch(id, options),
     };
   }
@@ -184,6 +166,16 @@ export class WorkflowClient {
   /** Why the run does not move, a sentence for each reason; none when it is over. @throws {RunNotFoundError} */
   async explain(id: string): Promise<readonly string[]> {
     return explainRun(this.#handle, await this.#record(id));
+  }
+
+  /**
+   * What can happen to the run next and where each thing leads: open waits with the JSON Schema of what they take (when this client was
+   * given the definition), timers, ends of handlers, and the commands that would change something. Asks the run's own machine.
+   * @throws {RunNotFoundError} {WorkflowError} `unavailable` when its machine is not there to be asked.
+   */
+  async next(id: string): Promise<RunNext> {
+    const record = await this.#record(id);
+    return nextOfRun(record, await this.#programOf(record), this.#workflows.get(record.type));
   }
 
   /** Whether the run exists. */
@@ -213,19 +205,18 @@ export class WorkflowClient {
     const workflow = definition ?? this.#workflows.get(view.type);
     const results = Object.fromEntries(Object.entries(view.steps).map(([name, step]) => [name, step.result ?? null]));
     if (workflow?.output !== undefined) return workflow.output(results);
-    const program =
-      view.record.machine === undefined ? undefined : await this.#programs.byHash(view.record.machine.plan_hash);
-    const plan = workflow?.plan ?? program?.machine.plan;
+    const plan = workflow?.plan ?? (await this.#programOf(view.record))?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
   }
 
-  /** Every state of the run that is seen, from now until it is over. Ends without the last one when the time is up. */
-  async *watch(id: string, options: WaitForRunOptions = {}): AsyncGenerator<RunView> {
+  /** Every state of the run that is seen, from now until it is over or as `until` wants it. Ends without that when the time is up. */
+  async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
     const { clock } = this.#handle.context.host;
     const deadline =
       options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
     let seen = "";
+    const isSeen = options.until ?? hasEnded;
     let askMs = FIRST_ASK_MS;
     for (;;) {
       const wake = new AbortController();
@@ -233,14 +224,14 @@ export class WorkflowClient {
         if (record.id === id) wake.abort();
       });
       try {
-        const record = await this.#record(id);
-        const version = record.machine?.write.id ?? record.updated_at;
+        const view = await this.get(id);
+        const version = view.record.machine?.write.id ?? view.updatedAt;
         if (version !== seen) {
           seen = version;
           askMs = FIRST_ASK_MS;
-          yield viewOf(record);
+          yield view;
         }
-        if (isOver(record.status)) return;
+        if (isSeen(view)) return;
         const leftMs = deadline - clock.monotonic();
         if (leftMs <= 0 || options.signal?.aborted === true) return;
         const signal = options.signal === undefined ? wake.signal : AbortSignal.any([wake.signal, options.signal]);
@@ -259,36 +250,40 @@ export class WorkflowClient {
   async signal(id: string, name: string, payload: unknown): Promise<string> {
     checkSignalName(name);
     const record = await this.#record(id);
-    if (isOver(record.status))
-      throw new WorkflowError("invalid", `run ${id} is ${record.status}; it takes no signals any more`);
-    const given = await this.#checkPayload(record, name, payload);
-    const { host, store } = this.#handle.context;
-    const createdAt = formatOpaque(this.#nextInstant());
-    const signalId = host.random.uuid();
-    const segment = `${createdAt}_${signalId}.json`;
-    const body = stringifyJson({ id: signalId, name, payload: given, created_at: createdAt });
-    await createDocumentBytes(store, host, signalKey(id, name, segment), body);
-    await this.#tick(record, { kind: "signal", name, segment });
-    return signalId;
+    checkSignal(record, await this.#programOf(record), name);
+    const given = await checkPayload(this.#workflows.get(record.type), name, payload);
+    return this.#sender.signal(record, name, given);
+  }
+
+  /**
+   * Sends an event of the workflow, `{ type, ...payload }`: a signal by its declared name or the name of its node. With the definition,
+   * or on the handle that `start` gave, the compiler knows which there are. Returns its id once it is durable.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` as `signal` does, and when the run can never take it.
+   */
+  send<W extends AnyWorkflow = AnyWorkflow>(id: string, event: EventOf<W>, definition?: W): Promise<string> {
+    return this.#sendEvent(id, event as AnyEvent, definition);
+  }
+
+  async #sendEvent(id: string, event: AnyEvent, definition: AnyWorkflow | undefined): Promise<string> {
+    const { name, payload } = signalOf(event);
+    const record = await this.#record(id);
+    const program = await this.#programOf(record);
+    checkSignal(record, program, name);
+    checkWanted(record, program, name);
+    const given = await checkPayload(definition ?? this.#workflows.get(record.type), name, payload);
+    return this.#sender.signal(record, name, given);
   }
 
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
   cancel(id: string, options: CancelOptions = {}): Promise<void> {
-    const { reason } = options;
-    return this.#command(
-      id,
-      { type: "cancel", compensate: options.compensate ?? true, ...(reason === undefined ? {} : { reason }) },
-      options,
-    );
+    const { reason, compensate = true } = options;
+    return this.#command(id, { type: "cancel", compensate, ...(reason === undefined ? {} : { reason }) }, options);
   }
 
   /** Lets running handlers end and starts nothing new, until `resume`. */
   pause(id: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(
-      id,
-      { type: "pause", ...(options.reason === undefined ? {} : { reason: options.reason }) },
-      options,
-    );
+    const { reason } = options;
+    return this.#command(id, { type: "pause", ...(reason === undefined ? {} : { reason }) }, options);
   }
 
   /** Goes on after a pause; held steps are tried again. */
@@ -296,86 +291,69 @@ export class WorkflowClient {
     return this.#command(id, { type: "resume" }, options);
   }
 
-  /** Goes on past a held step, as if it had completed with the result null. */
-  skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(id, { type: "skip", step }, options);
+  /**
+   * Goes on past a held step, as if it had completed with the result null.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the step is not held.
+   */
+  async skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
+    const record = await this.#record(id);
+    checkHeld(record, await this.#programOf(record), step);
+    await this.#give(record, { type: "skip", step }, options);
   }
 
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
   terminate(id: string, options: CommandOptions = {}): Promise<void> {
-    return this.#command(
-      id,
-      { type: "terminate", ...(options.reason === undefined ? {} : { reason: options.reason }) },
-      options,
-    );
+    const { reason } = options;
+    return this.#command(id, { type: "terminate", ...(reason === undefined ? {} : { reason }) }, options);
+  }
+
+  /**
+   * Opens a failed run again: steps that failed, were held, never reached or undone run as new generations. A step that completed and
+   * was not undone never runs again. Until a worker has applied it the run is still failed, so `wait` and `result` return at once:
+   * wait for `{ applied: true }` first. Given twice for one failure it counts once.
+   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is not failed.
+   */
+  retry(id: string, options: CommandOptions = {}): Promise<void> {
+    return this.#command(id, { type: "retry" }, options);
+  }
+
+  /**
+   * Gives one command to every run that fits and that it would change, and tells what became of each; one that fails does not keep the
+   * others. `limit` counts the runs that are changed.
+   *
+   * @example
+   * ```ts
+   * for await (const run of client.bulk({ type: "retry" }, { type: "orders", olderThan: "1h" }, { dryRun: true }))
+   *   console.log(run.id, run.status, "→", run.leads?.status);
+   * ```
+   * @throws {WorkflowError} `invalid` for filters or options that make no sense.
+   */
+  bulk(command: BulkCommand, filter: ListRunsOptions = {}, options: BulkOptions = {}): AsyncGenerator<BulkResult> {
+    const context = {
+      store: this.#handle.context.store,
+      programOf: (record: RunRecord) => this.#programOf(record),
+      give: (record: RunRecord, given: BulkCommand) => this.#give(record, given, {}),
+    };
+    return bulkCommand(context, command, filter, options);
   }
 
   /** Runs in the bucket, by id. @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
-  async *list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
-    checkFilters(options);
-    let left = options.limit ?? Number.POSITIVE_INFINITY;
-    for await (const id of this.#ids(options.prefix ?? "")) {
-      if (left <= 0) return;
-      const read = await readDocument(this.#handle.context.store, stateKey(id), recordCodec);
-      if (read.kind === "missing") continue;
-      if (options.type !== undefined && read.value.type !== options.type) continue;
-      if (options.status !== undefined && read.value.status !== options.status) continue;
-      left -= 1;
-      yield viewOf(read.value);
-    }
+  list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
+    return listRuns(this.#handle.context.store, options);
   }
 
-  /** Run ids, one LIST for many: the objects of one run are jumped over. */
-  async *#ids(prefix: string): AsyncGenerator<string> {
-    let after: string | undefined;
-    for (;;) {
-      const page = await this.#handle.context.store.list(WORKFLOW_PREFIX + prefix, {
-        limit: 1000,
-        ...(after === undefined ? {} : { after }),
-      });
-      let previous: string | undefined;
-      for (const { key } of page.objects) {
-        const id = key.slice(WORKFLOW_PREFIX.length).split("/")[0];
-        if (id === undefined || id === previous) continue;
-        if (
-          after !== undefined &&
-          `${WORKFLOW_PREFIX}${id}/` === after.slice(0, WORKFLOW_PREFIX.length + id.length + 1)
-        )
-          continue;
-        previous = id;
-        yield id;
-      }
-      if (!page.truncated || previous === undefined) {
-        const last = page.objects.at(-1)?.key;
-        if (!page.truncated || last === undefined) return;
-        after = last;
-        continue;
-      }
-      // U+10FFFF sorts behind everything that a key of this run can hold.
-      after = `${WORKFLOW_PREFIX}${previous}/\u{10ffff}`;
-    }
+  async #command(id: string, command: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
+    return this.#give(await this.#record(id), command, options);
   }
 
-  async #command(id: string, command: RunCommand, options: CommandOptions): Promise<void> {
-    const record = await this.#record(id);
-    const commandId = this.#handle.context.host.random.uuid();
-    await this.#tick(record, { kind: "command", id: commandId, command, at: this.#nextInstant() });
+  async #give(record: RunRecord, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
+    const command = commandFor(record, given, this.#handle.context.store.capabilities.versions);
+    const commandId = await this.#sender.command(record, command);
     if (options.applied !== true) return;
-    for await (const view of this.watch(id)) {
-      if (view.record.machine?.applied.includes(commandId) === true || isOver(view.status)) return;
-    }
-  }
-
-  /** Two messages of one sender never have the same time, and a later one never sorts before an earlier one. */
-  #nextInstant(): number {
-    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1);
-    return this.#lastSentAt;
-  }
-
-  async #tick(record: RunRecord, cause: Parameters<typeof tickTask>[1]): Promise<void> {
-    const task = tickTask(record, cause);
-    await createTask(this.#handle.context, task);
-    this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
+    const until = ({ status, record: { machine } }: RunView): boolean =>
+      machine?.applied.includes(commandId) === true ||
+      (isOver(status) && !(command.type === "retry" && status === "failed"));
+    for await (const _seen of this.watch(record.id, { until }));
   }
 
   async #record(id: string): Promise<RunRecord> {
@@ -390,71 +368,9 @@ export class WorkflowClient {
     return new StoredPrograms(this.#handle.context.store, this.#handle.context.host, [servedPlan(definition)]);
   }
 
-  async #checkPayload(record: RunRecord, name: string, payload: unknown): Promise<unknown> {
-    const planHash = record.machine?.plan_hash;
-    const program = planHash === undefined ? undefined : await this.#programs.byHash(planHash);
-    const declared = program?.machine.plan.signals;
-    const isNode = program?.machine.plan.steps.some((step) => step.kind === "signal" && step.name === name) ?? false;
-    if (declared !== undefined && !isNode && !declared.includes(name)) {
-      throw new WorkflowError(
-        "invalid",
-        `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`,
-      );
-    }
-    const schema = this.#workflows.get(record.type)?.signalSchemas.get(name);
-    if (schema === undefined) {
-      checkValue("the payload", payload);
-      return payload ?? null;
-    }
-    const parsed = await schema.safeParseAsync(payload);
-    if (!parsed.success)
-      throw new WorkflowError(
-        "invalid",
-        `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`,
-      );
-    checkValue("the payload", parsed.data);
-    return parsed.data ?? null;
+  async #programOf(record: RunRecord): Promise<Program | undefined> {
+    return record.machine === undefined ? undefined : this.#programs.byHash(record.machine.plan_hash);
   }
 }
 
-/** Filters of `list`. */
-export interface ListRunsOptions {
-  readonly type?: string;
-  readonly status?: RunRecord["status"];
-  readonly prefix?: string;
-  readonly limit?: number;
-}
-
-const STATUSES: readonly string[] = RUN_STATUSES;
-
-function checkFilters(options: ListRunsOptions): void {
-  const { limit, status } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
-    throw new WorkflowError("invalid", `limit is a whole number from 1, not ${String(limit)}`);
-  if (status !== undefined && !STATUSES.includes(status))
-    throw new WorkflowError("invalid", `status is ${STATUSES.join(", ")}; not ${JSON.stringify(status)}`);
-}
-
-async function checkInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {
-  if (definition.inputSchema === undefined) return input ?? null;
-  const parsed = await definition.inputSchema.safeParseAsync(input);
-  if (!parsed.success) {
-    throw new WorkflowError(
-      "invalid",
-      `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`,
-    );
-  }
-  return parsed.data ?? null;
-}
-
-function checkValue(what: string, value: unknown): void {
-  const problem = checkJsonValue(value ?? null);
-  if (problem !== undefined) throw new WorkflowError("invalid", `${what} is not JSON: ${problem}`);
-  const { length } = JSON.stringify(value ?? null);
-  if (length > MAX_VALUE_LENGTH) {
-    throw new WorkflowError(
-      "invalid",
-      `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`,
-    );
-  }
-}
+const hasEnded = ({ status }: RunView): boolean => isOver(status);

@@ -24,9 +24,10 @@ export function servedPlan(workflow: AnyWorkflow): ServedDefinition {
   };
 }
 
-function toJsonSchema(schema: z.ZodType): unknown {
+/** What a schema takes, as JSON Schema; null: anything, or what JSON Schema cannot say. */
+export function toJsonSchema(schema: z.ZodType): unknown {
   try {
-    return z.toJSONSchema(schema, { unrepresentable: "any" });
+    return z.toJSONSchema(schema, { unrepresentable: "any", io: "input" });
   } catch {
     // A schema that JSON Schema cannot say is published as "anything".
     return null;

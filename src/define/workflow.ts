@@ -88,6 +88,8 @@ export interface AnyWorkflow {
     readonly sent: unknown;
     readonly results: unknown;
     readonly output: unknown;
+    readonly signals: unknown;
+    readonly nodes: unknown;
   };
 }
 
@@ -96,9 +98,35 @@ export interface LastResults {
   readonly "results of the last steps": never;
 }
 
+/** Types that no step sees. One parameter for all: each costs the compiler something at every step of a chain. */
+export interface OuterTypes {
+  readonly output: unknown;
+  /** What a start takes. */
+  readonly sent: unknown;
+  /** Payloads of signal nodes, by name. */
+  readonly nodes: unknown;
+}
+interface OuterTypesOf<Out, Sent> extends OuterTypes {
+  readonly output: Out;
+  readonly sent: Sent;
+  readonly nodes: Record<never, never>;
+}
+
 /** A workflow: immutable, and complete after every call. */
-export interface Workflow<In, Results, Signals, Out = LastResults, Sent = In> extends AnyWorkflow {
-  readonly types?: { readonly input: In; readonly sent: Sent; readonly results: Results; readonly output: Out };
+export interface Workflow<
+  In,
+  Results,
+  Signals,
+  Outer extends OuterTypes = OuterTypesOf<LastResults, In>,
+> extends AnyWorkflow {
+  readonly types?: {
+    readonly input: In;
+    readonly sent: Outer["sent"];
+    readonly results: Results;
+    readonly output: Outer["output"];
+    readonly signals: Signals;
+    readonly nodes: Outer["nodes"];
+  };
   /** Adds a step with options. */
   step<
     const N extends string,
@@ -116,17 +144,17 @@ export interface Workflow<In, Results, Signals, Out = LastResults, Sent = In> ex
         result: Stored<R> | undefined,
       ) => unknown;
     },
-  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Out, Sent>;
+  ): Workflow<In, Results & Record<N, Visible<R, F>>, Signals, Outer>;
   /** Adds a step that depends on nothing. */
   step<const N extends string, R>(
     name: Returning<R, Fresh<Results, N>>,
     handler: (context: StepContext<In, Record<never, never>, Signals>) => Promise<R> | R,
-  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Out, Sent>;
+  ): Workflow<In, Results & Record<N, Stored<R>>, Signals, Outer>;
   /** Adds a step that another program on the bucket runs. */
   step<const N extends string, const D extends keyof Results & string = never>(
     name: Fresh<Results, N>,
     options: StepOptions & { readonly dependsOn?: readonly D[]; readonly remote: true },
-  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Out, Sent>;
+  ): Workflow<In, Results & Record<N, JsonValue>, Signals, Outer>;
   /**
    * Adds a node that waits for the signal of its name, without a handler. Its result is the payload; null when the time was up and
    * `onTimeout` is `"continue"`.
@@ -146,7 +174,12 @@ export interface Workflow<In, Results, Signals, Out = LastResults, Sent = In> ex
       readonly onTimeout?: T;
       readonly onFailure?: F;
     },
-  ): Workflow<In, Results & Record<N, Received<P, T, F>>, Signals, Out, Sent>;
+  ): Workflow<
+    In,
+    Results & Record<N, Received<P, T, F>>,
+    Signals,
+    { output: Outer["output"]; sent: Outer["sent"]; nodes: Outer["nodes"] & Record<N, P> }
+  >;
 }
 
 /** The input type of a workflow. */
@@ -159,6 +192,38 @@ export type OutputOf<W> = W extends { readonly types?: { readonly results: infer
   : unknown;
 /** What a start takes: what the schema reads, so that members with a default may be left out. */
 type SentTo<W> = W extends { readonly types?: { readonly sent: infer Sent } } ? Sent : unknown;
+/** An event of a workflow of which nothing is declared: its type is the name of a signal, the rest is the payload. */
+export interface AnyEvent {
+  readonly type: string;
+  readonly [member: string]: JsonValue;
+}
+
+/**
+ * The events of a workflow: its declared signals and its signal nodes, `{ type, ...payload }`. Signals whose payload is not an object, or
+ * has a member `type` itself, cannot be said so: they are sent by `signal`.
+ */
+export type EventOf<W> = W extends { readonly types?: { readonly signals: infer S; readonly nodes: infer N } }
+  ? EventsOf<S, keyof S> | EventsOf<N, keyof N> extends infer E
+    ? [keyof S | keyof N] extends [never]
+      ? AnyEvent
+      : E
+    : never
+  : AnyEvent;
+
+/** One event for each name. A payload of which nothing is known may be any object. */
+type EventsOf<S, K> = K extends keyof S & string ? EventNamed<K, S[K]> : never;
+type EventNamed<K, P> = unknown extends P
+  ? AnyEvent & { readonly type: K }
+  : P extends readonly unknown[]
+    ? never
+    : P extends Readonly<Record<string, never>>
+      ? { readonly type: K }
+      : "type" extends keyof P
+        ? never
+        : P extends object
+          ? { readonly type: K } & P
+          : never;
+
 /** Arguments of a typed start. */
 export type InputArgument<W> =
   JsonValue extends SentTo<W>
@@ -178,13 +243,12 @@ export function workflow<
 >(
   name: string,
   options: WorkflowOptions<In, S, Out, Sent> = {},
-): Workflow<In, Record<never, never>, PayloadsOf<S>, Out, Sent> {
+): Workflow<In, Record<never, never>, PayloadsOf<S>, OuterTypesOf<Out, Sent>> {
   return makeDefinition(name, options as WorkflowOptions<unknown, SchemaMap>, []) as unknown as Workflow<
     In,
     Record<never, never>,
     PayloadsOf<S>,
-    Out,
-    Sent
+    OuterTypesOf<Out, Sent>
   >;
 }
 

@@ -1,5 +1,5 @@
 /** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
-import { activeKey, stepResultKey } from "../keys.ts";
+import { activeKey, laterResultKey, stepResultKey } from "../keys.ts";
 import { requestCancellation } from "../queue/cancel.ts";
 import type { QueueContext, TaskRecord, TaskSpec } from "../queue/task.ts";
 import { createTask } from "../queue/submit.ts";
@@ -9,7 +9,7 @@ import { stringifyJson } from "../wire/json.ts";
 import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
-import { outputOf, readOutput } from "./step-output.ts";
+import { outputOf, readOutput, resultOutput } from "./step-output.ts";
 import { flightTask, tickTask } from "./tasks.ts";
 
 /** What carrying out needs. */
@@ -50,7 +50,7 @@ export async function carryOut(
 ): Promise<readonly Fact[]> {
   switch (entry.do) {
     case "result":
-      await putResult(context, record, entry.step);
+      await putResult(context, record, entry);
       return [];
     case "settle":
       await settle(context, record, program, entry, carrier);
@@ -78,15 +78,17 @@ async function makeReady(context: DispatchContext, spec: TaskSpec): Promise<Task
 }
 
 /** `steps/{name}.json` is always copied from the record, never from a worker's memory (planted mistake 21). */
-async function putResult(context: DispatchContext, record: RunRecord, step: string): Promise<void> {
+async function putResult(
+  context: DispatchContext,
+  record: RunRecord,
+  entry: Extract<OutboxEntry, { do: "result" }>,
+): Promise<void> {
+  const { step, generation } = entry;
   const state = record.steps.get(step);
-  if (state?.status !== "completed") return;
-  await createDocumentBytes(
-    context.queue.store,
-    context.queue.host,
-    stepResultKey(record.id, step),
-    stringifyJson(state.result ?? null),
-  );
+  if (!("result" in entry) && state?.status !== "completed") return;
+  const result = "result" in entry ? entry.result : state?.result;
+  const key = generation === undefined ? stepResultKey(record.id, step) : laterResultKey(record.id, step, generation);
+  await createDocumentBytes(context.queue.store, context.queue.host, key, stringifyJson(result ?? null));
 }
 
 async function settle(
@@ -102,7 +104,7 @@ async function settle(
   const error = entry.error === undefined ? {} : { error: entry.error };
   const end: TaskEnd =
     entry.status === "completed"
-      ? { status: "completed", output: outputOf(step, state) }
+      ? { status: "completed", output: "result" in entry ? resultOutput(step, entry.result) : outputOf(step, state) }
       : { status: entry.status, ...error };
   if (!(await carrier.finishOwn(spec.id, end))) await settleTask(context.queue, spec, end);
 }

@@ -95,12 +95,21 @@ export type OutboxEntry = {
   readonly id: string;
   readonly by?: string;
 } & (
-  | { readonly do: "result"; readonly step: string }
+  | {
+      readonly do: "result";
+      readonly step: string;
+      /** A later result of a step whose first one was undone: it has a key of its own. */
+      readonly generation?: number;
+      /** The result, where the step table does not hold it any more. */
+      readonly result?: unknown;
+    }
   | {
       readonly do: "settle";
       readonly ref: FlightRef;
       readonly status: "completed" | "failed" | "cancelled";
       readonly error?: string;
+      /** The result, where the step table does not hold it any more. */
+      readonly result?: unknown;
     }
   | { readonly do: "create"; readonly ref: FlightRef }
   | { readonly do: "timer"; readonly timer: TimerState }
@@ -134,6 +143,10 @@ export interface MachinePart {
   readonly steered_at?: number;
   /** Counts the changes of the idempotency key of a step; absent: 1. */
   readonly epochs: readonly { readonly step: string; readonly epoch: number }[];
+  /** Steps with a result that was undone, and that an operator's retry runs again; in the order in which that was asked for. */
+  readonly replaced?: readonly string[];
+  /** How often a retry opened the run again, and when the newest was given: what was asked for before that is void. */
+  readonly reopened?: { readonly count: number; readonly at: number };
   /** Failed undos. */
   readonly compensation_errors: readonly { readonly step: string; readonly message: string }[];
   /** Why the run stops; kept while `error` says something nearer, such as a pause. */
@@ -202,13 +215,20 @@ const timerSchema = z.object({
 });
 const entryBase = { id: z.string(), by: z.string().optional() };
 const outboxSchema = z.discriminatedUnion("do", [
-  z.object({ ...entryBase, do: z.literal("result"), step: z.string() }),
+  z.object({
+    ...entryBase,
+    do: z.literal("result"),
+    step: z.string(),
+    generation: z.number().int().optional(),
+    result: z.unknown().optional(),
+  }),
   z.object({
     ...entryBase,
     do: z.literal("settle"),
     ref: refSchema,
     status: z.enum(["completed", "failed", "cancelled"]),
     error: z.string().optional(),
+    result: z.unknown().optional(),
   }),
   z.object({ ...entryBase, do: z.literal("create"), ref: refSchema }),
   z.object({ ...entryBase, do: z.literal("timer"), timer: timerSchema }),
@@ -251,6 +271,8 @@ const machineSchema = z.looseObject({
   applied: z.array(z.string()),
   steered_at: z.number().optional(),
   epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),
+  replaced: z.array(z.string()).optional(),
+  reopened: z.object({ count: z.number().int(), at: z.number() }).optional(),
   compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
   cause: errorSchema.optional(),
   look_at: z.number().nullable(),

@@ -26,7 +26,8 @@ export type RunCommand =
   | { readonly type: "cancel"; readonly compensate: boolean; readonly reason?: string }
   | { readonly type: "terminate"; readonly reason?: string }
   | { readonly type: "skip"; readonly step: string }
-  | { readonly type: "retry" };
+  /** Opens a failed run again. `nth` counts its retries from 1, so that one that is given twice for one failure counts once; absent: not known. */
+  | { readonly type: "retry"; readonly nth?: number };
 
 function idOf(run: string, kind: string, subject: string, generation: number, wake: number): string {
   return computeUuid(JSON.stringify([run, kind, subject, generation, wake]));

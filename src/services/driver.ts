@@ -163,8 +163,9 @@ export async function drive(
     await carrying.settle();
     const isOwed =
       errand.facts.length > 0 || errand.lookUp !== undefined || ownFlight(record, lease.claim) !== undefined;
-    // The next look of the sweeper comes by itself.
-    return isOwed && errand.recurs !== true && !isOver(record.status)
+    // The next look of the sweeper comes by itself. What is over is owed nothing but to be opened again.
+    const reopens = record.status === "failed" && errand.facts.some(isRetry);
+    return isOwed && errand.recurs !== true && (reopens || !isOver(record.status))
       ? { kind: "left", reason: message, delayMs: UNFIT_DELAY_MS }
       : { kind: "finished", record };
   };
@@ -220,6 +221,8 @@ export async function drive(
     }
   }
 }
+
+const isRetry = (fact: Fact): boolean => fact.fact === "command" && fact.command.type === "retry";
 
 /** FENCE WRITE: makes every etag held by an earlier holder stale, and releases what it owned. */
 function fenceFacts(task: Claim["task"]): readonly Fact[] {

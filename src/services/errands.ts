@@ -36,7 +36,7 @@ const commandSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("cancel"), compensate: z.boolean(), ...reason }),
   z.object({ type: z.literal("terminate"), ...reason }),
   z.object({ type: z.literal("skip"), step: z.string() }),
-  z.object({ type: z.literal("retry") }),
+  z.object({ type: z.literal("retry"), nth: z.number().int().optional() }),
 ]);
 const causeSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("start") }),

@@ -1,5 +1,6 @@
 import { parseDuration } from "../config.ts";
-import { type ClientOptions, type RunView, type WaitForRunOptions, WorkflowClient } from "../client/client.ts";
+import { type ClientOptions, type WatchOptions, WorkflowClient } from "../client/client.ts";
+import type { RunView } from "../client/view.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { isOver } from "../run/record.ts";
 
@@ -17,7 +18,7 @@ export class SkippingClient extends WorkflowClient {
     this.#skip = skip;
   }
 
-  override async *watch(id: string, options: WaitForRunOptions = {}): AsyncGenerator<RunView> {
+  override async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
     const { clock } = this.#handle.context.host;
     const deadline =
       options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
@@ -34,7 +35,7 @@ export class SkippingClient extends WorkflowClient {
           seen = version;
           yield view;
         }
-        if (isOver(view.status)) return;
+        if (options.until?.(view) ?? isOver(view.status)) return;
         const leftMs = deadline - clock.monotonic();
         if (leftMs <= 0 || options.signal?.aborted === true) return;
         const signal = options.signal === undefined ? wake.signal : AbortSignal.any([wake.signal, options.signal]);

@@ -3,7 +3,8 @@
  * passes in a moment, nothing polls or sleeps, and the same seed gives the same ids, jitter and order.
  */
 import { ProcessEvents, handleOf, type QueueHandle } from "../run/handle.ts";
-import type { Run, RunView, WorkflowClient } from "../client/client.ts";
+import type { Run, WorkflowClient } from "../client/client.ts";
+import type { RunView } from "../client/view.ts";
 import { explainRun } from "../client/explain.ts";
 import { parseDuration } from "../config.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";

@@ -1,5 +1,5 @@
 /** What must hold after every history, from the bucket and from what the handlers did. */
-import { minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
+import { laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
 import type { World } from "../../src/testing/simulation/simulation.ts";
@@ -24,7 +24,7 @@ export async function checkHistory(
     ...checkSignals(shape, record),
     ...checkUndos(shape, record, executions),
     ...(await checkResults(world, record)),
-    ...(await checkVersions(world, record)),
+    ...(await checkVersions(world, record, executions)),
     ...(await checkIndexes(world, setting)),
   ];
 }
@@ -46,16 +46,27 @@ function checkEnd(shape: Shape, setting: Setting, record: RunRecord): string[] {
   return open.map(([step]) => `${record.id}: is over and ${step} is not`);
 }
 
-/** P30: the handler always saw the same key, but for a new generation after a failure that vouched that nothing happened. */
+/** P30: the handler always saw the same key, but for a new generation after one that vouched that nothing happened or was undone. */
 function checkKeys(shape: Shape, executions: readonly Execution[]): string[] {
   const keys = new Map<string, Set<string>>();
-  for (const { step, generation, key } of executions) {
-    const id = shape.name === "hold" && step === "h" ? `${step} of generation ${generation}` : step;
+  const all = new Map<string, Execution[]>();
+  for (const execution of executions) {
+    const { step, key } = execution;
+    const mine = executions.filter((other) => other.step === step && other.generation < execution.generation);
+    const vouches = shape.vouching?.includes(step) === true || (shape.name === "hold" && step === "h");
+    const isGone = (generation: number): boolean =>
+      vouches || mine.some((other) => other.kind === "undo" && other.generation === generation);
+    const gone = [...new Set(mine.map(({ generation }) => generation))].filter(isGone).length;
+    const id = gone === 0 ? step : `${step} after ${gone} that did not happen`;
     keys.set(id, (keys.get(id) ?? new Set()).add(key));
+    all.set(key, [...(all.get(key) ?? []), execution]);
   }
-  return [...keys]
-    .filter(([, all]) => all.size > 1)
-    .map(([step, all]) => `${step} saw the keys ${[...all].join(", ")}`);
+  const changed = [...keys]
+    .filter(([, seen]) => seen.size > 1)
+    .map(([id, seen]) => `${id} saw the keys ${[...seen].join(", ")}`);
+  const ids = [...keys].flatMap(([id, seen]) => [...seen].map((key) => [key, id] as const));
+  const shared = [...all.keys()].filter((key) => ids.filter(([other]) => other === key).length > 1);
+  return [...changed, ...shared.map((key) => `what did not happen and what came after it had one key, ${key}`)];
 }
 
 /** No signal lost, skipped or used twice. */
@@ -72,21 +83,26 @@ function checkSignals(shape: Shape, record: RunRecord): string[] {
 const plainNumber = (_key: string, value: unknown): unknown =>
   typeof value === "object" && value !== null && "value" in value ? Number((value as { value: unknown }).value) : value;
 
-/** P60: undone exactly where it completed or may have happened, and never before. */
+/** P60: undone exactly where it completed or may have happened, and never before; in each round of a run that was opened again. */
 function checkUndos(shape: Shape, record: RunRecord, executions: readonly Execution[]): string[] {
   const problems: string[] = [];
   const givenUp = new Set(record.machine?.compensation_errors.map((error) => error.step));
+  const last = record.machine?.reopened?.count ?? 0;
   for (const step of shape.undoable) {
     const mine = executions.filter((execution) => execution.step === step);
-    const undos = mine.filter((execution) => execution.kind === "undo");
-    const runs = mine.filter((execution) => execution.kind === "run");
-    const completed = record.steps.get(step)?.status === "completed";
-    if (record.status === "completed") {
-      if (undos.length > 0) problems.push(`${record.id}: ${step} was undone in a run that completed`);
-      continue;
+    for (let round = 0; round <= last; round += 1) {
+      const undos = mine.filter((execution) => execution.kind === "undo" && execution.round === round);
+      const gone = new Set(
+        mine.filter((other) => other.kind === "undo" && other.round < round).map(({ generation }) => generation),
+      );
+      const runs = mine.filter((other) => other.kind === "run" && other.round <= round && !gone.has(other.generation));
+      const isLast = round === last;
+      const completed = isLast && record.steps.get(step)?.status === "completed";
+      if (isLast && record.status === "completed") {
+        if (undos.length > 0) problems.push(`${record.id}: ${step} was undone in a run that completed`);
+      } else if ((completed || runs.length > 0) && undos.length === 0 && !givenUp.has(step))
+        problems.push(`${record.id}: ${step} ${completed ? "completed" : "may have happened"} and was not undone`);
     }
-    if ((completed || runs.length > 0) && undos.length === 0 && !givenUp.has(step))
-      problems.push(`${record.id}: ${step} ${completed ? "completed" : "may have happened"} and was not undone`);
   }
   for (const step of shape.vouching ?? []) {
     if (executions.some((execution) => execution.step === step && execution.kind === "undo"))
@@ -98,31 +114,60 @@ function checkUndos(shape: Shape, record: RunRecord, executions: readonly Execut
 async function checkResults(world: World, record: RunRecord): Promise<string[]> {
   const problems: string[] = [];
   for (const [name, { status, result }] of record.steps) {
-    if (status !== "completed") continue;
-    const stored = await world.store.get(stepResultKey(record.id, name));
-    if (stored.kind === "missing") problems.push(`${record.id}: no steps/${name}.json`);
-    else if (stored.object.body !== stringifyJson(result ?? null))
-      problems.push(`${record.id}: steps/${name}.json differs from the record`);
+    if (status !== "completed" || record.machine?.replaced?.includes(name) === true) continue;
+    problems.push(...(await checkFile(world, stepResultKey(record.id, name), stringifyJson(result ?? null))));
   }
   return problems;
 }
 
-/** One result per step, for ever. */
-async function checkVersions(world: World, record: RunRecord): Promise<string[]> {
+async function checkFile(world: World, key: string, wanted: string): Promise<string[]> {
+  const stored = await world.store.get(key);
+  const file = key.replace(/^workflow\/[^/]*\//u, "");
+  if (stored.kind === "missing") return [`no ${file}`];
+  return stored.object.body === wanted ? [] : [`${file} differs from the record: ${stored.object.body}, not ${wanted}`];
+}
+
+/**
+ * One result per step, for ever; where one was undone and the run opened again, one per generation, each in a file of its own. What
+ * completed and was not undone does not run again.
+ */
+async function checkVersions(world: World, record: RunRecord, executions: readonly Execution[]): Promise<string[]> {
   const problems: string[] = [];
+  const committed = new Map<string, string>();
   const first = new Map<string, string>();
   const versions = await world.store.versions(stateKey(record.id));
   for (const { versionId } of versions.toReversed()) {
     const read = await world.store.getVersion(stateKey(record.id), versionId);
     if (read.kind === "missing") continue;
-    const { steps } = decodeRecord(read.object.body, stateKey(record.id));
+    const { steps, machine } = decodeRecord(read.object.body, stateKey(record.id));
+    const round = machine?.reopened?.count ?? 0;
+    if (machine?.write.events.includes("retry") === true) {
+      for (const name of committed.keys()) {
+        const of = executions.filter((execution) => execution.step === name);
+        const undone = of.some((execution) => execution.kind === "undo" && execution.round === round - 1);
+        const stays = steps.get(name)?.status === "completed";
+        if (stays === undone)
+          problems.push(`${record.id}: ${name} was ${undone ? "" : "not "}undone and ${stays ? "stays" : "is gone"}`);
+        if (stays && of.some((execution) => execution.kind === "run" && execution.round >= round))
+          problems.push(`${record.id}: ${name} completed, was not undone, and ran again`);
+        if (!stays) committed.delete(name);
+      }
+    }
     for (const [name, { status, result }] of steps) {
       const text = stringifyJson(result ?? null);
-      const known = first.get(name);
-      if (known === undefined && status === "completed") first.set(name, text);
+      const known = committed.get(name);
+      if (known === undefined && status === "completed") committed.set(name, text);
       else if (known !== undefined && (status !== "completed" || known !== text))
         problems.push(`${record.id}: the committed result of ${name} changed from ${known} to ${status} ${text}`);
+      if (status === "completed" && !first.has(name)) first.set(name, text);
     }
+  }
+  for (const name of record.machine?.replaced ?? []) {
+    problems.push(...(await checkFile(world, stepResultKey(record.id, name), first.get(name) ?? "")));
+    const now = committed.get(name);
+    const run = executions.filter((execution) => execution.step === name && execution.kind === "run");
+    const generation = Math.max(...run.map((execution) => execution.generation));
+    if (now !== undefined) problems.push(...(await checkFile(world, laterResultKey(record.id, name, generation), now)));
   }
   return [...new Set(problems)];
 }

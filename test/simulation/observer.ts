@@ -10,6 +10,8 @@ export interface Execution {
   readonly step: string;
   readonly kind: "run" | "undo";
   readonly generation: number;
+  /** How often the run had been opened again. */
+  round: number;
   readonly attempt: number;
   readonly key: string;
   /** Virtual milliseconds. */
@@ -35,13 +37,16 @@ export class Observer {
   /** A handler begins. Looks at the record in the same instant. */
   async begin(world: World, process: Process, kind: "run" | "undo", context: Watched): Promise<Execution> {
     const { runId: run, step, generation, attempt, idempotencyKey: key, signal } = context;
-    const execution: Execution = { process, run, step, kind, generation, attempt, key, begunAt: world.nowMs, signal };
+    const begunAt = world.nowMs;
+    const execution: Execution = { process, run, step, kind, generation, round: 0, attempt, key, begunAt, signal };
     const twin = this.executions.find((other) => isSame(other, execution) && isLive(other) && !wasFrozen(world, other));
     if (twin !== undefined)
       this.#report(`${run}: ${kind} ${step} has two live holders, ${twin.process.name} and ${process.name}`);
     if (
       kind === "run" &&
-      this.executions.some((other) => other.run === run && other.step === step && other.kind === "undo")
+      this.executions.some(
+        (other) => other.run === run && other.step === step && other.kind === "undo" && other.generation >= generation,
+      )
     )
       this.#report(`${run}: ${step} starts after its undo`);
     this.executions.push(execution);
@@ -54,6 +59,7 @@ export class Observer {
     const found = await world.store.get(stateKey(run));
     if (found.kind === "missing") return this.#report(`${run}: ${step} starts without a record`);
     const record = decodeRecord(found.object.body, stateKey(run));
+    execution.round = record.machine?.reopened?.count ?? 0;
     const undoing = record.machine?.flights.some((flight) => flight.kind === "undo" && flight.step === step) === true;
     if (kind === "run" && undoing) this.#report(`${run}: ${step} starts after its undo was decided`);
     if (kind === "run" && !record.steps.has(step)) this.#report(`${run}: ${step} starts and is not recorded`);

@@ -154,8 +154,8 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: "src/run/decide/look.ts",
-        from: "  const at = over ? null : nextLook(draft, view);",
-        to: "  const at = over || isParked(draft, view) ? null : nextLook(draft, view);",
+        from: "  const at = over ? null : nextLook(draft, view, leaving);",
+        to: "  const at = over || isParked(draft, view) ? null : nextLook(draft, view, leaving);",
       },
     ],
     setting: { shapes: ["wait"], sends: false, outsiders: ["sender"] },

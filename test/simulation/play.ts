@@ -19,11 +19,11 @@ import { checkHistory } from "./checks.ts";
 import { type Execution, Observer } from "./observer.ts";
 import { letAct, type Outsider } from "./outsiders.ts";
 import { EXAMPLES } from "./example-shapes.ts";
-import { PROTOCOL, type Shape } from "./shapes.ts";
+import { PROTOCOL, RETRIED, type Shape } from "./shapes.ts";
 
 /** All shapes, by name. */
 export const SHAPES: Readonly<Record<string, Shape>> = Object.fromEntries(
-  [...PROTOCOL, ...EXAMPLES].map((shape) => [shape.name, shape]),
+  [...PROTOCOL, ...EXAMPLES, ...RETRIED].map((shape) => [shape.name, shape]),
 );
 
 /** Under which circumstances histories are played. */
@@ -240,6 +240,19 @@ async function actAsClient(
     case "resume-held":
       while ((await read())?.status !== "paused") await sleep(500, 1_000);
       await client.resume(RUN);
+      return;
+    case "retry":
+      for (let round = 1; round <= (shape.retries ?? 0); round += 1) {
+        let record = await read();
+        for (; record === undefined || !isOver(record.status); record = await read()) await sleep(50, 1_000);
+        if (record.status !== "failed") return;
+        // At once too, while its last driver still carries out what its end asks for.
+        if (chance.chance(0.5)) await sleep(0, 20_000);
+        await client.retry(RUN);
+        // Impatient operators ask twice; it counts once.
+        if (chance.chance(0.3)) await client.retry(RUN).catch(refusedWhenOver);
+        while (((await read())?.machine?.reopened?.count ?? 0) < round) await sleep(500, 1_000);
+      }
   }
 }
 

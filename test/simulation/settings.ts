@@ -17,6 +17,7 @@ const ALL = [
   "hold",
   "pause",
 ];
+const RETRIED = ["again", "kept", "late"];
 const PLAIN = ["two", "three", "fork", "undone", "saga", "race", "cancel"];
 
 /** By name, for people. */
@@ -28,6 +29,9 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     freeze: 1,
     unknown: 1,
   },
+  "opened again": { shapes: RETRIED, crash: 1, freeze: 1, unknown: 1 },
+  "opened again, two crashes": { shapes: RETRIED, crash: 2 },
+  "opened again beside a python client that pauses": { shapes: RETRIED, outsiders: ["pauser"], crash: 1 },
   "two crashes": { shapes: ALL, crash: 2 },
   "lost and late replies": { shapes: ALL, unknown: 3 },
   "a frozen worker and a crash": { shapes: ALL, freeze: 1, crash: 1 },

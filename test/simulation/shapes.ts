@@ -25,7 +25,8 @@ export type Script =
   | "answer"
   | "cancel"
   | "pause"
-  | "resume-held";
+  | "resume-held"
+  | "retry";
 
 /** One workflow and what is expected of a run of it. */
 export interface Shape {
@@ -38,6 +39,8 @@ export interface Shape {
   readonly undoable: readonly string[];
   /** Steps that vouch that nothing happened when they fail. */
   readonly vouching?: readonly string[];
+  /** How often the run fails and is opened again. @defaultValue 0 */
+  readonly retries?: number;
   make(stage: Stage): AnyWorkflow;
 }
 
@@ -300,6 +303,77 @@ const remote: Shape = {
       .step("c", { dependsOn: ["r", "b"], run });
   },
 };
+
+const again: Shape = {
+  name: "again",
+  script: "retry",
+  retries: 1,
+  ends: ["completed"],
+  undoable: ["reserve", "charge"],
+  vouching: ["ship"],
+  make: (stage) => {
+    const { run, undo } = handlersOf(stage);
+    return workflow("again")
+      .step("look", run)
+      .step("reserve", { dependsOn: ["look"], run, compensate: undo })
+      .step("charge", { dependsOn: ["look"], run, compensate: undo })
+      .step("ship", {
+        dependsOn: ["reserve", "charge"],
+        run: (context) => (context.generation === 1 ? fails(context, run) : run(context)),
+      });
+  },
+};
+
+const kept: Shape = {
+  name: "kept",
+  script: "retry",
+  retries: 2,
+  ends: ["completed"],
+  undoable: [],
+  make: (stage) => {
+    const { run } = handlersOf(stage);
+    return workflow("kept")
+      .step("a", run)
+      .step("bad", {
+        dependsOn: ["a"],
+        retries: 5,
+        retryPolicy: { initialMs: 0, maxMs: 0, multiplier: 1, jitter: 0 },
+        run: async (context) => {
+          const done = await run(context);
+          if (context.generation > 2) return done;
+          throw new Error("it may have happened");
+        },
+      })
+      .step("beside", { dependsOn: ["a"], run })
+      .step("last", { dependsOn: ["bad", "beside"], run });
+  },
+};
+
+const late: Shape = {
+  name: "late",
+  script: "retry",
+  retries: 2,
+  ends: ["completed"],
+  undoable: ["first", "third"],
+  vouching: ["bad"],
+  make: (stage) => {
+    const { run, undo } = handlersOf(stage);
+    return workflow("late")
+      .step("first", { run, compensate: undo })
+      .step("second", { dependsOn: ["first"], run })
+      .signal("asked", { dependsOn: ["first"], timeout: "5s", onTimeout: "continue" })
+      .step("third", { dependsOn: ["second", "asked"], delay: "2s", run, compensate: undo })
+      .step("bad", {
+        dependsOn: ["second"],
+        delay: "4s",
+        run: (context) => (context.generation <= 2 ? fails(context, run) : run(context)),
+      })
+      .step("last", { dependsOn: ["third", "bad"], run });
+  },
+};
+
+/** Shapes that fail, and are opened again. */
+export const RETRIED: readonly Shape[] = [again, kept, late];
 
 /** The shapes of the protocol. */
 export const PROTOCOL: readonly Shape[] = [

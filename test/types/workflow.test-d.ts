@@ -1,6 +1,14 @@
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { type InputOf, type OutputOf, type Run, workflow, type WorkflowClient } from "../../src/index.ts";
+import {
+  type AnyEvent,
+  type EventOf,
+  type InputOf,
+  type OutputOf,
+  type Run,
+  workflow,
+  type WorkflowClient,
+} from "../../src/index.ts";
 
 const base = workflow("types", {
   input: z.object({ n: z.number() }),
@@ -172,4 +180,51 @@ test("bad options do not compile", () => {
   base.step("b", { retry: 1, run: () => 1 });
   // @ts-expect-error -- a map is not JSON
   base.step("b", { run: () => new Map([[1, 2]]) });
+});
+
+test("events are the declared signals and the nodes, with their payloads", () => {
+  const asks = workflow("asks", { signals: { answer: z.object({ yes: z.boolean() }), note: z.string() } })
+    .step("prepare", () => 1)
+    .signal("approval", { dependsOn: ["prepare"], schema: z.object({ by: z.string() }) })
+    .signal("anything", { dependsOn: ["prepare"] });
+  type Asked = EventOf<typeof asks>;
+  expectTypeOf<{ type: "answer"; yes: boolean }>().toExtend<Asked>();
+  expectTypeOf<{ type: "approval"; by: string }>().toExtend<Asked>();
+  expectTypeOf<{ type: "anything"; n: number }>().toExtend<Asked>();
+  const send = (client: WorkflowClient, run: Run<unknown, Asked>): void => {
+    void run.send({ type: "answer", yes: true });
+    void client.send("id", { type: "approval", by: "me" }, asks);
+    void client.send<typeof asks>("id", { type: "answer", yes: false });
+    void client.run("id", asks).send({ type: "anything" });
+    // @ts-expect-error -- there is no such event
+    void run.send({ type: "stop" });
+    // @ts-expect-error -- yes is a boolean
+    void run.send({ type: "answer", yes: "true" });
+    // @ts-expect-error -- by is missing
+    void client.send("id", { type: "approval" }, asks);
+    // @ts-expect-error -- a text has no members: it is sent by signal
+    void run.send({ type: "note" });
+    // @ts-expect-error -- not a member of the payload
+    void client.run("id", asks).send({ type: "answer", yes: true, no: false });
+  };
+  void send;
+});
+
+test("events of a workflow that declares none may be anything, and so may those of an unknown one", () => {
+  const open = workflow("open").step("a", async (ctx) => ({ got: String(await ctx.waitForSignal("go")) }));
+  expectTypeOf<EventOf<typeof open>>().toEqualTypeOf<AnyEvent>();
+  void ((client: WorkflowClient) => client.send("id", { type: "go", n: 1 }));
+  // @ts-expect-error -- an event has a type
+  void ((client: WorkflowClient) => client.send("id", { n: 1 }));
+});
+
+test("a started run knows its events", () => {
+  const node = workflow("node").signal("go", { schema: z.object({ n: z.number() }) });
+  const start = async (client: WorkflowClient): Promise<void> => {
+    const run = await client.start(node, null);
+    void run.send({ type: "go", n: 1 });
+    // @ts-expect-error -- n is a number
+    void run.send({ type: "go", n: "1" });
+  };
+  void start;
 });

@@ -1,9 +1,11 @@
 /** What operators ask for, and the pause of a run whose definition does not fit. */
+import { project } from "../../../machines/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { Fact } from "../facts.ts";
 import { isOver } from "../record.ts";
 import { blame, type Draft, heal, hold } from "./draft.ts";
 import { move } from "./move.ts";
+import { applyRetry } from "./retry.ts";
 import { completeStep } from "./steps.ts";
 
 /** Operator commands remembered, so that one that is repeated counts once. */
@@ -13,12 +15,15 @@ const APPLIED_KEPT = 64;
 export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command" }>): void {
   if (draft.machine.applied.includes(fact.id)) return;
   const { command } = fact;
-  // R6: what is over does not hear of it any more, and nothing is written.
-  if (isOver(draft.record.status) && command.type !== "retry") return;
+  const before = project(draft.program.machine, draft.machine.snapshot);
+  // R6: what is over does not hear of it any more, and nothing is written. Only what failed can be opened again.
+  if (isOver(before.status) && !(command.type === "retry" && before.status === "failed")) return;
   const applied = [...draft.machine.applied, fact.id].slice(-APPLIED_KEPT);
   draft.machine = { ...draft.machine, applied };
+  // Commands are tasks of their own, and one may be held up by a crash until the run has failed and was opened again.
+  if (fact.at < (draft.machine.reopened?.at ?? 0)) return;
+  if (command.type === "retry") return applyRetry(draft, command.nth, fact.at);
   if (command.type === "pause" || command.type === "resume") {
-    // Commands are tasks of their own, and one may be held up by a crash.
     if (fact.at < (draft.machine.steered_at ?? 0)) return;
     draft.machine = { ...draft.machine, steered_at: fact.at };
   }
@@ -28,17 +33,16 @@ export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command"
       : command.type === "skip"
         ? command
         : { type: command.type };
-  const wasOver = isOver(draft.record.status);
-  const moved = move(draft, event, command.type);
-  if (!moved) return;
-  if (command.type === "skip") completeStep(draft, command.step, null, 0);
-  explainCommand(draft, command.type, "reason" in command ? command.reason : undefined, wasOver);
+  if (!move(draft, event, command.type)) return;
+  if (command.type === "skip") {
+    const { step } = command;
+    completeStep(draft, { step, generation: before.steps.get(step)?.generation ?? 1 }, null, 0);
+  }
+  explainCommand(draft, command.type, "reason" in command ? command.reason : undefined);
 }
 
-function explainCommand(draft: Draft, type: string, reason: string | undefined, wasOver: boolean): void {
-  if (type === "resume" || type === "skip" || (type === "retry" && wasOver)) {
-    return heal(draft);
-  }
+function explainCommand(draft: Draft, type: string, reason: string | undefined): void {
+  if (type === "resume" || type === "skip") return heal(draft);
   const word =
     type === "cancel" ? "Cancelled" : type === "terminate" ? "Terminated" : type === "pause" ? "Paused" : undefined;
   if (word === undefined) return;

@@ -28,7 +28,7 @@ export function applyDone(draft: Draft, ref: FlightRef, result: unknown, attempt
   }
   if (!move(draft, { type: "step.done", step: ref.step, generation: ref.generation }, `step.done ${ref.step}`)) return;
   endFlight(draft, flight, "completed");
-  completeStep(draft, ref.step, result, attempt);
+  completeStep(draft, ref, result, attempt);
 }
 
 /** The handler failed for good. */

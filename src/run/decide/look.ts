@@ -1,6 +1,9 @@
 /** When the active index has a run looked at next. */
 import type { Projection } from "../../../machines/snapshot.ts";
+import { minuteOf } from "../../keys.ts";
 import { addEntry, type Draft } from "./draft.ts";
+
+const MINUTE_MS = 60_000;
 
 /** A run that is not parked is looked at this often at most. */
 export const LOOK_MS: number = 10 * 60_000;
@@ -15,11 +18,20 @@ export const ORPHAN_LOOK_MS = 60_000;
 /** The active index has a run looked at: soon while it moves, at its deadline while it is parked, never when it is over. */
 export function moveLook(draft: Draft, view: Projection, over: boolean): void {
   const was = draft.machine.look_at;
-  const at = over ? null : nextLook(draft, view);
+  const leaving = leavingOf(draft);
+  const at = over ? null : nextLook(draft, view, leaving);
   const soonEnough = at !== null && was !== null && was <= at && was > draft.nowMs && !isParked(draft, view);
   if (at === was || soonEnough) return;
   draft.machine = { ...draft.machine, look_at: at };
-  addEntry(draft, { id: "look", do: "look", at, was });
+  // A run that is opened again may still have the entry that its end takes away.
+  addEntry(draft, { id: "look", do: "look", at, was: was ?? leaving });
+}
+
+/** The entry that the last move takes away; it may be under way. */
+function leavingOf(draft: Draft): number | null {
+  const moved = draft.machine.outbox.find((entry) => entry.do === "look");
+  if (moved === undefined || moved.was === null) return null;
+  return moved.at !== null && minuteOf(moved.at) === minuteOf(moved.was) ? null : moved.was;
 }
 
 function isParked(draft: Draft, view: Projection): boolean {
@@ -30,7 +42,13 @@ function isParked(draft: Draft, view: Projection): boolean {
   );
 }
 
-function nextLook(draft: Draft, view: Projection): number {
+/** A delete that is late must not take away the entry that is put now: the two never have the same minute. */
+function nextLook(draft: Draft, view: Projection, leaving: number | null): number {
+  const at = wantedLook(draft, view);
+  return leaving !== null && minuteOf(leaving) === minuteOf(at) ? at + MINUTE_MS : at;
+}
+
+function wantedLook(draft: Draft, view: Projection): number {
   if (draft.machine.flights.some((flight) => flight.owner === "unknown")) return draft.nowMs + ORPHAN_LOOK_MS;
   if (!isParked(draft, view)) return draft.nowMs + LOOK_MS;
   if (draft.program.machine.plan.foreign) return draft.nowMs + FOREIGN_LOOK_MS;

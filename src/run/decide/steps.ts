@@ -4,8 +4,13 @@ import type { Failure } from "../facts.ts";
 import { isOver, type MachinePart, type RunError, type StepState } from "../record.ts";
 import { addEntry, blame, type Draft, setStep } from "./draft.ts";
 
-/** A step has its result: for ever. */
-export function completeStep(draft: Draft, name: string, result: unknown, attempt: number): void {
+/** A generation of a step has its result: for ever. */
+export function completeStep(
+  draft: Draft,
+  { step: name, generation }: { readonly step: string; readonly generation: number },
+  result: unknown,
+  attempt: number,
+): void {
   const before = draft.record.steps.get(name);
   setStep(draft, name, {
     status: "completed",
@@ -15,7 +20,9 @@ export function completeStep(draft: Draft, name: string, result: unknown, attemp
     attempt,
   });
   forgetGiven(draft, name);
-  addEntry(draft, { id: `result:${name}`, do: "result", step: name });
+  if (draft.machine.replaced?.includes(name) === true)
+    addEntry(draft, { id: `result:${name}:${generation}`, do: "result", step: name, generation });
+  else addEntry(draft, { id: `result:${name}`, do: "result", step: name });
 }
 
 /** A step failed for good; the run says why, unless an operator ended it. */
@@ -46,8 +53,8 @@ function forgetGiven(draft: Draft, name: string): void {
   draft.machine = { ...draft.machine, given: draft.machine.given.filter((entry) => entry.step !== name) };
 }
 
-/** A new generation gets a new idempotency key only when the last one is known not to have happened. */
-function bumpEpoch(draft: Draft, name: string): void {
+/** P30: a new generation gets a new idempotency key only when the last one is known not to have happened, or was undone. */
+export function bumpEpoch(draft: Draft, name: string): void {
   const epoch = epochOf(draft.machine, name) + 1;
   const others = draft.machine.epochs.filter((entry) => entry.step !== name);
   draft.machine = { ...draft.machine, epochs: [...others, { step: name, epoch }] };

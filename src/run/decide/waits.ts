@@ -26,7 +26,7 @@ export function applySignal(draft: Draft, signal: FoundSignal): void {
       signals: new Map(draft.record.signals).set(signal.name, { cursor: signal.segment }),
     };
   }
-  if (isSignalNode(draft, name)) completeStep(draft, name, signal.payload, 1);
+  if (isSignalNode(draft, name)) completeStep(draft, wait, signal.payload, 1);
 }
 
 /** A durable timer is due: it counts only for exactly what it was started for. */
@@ -51,7 +51,7 @@ export function applyDue(
 /** The deadline of a signal node passed: it completed with null or failed, as its plan says. */
 function endSignalNode(draft: Draft, name: string, generation: number): void {
   const view = project(draft.program.machine, draft.machine.snapshot).steps.get(name);
-  if (view?.phase === "completed") return completeStep(draft, name, null, 1);
+  if (view?.phase === "completed") return completeStep(draft, { step: name, generation }, null, 1);
   const message = `no signal ${JSON.stringify(name)} arrived in time`;
   failStep(draft, { step: name, generation }, { type: "SignalTimeout", message, outcome: "never", attempt: 1 });
 }

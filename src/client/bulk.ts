@@ -1,0 +1,116 @@
+/** One command for many runs. */
+import { WorkflowError } from "../errors.ts";
+import { type Lead, leadOfCommand } from "../run/next.ts";
+import type { Program } from "../run/program.ts";
+import type { RunRecord } from "../run/record.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import type { BulkCommand } from "./commands.ts";
+import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
+
+/** Options of `bulk`. */
+export interface BulkOptions {
+  /** Only tell what would be done. @defaultValue false */
+  readonly dryRun?: boolean;
+  /** Runs that are worked on at a time. @defaultValue 8 */
+  readonly concurrency?: number;
+}
+
+/** What became of one run. */
+export interface BulkResult {
+  readonly id: string;
+  /** Absent: its record could not be read. */
+  readonly type?: string;
+  /** The status when it was looked at. */
+  readonly status?: RunRecord["status"];
+  /** `accepted`: the command is durable, a worker applies it. `would`: nothing was done. */
+  readonly outcome: "accepted" | "would" | "failed";
+  /** Where the command leads; absent: its machine was not there to be asked. */
+  readonly leads?: Lead;
+  /** Why it failed. */
+  readonly error?: string;
+}
+
+const DEFAULT_CONCURRENCY = 8;
+
+/** What a bulk command needs from its client. */
+export interface BulkContext {
+  readonly store: ObjectStore;
+  programOf(record: RunRecord): Promise<Program | undefined>;
+  give(record: RunRecord, command: BulkCommand): Promise<void>;
+}
+
+/** Works through the runs that fit and that the command would change. Yields in the order in which they are done. */
+export async function* bulkCommand(
+  context: BulkContext,
+  command: BulkCommand,
+  filter: ListRunsOptions,
+  options: BulkOptions,
+): AsyncGenerator<BulkResult> {
+  const { dryRun = false, concurrency = DEFAULT_CONCURRENCY } = options;
+  if (!(Number.isInteger(concurrency) && concurrency >= 1))
+    throw new WorkflowError("invalid", `concurrency is a whole number from 1, not ${String(concurrency)}`);
+  // The limit counts runs that are changed, not those that are looked at.
+  const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
+  checkFilters(filter);
+  const running = new Map<string, Promise<BulkResult>>();
+  const takeOne = async (): Promise<BulkResult> => {
+    const result = await Promise.race(running.values());
+    running.delete(result.id);
+    return result;
+  };
+  let taken = 0;
+  for await (const found of findRuns(context.store, rest)) {
+    const planned = await plan(context, command, found);
+    if (planned === undefined) continue;
+    running.set(
+      found.id,
+      planned.outcome === "would" && !dryRun ? carryOut(context, command, found, planned) : Promise.resolve(planned),
+    );
+    taken += 1;
+    if (running.size >= concurrency) yield await takeOne();
+    if (taken >= limit) break;
+  }
+  while (running.size > 0) yield await takeOne();
+}
+
+/** Statuses that a command can change, for records whose machine is not there to be asked. */
+const CHANGES: Readonly<Record<BulkCommand["type"], readonly RunRecord["status"][]>> = {
+  cancel: ["pending", "running", "waiting_signal", "paused"],
+  pause: ["pending", "running", "waiting_signal", "compensating"],
+  resume: ["paused"],
+  retry: ["failed"],
+  terminate: ["pending", "running", "waiting_signal", "paused", "compensating"],
+};
+
+/** What the command would do to a run; undefined: nothing. */
+async function plan(context: BulkContext, command: BulkCommand, found: FoundRun): Promise<BulkResult | undefined> {
+  if (found.record === undefined) return { id: found.id, outcome: "failed", error: found.error };
+  const { record } = found;
+  const { id, type, status } = record;
+  try {
+    const program = await context.programOf(record);
+    if (program === undefined)
+      return CHANGES[command.type].includes(status) ? { id, type, status, outcome: "would" } : undefined;
+    const compensate = command.type !== "cancel" || command.compensate !== false;
+    const leads = leadOfCommand(record, program, command.type, compensate);
+    return leads === undefined ? undefined : { id, type, status, outcome: "would", leads };
+  } catch (error) {
+    return { id, type, status, outcome: "failed", error: reasonOf(error) };
+  }
+}
+
+async function carryOut(
+  context: BulkContext,
+  command: BulkCommand,
+  found: FoundRun,
+  planned: BulkResult,
+): Promise<BulkResult> {
+  try {
+    if (found.record !== undefined) await context.give(found.record, command);
+    return { ...planned, outcome: "accepted" };
+  } catch (error) {
+    return { ...planned, outcome: "failed", error: reasonOf(error) };
+  }
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,57 @@
+/** What operators may ask of runs, and how a run is told it. */
+import { WorkflowError } from "../errors.ts";
+import type { Program } from "../run/program.ts";
+import type { RunRecord } from "../run/record.ts";
+import type { RunCommand } from "../run/tasks.ts";
+import { viewOf } from "../run/view.ts";
+
+/** What may be asked of any run, also of many at once. */
+export type BulkCommand =
+  | { readonly type: "cancel"; readonly compensate?: boolean; readonly reason?: string }
+  | { readonly type: "pause" | "terminate"; readonly reason?: string }
+  | { readonly type: "resume" | "retry" };
+
+/**
+ * The command as a run is told it. `versions`: whether the bucket keeps them.
+ * @throws {WorkflowError} `invalid` for a retry of a run that is not failed.
+ */
+export function commandFor(
+  record: RunRecord,
+  command: BulkCommand | Extract<RunCommand, { type: "skip" }>,
+  versions: boolean,
+): RunCommand {
+  if (command.type === "cancel") return { ...command, compensate: command.compensate ?? true };
+  if (command.type !== "retry") return command;
+  checkRetry(record, versions);
+  const { machine } = record;
+  return { type: "retry", ...(machine === undefined ? {} : { nth: (machine.reopened?.count ?? 0) + 1 }) };
+}
+
+/** What else to do about a run that cannot be opened again. */
+const INSTEAD: Partial<Record<RunRecord["status"], string>> = {
+  paused: "; resume goes on, and tries a held step again",
+  completed: "; start a new one",
+  cancelled: "; start a new one",
+};
+
+function checkRetry({ id, status, machine }: RunRecord, versions: boolean): void {
+  if (status !== "failed") {
+    const instead = INSTEAD[status] ?? "";
+    throw new WorkflowError("invalid", `run ${id} is ${status}, not failed: there is nothing to retry${instead}`);
+  }
+  if (machine === undefined && !versions) {
+    throw new WorkflowError(
+      "invalid",
+      `run ${id} was ended by a program that dropped its machine, and the bucket keeps no versions: it cannot be opened again; start a new one`,
+    );
+  }
+}
+
+/** @throws {WorkflowError} `invalid` for a step that a skip would not go past. */
+export function checkHeld(record: RunRecord, program: Program | undefined, step: string): void {
+  const view = program === undefined ? undefined : viewOf(record, program);
+  if (view === undefined || view.steps.get(step)?.phase === "held") return;
+  const held = [...view.steps].filter(([, { phase }]) => phase === "held").map(([name]) => name);
+  const which = held.length === 0 ? "none is" : `held is ${held.join(", ")}`;
+  throw new WorkflowError("invalid", `step ${JSON.stringify(step)} of run ${record.id} is not held; ${which}`);
+}

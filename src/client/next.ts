@@ -1,0 +1,36 @@
+/** What can happen next, with the schemas that only a definition knows. */
+import { toJsonSchema } from "../define/served.ts";
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import { type Next, nextOf, type NextSignal } from "../run/next.ts";
+import type { Program } from "../run/program.ts";
+import type { RunRecord } from "../run/record.ts";
+
+/** Everything that can happen to a run next. Instants are texts with offset `+00:00`. */
+export interface RunNext extends Omit<Next, "signals"> {
+  readonly id: string;
+  readonly status: RunRecord["status"];
+  /** `schema`: JSON Schema of the payload, when it is declared and the client was given the definition. */
+  readonly signals: readonly (NextSignal & { readonly schema?: unknown })[];
+}
+
+/** @throws {WorkflowError} `unavailable` when its machine is not there to be asked. */
+export function nextOfRun(
+  record: RunRecord,
+  program: Program | undefined,
+  definition: AnyWorkflow | undefined,
+): RunNext {
+  if (program === undefined || record.machine === undefined) {
+    const why =
+      record.machine === undefined
+        ? "another program rewrote its record; the next worker that looks at it makes it whole again"
+        : `the bucket has no plan ${record.machine.plan_hash}`;
+    throw new WorkflowError("unavailable", `what comes next in run ${record.id} is not known: ${why}`);
+  }
+  const next = nextOf(record, program);
+  const signals = next.signals.map((wait) => {
+    const schema = definition?.signalSchemas.get(wait.signal);
+    return schema === undefined ? wait : { ...wait, schema: toJsonSchema(schema) };
+  });
+  return { id: record.id, status: record.status, ...next, signals };
+}

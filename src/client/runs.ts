@@ -1,0 +1,106 @@
+/** Finding runs in the bucket. */
+import { parseDuration } from "../config.ts";
+import { WorkflowError } from "../errors.ts";
+import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
+import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
+import { readDocument } from "../store/document.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { parseInstant } from "../wire/instant.ts";
+import { type RunView, viewOf } from "./view.ts";
+
+/** Filters of `list`. */
+export interface ListRunsOptions {
+  readonly type?: string;
+  readonly status?: RunRecord["status"];
+  /** Only ids that begin with this. */
+  readonly prefix?: string;
+  /** Only runs that have not changed for this long, `"2d"` or milliseconds. */
+  readonly olderThan?: string | number;
+  /** Most runs. @defaultValue all */
+  readonly limit?: number;
+}
+
+const STATUSES: readonly string[] = RUN_STATUSES;
+
+/** @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
+export function checkFilters(options: ListRunsOptions): void {
+  const { limit, status, olderThan } = options;
+  if (olderThan !== undefined) parseDuration(olderThan);
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
+    throw new WorkflowError("invalid", `limit is a whole number from 1, not ${String(limit)}`);
+  if (status !== undefined && !STATUSES.includes(status))
+    throw new WorkflowError("invalid", `status is ${STATUSES.join(", ")}; not ${JSON.stringify(status)}`);
+}
+
+/** A run that was found: its record, or why that cannot be read. */
+export type FoundRun =
+  | { readonly id: string; readonly record: RunRecord }
+  | { readonly id: string; readonly record?: undefined; readonly error: string };
+
+/** Runs that fit, by id. One whose record cannot be read is named, since nobody can say whether it fits. */
+export async function* findRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<FoundRun> {
+  const changedBefore =
+    options.olderThan === undefined ? Number.POSITIVE_INFINITY : store.time().latest - parseDuration(options.olderThan);
+  for await (const id of runIds(store, options.prefix ?? "")) {
+    const found = await readRun(store, id);
+    const { record } = found ?? {};
+    if (found === undefined || (record !== undefined && !fits(record, options, changedBefore))) continue;
+    yield found;
+  }
+}
+
+async function readRun(store: ObjectStore, id: string): Promise<FoundRun | undefined> {
+  try {
+    const read = await readDocument(store, stateKey(id), recordCodec);
+    return read.kind === "missing" ? undefined : { id, record: read.value };
+  } catch (error) {
+    if (error instanceof WorkflowError && error.code === "data") return { id, error: error.message };
+    throw error;
+  }
+}
+
+function fits(record: RunRecord, { type, status }: ListRunsOptions, changedBefore: number): boolean {
+  if (type !== undefined && record.type !== type) return false;
+  if (status !== undefined && record.status !== status) return false;
+  return changedBefore === Number.POSITIVE_INFINITY || (parseInstant(record.updated_at)?.ms ?? 0) <= changedBefore;
+}
+
+/** Views of the runs that fit. @throws {WorkflowError} `invalid` for bad filters, `data` at a record that cannot be read. */
+export async function* listRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<RunView> {
+  checkFilters(options);
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  for await (const found of findRuns(store, options)) {
+    if (left <= 0) return;
+    if (found.record === undefined) throw new WorkflowError("data", found.error);
+    left -= 1;
+    yield viewOf(found.record);
+  }
+}
+
+/** Run ids, one LIST for many: the objects of one run are jumped over. */
+async function* runIds(store: ObjectStore, prefix: string): AsyncGenerator<string> {
+  let after: string | undefined;
+  for (;;) {
+    const page = await store.list(WORKFLOW_PREFIX + prefix, {
+      limit: 1000,
+      ...(after === undefined ? {} : { after }),
+    });
+    let previous: string | undefined;
+    for (const { key } of page.objects) {
+      const id = key.slice(WORKFLOW_PREFIX.length).split("/")[0];
+      if (id === undefined || id === previous) continue;
+      if (after !== undefined && `${WORKFLOW_PREFIX}${id}/` === after.slice(0, WORKFLOW_PREFIX.length + id.length + 1))
+        continue;
+      previous = id;
+      yield id;
+    }
+    if (!page.truncated || previous === undefined) {
+      const last = page.objects.at(-1)?.key;
+      if (!page.truncated || last === undefined) return;
+      after = last;
+      continue;
+    }
+    // U+10FFFF sorts behind everything that a key of this run can hold.
+    after = `${WORKFLOW_PREFIX}${previous}/\u{10ffff}`;
+  }
+}

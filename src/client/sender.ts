@@ -1,0 +1,50 @@
+/** Durable messages to runs: each is a task, and whoever sent it is told so only when it is there (protocol 1.8, 1.13). */
+import { signalKey } from "../keys.ts";
+import { createTask } from "../queue/submit.ts";
+import type { QueueHandle } from "../run/handle.ts";
+import type { RunRecord } from "../run/record.ts";
+import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
+import { createDocumentBytes } from "../store/document.ts";
+import { formatOpaque } from "../wire/instant.ts";
+import { stringifyJson } from "../wire/json.ts";
+
+/** Sends messages in the order in which it was asked to. */
+export class Sender {
+  readonly #handle: QueueHandle;
+  #lastSentAt = 0;
+
+  constructor(handle: QueueHandle) {
+    this.#handle = handle;
+  }
+
+  /** Puts a command. Returns its id, by which the record names it once it is applied. */
+  async command(record: RunRecord, command: RunCommand): Promise<string> {
+    const id = this.#handle.context.host.random.uuid();
+    await this.#tick(record, { kind: "command", id, command, at: this.#nextInstant() });
+    return id;
+  }
+
+  /** Puts a signal into the inbox, and a tick that names it. Returns its id. */
+  async signal(record: RunRecord, name: string, payload: unknown): Promise<string> {
+    const { host, store } = this.#handle.context;
+    const createdAt = formatOpaque(this.#nextInstant());
+    const id = host.random.uuid();
+    const segment = `${createdAt}_${id}.json`;
+    const body = stringifyJson({ id, name, payload, created_at: createdAt });
+    await createDocumentBytes(store, host, signalKey(record.id, name, segment), body);
+    await this.#tick(record, { kind: "signal", name, segment });
+    return id;
+  }
+
+  async #tick(record: RunRecord, cause: TickCause): Promise<void> {
+    const task = tickTask(record, cause);
+    await createTask(this.#handle.context, task);
+    this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
+  }
+
+  /** Two messages of one sender never have the same time, and a later one never sorts before an earlier one. */
+  #nextInstant(): number {
+    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1);
+    return this.#lastSentAt;
+  }
+}

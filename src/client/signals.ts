@@ -1,0 +1,63 @@
+/** What may be sent into a run: names that its workflow takes, payloads that their schemas accept. */
+import type { AnyEvent, AnyWorkflow } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import { checkSignalName } from "../names.ts";
+import { whyNever } from "../run/next.ts";
+import type { Program } from "../run/program.ts";
+import { isOver, type RunRecord } from "../run/record.ts";
+import { checkValue } from "./values.ts";
+
+/** @throws {WorkflowError} `invalid` when the run is over or its workflow declares other signals. */
+export function checkSignal(record: RunRecord, program: Program | undefined, name: string): void {
+  if (isOver(record.status))
+    throw new WorkflowError("invalid", `run ${record.id} is ${record.status}; it takes no signals any more`);
+  const plan = program?.machine.plan;
+  const declared = plan?.signals;
+  const isNode = plan?.steps.some((step) => step.kind === "signal" && step.name === name) ?? false;
+  if (declared !== undefined && !isNode && !declared.includes(name)) {
+    throw new WorkflowError(
+      "invalid",
+      `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`,
+    );
+  }
+}
+
+/** The signal that an event stands for. @throws {WorkflowError} `invalid` for what is no event. */
+export function signalOf(event: AnyEvent): { readonly name: string; readonly payload: object } {
+  if (typeof event !== "object" || event === null || Array.isArray(event) || typeof event.type !== "string")
+    throw new WorkflowError(
+      "invalid",
+      `an event is an object with a type, such as { type: "approval" }, not ${JSON.stringify(event)}`,
+    );
+  const { type: name, ...payload } = event;
+  checkSignalName(name);
+  return { name, payload };
+}
+
+/** @throws {WorkflowError} `invalid` when the run can never take the signal, with the reason. */
+export function checkWanted(record: RunRecord, program: Program | undefined, name: string): void {
+  const why = program === undefined ? undefined : whyNever(record, program, name);
+  if (why !== undefined)
+    throw new WorkflowError("invalid", `run ${record.id} will never take the event ${JSON.stringify(name)}: ${why}`);
+}
+
+/** The payload as its schema makes it. @throws {WorkflowError} `invalid` when the schema refuses it, or it is not JSON. */
+export async function checkPayload(
+  definition: AnyWorkflow | undefined,
+  name: string,
+  payload: unknown,
+): Promise<unknown> {
+  const schema = definition?.signalSchemas.get(name);
+  if (schema === undefined) {
+    checkValue("the payload", payload);
+    return payload ?? null;
+  }
+  const parsed = await schema.safeParseAsync(payload);
+  if (!parsed.success)
+    throw new WorkflowError(
+      "invalid",
+      `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`,
+    );
+  checkValue("the payload", parsed.data);
+  return parsed.data ?? null;
+}

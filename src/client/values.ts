@@ -1,0 +1,39 @@
+/** Values that callers give: checked before anything is put. */
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import { checkJsonValue } from "../wire/check.ts";
+
+/** Largest input or payload in UTF-16 units of its JSON. */
+const MAX_VALUE_LENGTH: number = 256 * 1024;
+
+/** @throws {WorkflowError} `invalid` for what is not JSON or too large; `what` names it. */
+export function checkValue(what: string, value: unknown): void {
+  const problem = checkJsonValue(value ?? null);
+  if (problem !== undefined) throw new WorkflowError("invalid", `${what} is not JSON: ${problem}`);
+  const { length } = JSON.stringify(value ?? null);
+  if (length > MAX_VALUE_LENGTH) {
+    throw new WorkflowError(
+      "invalid",
+      `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`,
+    );
+  }
+}
+
+/** The input as its schema makes it. @throws {WorkflowError} `invalid` */
+export async function checkInput(definition: AnyWorkflow | undefined, input: unknown): Promise<unknown> {
+  const data = definition === undefined ? input : await parseInput(definition, input);
+  checkValue("the input", data);
+  return data;
+}
+
+async function parseInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {
+  if (definition.inputSchema === undefined) return input ?? null;
+  const parsed = await definition.inputSchema.safeParseAsync(input);
+  if (!parsed.success) {
+    throw new WorkflowError(
+      "invalid",
+      `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`,
+    );
+  }
+  return parsed.data ?? null;
+}

@@ -1,0 +1,47 @@
+/**
+ * An operator's retry: a failed run opens again (docs/decisions/0005-what-a-retry-keeps.md). What completed and was not undone stays;
+ * every other step begins anew, and the record forgets the failure.
+ */
+import { project } from "../../../machines/advance.ts";
+import type { StepView } from "../../../machines/snapshot.ts";
+import type { OutboxEntry } from "../record.ts";
+import { type Draft, setStep } from "./draft.ts";
+import { move } from "./move.ts";
+import { bumpEpoch } from "./steps.ts";
+
+/** Opens a failed run. `nth` counts its retries from 1: one that was given for an earlier failure is void. Undefined: for any. */
+export function applyRetry(draft: Draft, nth: number | undefined, givenAt: number): void {
+  const view = project(draft.program.machine, draft.machine.snapshot);
+  const count = (draft.machine.reopened?.count ?? 0) + 1;
+  if (view.status !== "failed" || (nth ?? count) !== count) return;
+  for (const [name, step] of view.steps) if (!stays(step)) renewStep(draft, name, step);
+  const { error: _failed, ...record } = draft.record;
+  const { cause: _cause, ...machine } = draft.machine;
+  draft.record = record;
+  draft.machine = { ...machine, given: [], compensation_errors: [], reopened: { count, at: givenAt } };
+  move(draft, { type: "retry" }, "retry");
+}
+
+const stays = ({ phase, undo }: StepView): boolean => (phase === "completed" || phase === "skipped") && undo === "none";
+
+/** The step is as if it had not begun, but for what its outside effects may still stand on: its idempotency key. */
+function renewStep(draft: Draft, name: string, { undo }: StepView): void {
+  if (undo === "done") bumpEpoch(draft, name);
+  const state = draft.record.steps.get(name);
+  if (state === undefined) return;
+  if (state.status === "completed") keepResult(draft, name, state.result ?? null);
+  setStep(draft, name, { status: "pending", attempt: 0 });
+}
+
+/** P10: the first result of a step stays in its file for ever, also if that has yet to be put. */
+function keepResult(draft: Draft, name: string, result: unknown): void {
+  const outbox = draft.machine.outbox.map((entry) => withResult(entry, name, result));
+  const replaced = [...(draft.machine.replaced ?? []).filter((other) => other !== name), name];
+  draft.machine = { ...draft.machine, outbox, replaced };
+}
+
+function withResult(entry: OutboxEntry, name: string, result: unknown): OutboxEntry {
+  if (entry.do === "result") return entry.step === name && !("result" in entry) ? { ...entry, result } : entry;
+  const ofStep = entry.do === "settle" && entry.ref.kind === "run" && entry.ref.step === name;
+  return ofStep && entry.status === "completed" && !("result" in entry) ? { ...entry, result } : entry;
+}
