@@ -25,7 +25,7 @@ import { judge, runAttempt } from "./handler.ts";
 import { KeptLease } from "./lease.ts";
 
 /** A step is long after a third of the lease: from then on it has a task object and a lease of its own. */
-const LONG_STEP_SHARE = 3;
+export const LONG_STEP_SHARE = 3;
 /** A run that is left for other workers is looked at again after this. */
 const LEFT_DELAY_MS = 5_000;
 
