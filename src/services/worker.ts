@@ -37,7 +37,8 @@ export const MONITOR_SHARE = 2 / 3;
 export const SWEEP_MS = 60_000;
 /** How often tasks that are nearly due are moved to the ready ones. */
 export const DUE_MS = 60_000;
-const SERVING_MS = 60_000;
+/** How often a worker says that it lives: two puts. */
+export const SERVING_MS = 60_000;
 /** A task that this worker cannot run is asked for again after this. */
 const IGNORE_MS = 300_000;
 

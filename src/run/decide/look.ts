@@ -1,5 +1,7 @@
 /** When the active index has a run looked at next. */
 import type { Projection } from "../../../machines/snapshot.ts";
+import { parseInstant } from "../../wire/instant.ts";
+import { hasUnknownOwner, type RunRecord } from "../record.ts";
 import { addEntry, type Draft } from "./draft.ts";
 
 /** A run that is not parked is looked at this often at most. */
@@ -20,6 +22,19 @@ export function moveLook(draft: Draft, view: Projection, over: boolean): void {
   if (at === was || soonEnough) return;
   draft.machine = { ...draft.machine, look_at: at };
   addEntry(draft, { id: "look", do: "look", at, was });
+}
+
+/**
+ * When a run that was just looked at is looked at again. A look that finds nothing writes no record, so one that only waits is left
+ * alone for as long as its record last said: else its first look would be followed by one every ten minutes.
+ */
+export function lookAgainAt(record: RunRecord, nowMs: number): number {
+  if (hasUnknownOwner(record)) return nowMs + ORPHAN_LOOK_MS;
+  const { machine, status, updated_at } = record;
+  const onlyWaits = (status === "waiting_signal" || status === "paused") && machine?.timers.length === 0;
+  const strideMs = (machine?.look_at ?? 0) - (parseInstant(updated_at)?.ms ?? 0);
+  if (!onlyWaits || machine.flights.length > 0 || strideMs <= 0) return nowMs + LOOK_MS;
+  return nowMs + Math.min(strideMs, PARKED_LOOK_MS);
 }
 
 function isParked(draft: Draft, view: Projection): boolean {
