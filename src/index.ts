@@ -13,6 +13,17 @@ export {
   WorkflowClient,
 } from "./client/client.ts";
 export { type AnyWorkflow, type InputOf, type OutputOf, untypedWorkflow, workflow } from "./define/workflow.ts";
+export {
+  type CostedWorkflow,
+  type CostOptions,
+  type CostReason,
+  type CostReport,
+  explainCost,
+  type PathCost,
+  type Priced,
+} from "./cost/cost.ts";
+export type { CostPath, Course, Steering } from "./cost/path.ts";
+export type { Requests } from "./cost/requests.ts";
 export type { StepContext } from "./define/context.ts";
 export {
   type ErrorCode,

@@ -32,7 +32,7 @@ export const DEFAULT_CONCURRENCY = 10;
 /** How long a stop waits for handlers before it hands their steps back. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
-export const MONITOR_SHARE = 2 / 3;
+export const MONITOR_SHARE: number = 2 / 3;
 /** How often the active index is looked through. */
 export const SWEEP_MS = 60_000;
 /** How often tasks that are nearly due are moved to the ready ones. */
