@@ -31,7 +31,6 @@ export const RULES = {
     what: "an operator's command: record read, tick, its ready key",
     from: "src/client/client.ts 1.13",
   },
-  refused: { requests: { get: 1 }, what: "a signal to a run that is over", from: "src/client/client.ts" },
   claim: {
     requests: { get: 1, put: 2, delete: 1 },
     what: "a task is claimed: read, lease key, claim, ready key gone",
