@@ -28,6 +28,17 @@ export {
 } from "./define/workflow.ts";
 export type { StepContext, UndoContext } from "./define/context.ts";
 export {
+  type CostedWorkflow,
+  type CostOptions,
+  type CostReason,
+  type CostReport,
+  explainCost,
+  type PathCost,
+  type Priced,
+} from "./cost/cost.ts";
+export type { CostPath, Course, Steering } from "./cost/path.ts";
+export type { Requests } from "./cost/requests.ts";
+export {
   type ErrorCode,
   PermanentError,
   RescheduleError,

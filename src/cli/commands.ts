@@ -1,6 +1,7 @@
 /** Every command with its options, help and examples. */
 import type { Command, OptionSpec, Typed } from "./arguments.ts";
 import { BULK, FILTERS } from "./bulk.ts";
+import { explainRunCost } from "./cost.ts";
 import { runDoctor } from "./doctor.ts";
 import { drawGraph } from "./graph.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
@@ -78,6 +79,23 @@ export const commands: readonly Command[] = [
     "order-123",
     "order-123 --json",
   ]),
+  command(
+    "explain",
+    ["<workflow>"],
+    "Say what a run will cost before it runs: requests and dollars, path by path",
+    explainRunCost,
+    {
+      duration: {
+        value: "duration",
+        help: "How long handlers take, or step=duration (default: 100ms)",
+        repeatable: true,
+      },
+      waits: { value: "step=signal", help: "A signal that the handler of a step waits for", repeatable: true },
+      answer: { value: "duration", help: "How long after a wait has begun its signal comes (default: 1h)" },
+      why: { help: "Also what the requests are for" },
+    },
+    ["order_fulfillment --workflows ./orders.js", "order_fulfillment --duration charge=45s --why --json"],
+  ),
   command("steps", ["<id>"], "Show the steps of a run", showSteps, {}, ["order-123"]),
   command(
     "list",

@@ -12,10 +12,14 @@ export async function putWaitingKey(queue: QueueContext, task: TaskRecord, ownOn
   await queue.store.put(parked ? dueKey(task.id, at) : readyKey(task.id, at), "", "always");
 }
 
-/** Deletes the index keys of a task that does not wait any more. */
+/** Deletes the index keys of a task that does not wait any more. One that was due when it was made never had a due key. */
 export async function deleteWaitingKeys(queue: QueueContext, waited: TaskRecord): Promise<void> {
   const at = millisOf(waited.available_at);
-  await Promise.all([queue.store.delete(readyKey(waited.id, at)), queue.store.delete(dueKey(waited.id, at))]);
+  const mayBeParked = at > millisOf(waited.created_at);
+  await Promise.all([
+    queue.store.delete(readyKey(waited.id, at)),
+    ...(mayBeParked ? [queue.store.delete(dueKey(waited.id, at))] : []),
+  ]);
 }
 
 /** Gives a task the index key that its status demands; one that is over needs none. */

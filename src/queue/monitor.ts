@@ -30,7 +30,7 @@ export interface MonitorOptions {
 }
 
 /** The ready key of a pending task that has a lease key is put this often. */
-const REPAIR_MS = 300_000;
+export const REPAIR_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
 const RUN_TASK_PREFIX = "workflow.";
 

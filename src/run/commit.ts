@@ -24,6 +24,7 @@ import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
 import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
+import { CarriedOut } from "./carried.ts";
 import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
@@ -72,6 +73,8 @@ const LONGEST_BACKOFF_MS = 2_000;
 
 /** The writers of one run in this process. */
 export class RunWriter {
+  /** What the chains that share this writer have carried out. */
+  readonly carried: CarriedOut = new CarriedOut();
   readonly #context: CommitContext;
   readonly #runId: string;
   readonly #waiting: Waiting[] = [];

@@ -10,7 +10,7 @@ import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
 import { outputOf, readOutput, resultOutput } from "./step-output.ts";
-import { flightTask, tickTask } from "./tasks.ts";
+import { flightTask, flightTaskId, tickTask } from "./tasks.ts";
 
 /** What carrying out needs. */
 export interface DispatchContext {
@@ -56,7 +56,7 @@ export async function carryOut(
       await settle(context, record, program, entry, carrier);
       return [];
     case "create":
-      return create(context, record, program, entry);
+      return create(context, record, program, entry, carrier);
     case "timer": {
       const task = tickTask(record, { kind: "timer", timer: entry.timer });
       await makeReady(context, task);
@@ -114,9 +114,11 @@ async function create(
   record: RunRecord,
   program: Program,
   entry: Extract<OutboxEntry, { do: "create" }>,
+  carrier: Carrier,
 ): Promise<readonly Fact[]> {
   const flight = flightOf(record, entry);
-  if (flight === undefined) return [];
+  // Who holds the task knows that it was made, and its lease key stands.
+  if (flight === undefined || flightTaskId(record.id, flight) === carrier.actor.task) return [];
   const existing = await makeReady(context, flightTask(record, program.machine.plan, flight));
   return existing === undefined ? [] : endedWithoutUs(flight, existing);
 }

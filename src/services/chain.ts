@@ -25,7 +25,7 @@ import { judge, runAttempt } from "./handler.ts";
 import { KeptLease } from "./lease.ts";
 
 /** A step is long after a third of the lease: from then on it has a task object and a lease of its own. */
-const LONG_STEP_SHARE = 3;
+export const LONG_STEP_SHARE = 3;
 /** A run that is left for other workers is looked at again after this. */
 const LEFT_DELAY_MS = 5_000;
 
@@ -130,7 +130,8 @@ export class Chain {
       return;
     }
     if (end.kind !== "finished") return;
-    // A record that was made anew did not know of the step: its task tells that it was done, and is asked when the step is due.
+    // A record that was made anew, or terminated, did not know of the step any more: its task tells how it ended, and is asked when
+    // the step is due. Left running it would be taken over.
     for (const [taskId, ended] of this.#ended) await this.#finishOwn(taskId, ended);
     const own = end.record === undefined ? undefined : ownStep(end.record, claim);
     if (own?.failed === true) await failClaim(this.#context.queue, claim, own.message);
@@ -167,11 +168,15 @@ export class Chain {
 
   /** What a step came to, for the end of its task in case it is long. Only what may still be asked for is kept. */
   #remember(flight: Flight, facts: readonly Fact[]): void {
-    const done = facts.find((fact) => fact.fact === "done");
-    if (done === undefined) return;
+    const end = facts.find((fact) => fact.fact === "done" || fact.fact === "failed");
+    if (end === undefined) return;
     for (const taskId of this.#ended.keys()) if (!this.#long.has(taskId)) this.#ended.delete(taskId);
-    const output = resultOutput(flight.step, flight.kind === "run" ? done.result : null);
-    this.#ended.set(flightTaskId(this.#runId, flight), { status: "completed", output });
+    this.#ended.set(
+      flightTaskId(this.#runId, flight),
+      end.fact === "done"
+        ? { status: "completed", output: resultOutput(flight.step, flight.kind === "run" ? end.result : null) }
+        : { status: "failed", error: end.failure.message },
+    );
   }
 
   /** GATE: a long handed-off step is held by two leases, and both are looked at. */

@@ -4,6 +4,7 @@
  */
 import type { Claim } from "../queue/claim.ts";
 import type { TaskEnd } from "../queue/settle.ts";
+import type { CarriedOut } from "../run/carried.ts";
 import { carryOut, type DispatchContext, isMine } from "../run/dispatch.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import type { Fact } from "../run/facts.ts";
@@ -21,6 +22,7 @@ import {
 } from "../run/record.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { openWaits } from "../run/view.ts";
+import { sortedJson } from "../wire/hash.ts";
 
 /** How a handler execution ended. */
 export type HandlerEnd =
@@ -75,22 +77,31 @@ const UNFIT_DELAY_MS = 60_000;
 
 /** The outbox entries that this chain has carried out or is carrying out. */
 class Carrying {
+  readonly #shared: CarriedOut;
   readonly #running = new Map<string, Promise<void>>();
   readonly #done = new Set<string>();
   readonly #over = new Map<string, Promise<boolean>>();
   #facts: Fact[] = [];
   #failed: unknown;
 
-  start(entry: OutboxEntry, work: () => Promise<readonly Fact[]>): void {
-    const key = JSON.stringify(entry);
+  constructor(shared: CarriedOut) {
+    this.#shared = shared;
+  }
+
+  /** Carries an entry out, unless this chain did. `isOthers`: another chain of this process that was told to may have. */
+  start(entry: OutboxEntry, isOthers: boolean, work: () => Promise<readonly Fact[]>): void {
+    const key = sortedJson(entry);
     if (this.#running.has(key) || this.#done.has(key)) return;
-    const running = work()
+    const shared = this.#shared;
+    const running = (async () => (isOthers && (await shared.isDone(key, entry.by)) ? [] : work()))()
       .then((facts) => {
         this.#done.add(key);
         this.#facts.push(...facts);
+        shared.done(key);
       })
       .catch((error: unknown) => {
         this.#failed ??= error;
+        shared.failed(key);
       })
       .finally(() => this.#running.delete(key));
     this.#running.set(key, running);
@@ -98,7 +109,7 @@ class Carrying {
 
   /** The entries of a record that were answered, as a fact; none when there are none. */
   confirmed(record: RunRecord): readonly Fact[] {
-    const entries = (record.machine?.outbox ?? []).filter((entry) => this.#done.has(JSON.stringify(entry)));
+    const entries = (record.machine?.outbox ?? []).filter((entry) => this.#done.has(sortedJson(entry)));
     return entries.length === 0 ? [] : [{ fact: "confirm", entries: entries.map((entry) => entry.id) }];
   }
 
@@ -147,7 +158,21 @@ export async function drive(
   lease: ChainLease,
   errand: Errand,
 ): Promise<DriveEnd> {
-  const carrying = new Carrying();
+  const leave = writer.carried.enter(lease.claim.task.id);
+  try {
+    return await driveChain(context, writer, lease, errand);
+  } finally {
+    leave();
+  }
+}
+
+async function driveChain(
+  context: DriveContext,
+  writer: RunWriter,
+  lease: ChainLease,
+  errand: Errand,
+): Promise<DriveEnd> {
+  const carrying = new Carrying(writer.carried);
   const { task } = lease.claim;
   const actor = { task: task.id, attempt: task.attempt };
   const commit = (facts: readonly Fact[], fresh: boolean): Promise<CommitOutcome> =>
@@ -268,9 +293,9 @@ function startCarrying(
   };
   for (const entry of record.machine?.outbox ?? []) {
     if (!isMine(entry, record)) continue;
-    carrying.start(entry, async () => {
-      const before = entry.by !== undefined && entry.by !== task.id && entry.do !== "fence";
-      if (before && (await carrying.isOver(entry.by as string, (id) => context.isCompleted(id)))) return [];
+    const isOthers = entry.by !== undefined && entry.by !== task.id && entry.do !== "fence";
+    carrying.start(entry, isOthers, async () => {
+      if (isOthers && (await carrying.isOver(entry.by as string, (id) => context.isCompleted(id)))) return [];
       return carryOut(context.dispatch, record, program, entry, carrier);
     });
   }

@@ -9,6 +9,12 @@ const HEARTBEATS_PER_LEASE = 3;
 /** But no sooner than after this part of it, when the store does not answer. */
 const SOONEST = 30;
 
+/** How long after a claim or a renewal the next renewal comes, when so much of the lease is left. */
+export function heartbeatRestMs(leaseMs: number, leftMs: number): number {
+  // A renewal that was answered late leaves little of the lease: the next one comes sooner. Found by simulation.
+  return Math.min(leaseMs / HEARTBEATS_PER_LEASE, Math.max(leaseMs / SOONEST, leftMs - leaseMs / 2));
+}
+
 /** Keeps one claim alive until it is stopped or lost. */
 export class KeptLease {
   readonly #queue: QueueContext;
@@ -70,9 +76,7 @@ export class KeptLease {
   async #beat(): Promise<void> {
     const { clock } = this.#queue.host;
     for (;;) {
-      // A renewal that was answered late leaves little of the lease: the next one comes sooner. Found by simulation.
-      const leftMs = this.#claim.leaseUntil - clock.monotonic() - this.#leaseMs / 2;
-      const restMs = Math.min(this.#leaseMs / HEARTBEATS_PER_LEASE, Math.max(this.#leaseMs / SOONEST, leftMs));
+      const restMs = heartbeatRestMs(this.#leaseMs, this.#claim.leaseUntil - clock.monotonic());
       await clock.sleep(restMs, { signal: this.#stop.signal });
       if (this.#stop.signal.aborted || this.#lost.signal.aborted) return;
       await this.#renew();

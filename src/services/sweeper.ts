@@ -2,8 +2,8 @@
 import { ACTIVE_PREFIX, activeKey, minuteOf, minuteStart, parseIndexKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { LOOK_MS, ORPHAN_LOOK_MS } from "../run/decide/look.ts";
-import { hasUnknownOwner, isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { lookAgainAt } from "../run/decide/look.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
@@ -75,7 +75,7 @@ async function look(
     const task = tickTask({ id: runId, type: record.type }, sweepCause(now));
     await createTask(queue, task);
     options.onReady?.(task.id, now);
-    await moveEntry(queue, runId, key, now + (hasUnknownOwner(record) ? ORPHAN_LOOK_MS : LOOK_MS));
+    await moveEntry(queue, runId, key, lookAgainAt(record, now));
   }
   return { runId, status: record.status, action: "ticked" };
 }

@@ -32,10 +32,13 @@ export const DEFAULT_CONCURRENCY = 10;
 /** How long a stop waits for handlers before it hands their steps back. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
-const MONITOR_SHARE = 2 / 3;
-const SWEEP_MS = 60_000;
-const DUE_MS = 60_000;
-const SERVING_MS = 60_000;
+export const MONITOR_SHARE: number = 2 / 3;
+/** How often the active index is looked through. */
+export const SWEEP_MS = 60_000;
+/** How often tasks that are nearly due are moved to the ready ones. */
+export const DUE_MS = 60_000;
+/** How often a worker says that it lives: two puts. */
+export const SERVING_MS = 60_000;
 /** A task that this worker cannot run is asked for again after this. */
 const IGNORE_MS = 300_000;
 
@@ -194,6 +197,8 @@ export class Worker implements AsyncDisposable {
       let claimed = 0;
       for (const { id, foundAt } of found) {
         if (this.#isFull() || this.#stopping.signal.aborted) break;
+        // Asked for before, and not due yet.
+        if ((this.#hints.get(id) ?? 0) > now) continue;
         if (await this.#tryTask(id, foundAt)) claimed += 1;
       }
       this.signals.emit({ signal: "polled", found: found.length, claimed });
@@ -230,7 +235,8 @@ export class Worker implements AsyncDisposable {
 
   async #promote(): Promise<void> {
     const due = await listDue(this.#queue, this.#now() + 2 * DUE_MS);
-    for (const { id, availableAt } of due) this.#hint(id, availableAt);
+    // The index knows the minute; who made the task here knows the moment.
+    for (const { id, availableAt } of due) if (!this.#hints.has(id)) this.#hint(id, availableAt);
   }
 
   async #announce(): Promise<void> {

@@ -49,8 +49,16 @@ test("reads once, puts the lease key before the claim, and deletes the ready key
     `PUT ${leaseKey(ID, START + LEASE_MS)}`,
     `PUT ${taskKey(ID)}`,
     `DELETE ${readyKey(ID, START)}`,
-    `DELETE ${dueKey(ID, START)}`,
   ]);
+});
+
+test("deletes the due key too of a task that was due later than it was made", async () => {
+  const bench = makeBench();
+  await put(bench, { availableAt: START + 120_000, ownOnly: true });
+  expect(await bench.keys("x-workflow/due/")).toEqual([dueKey(ID, START + 120_000)]);
+  bench.pass(120_000);
+  expect((await tryClaim(bench.queue)).kind).toBe("claimed");
+  expect(await bench.keys("x-workflow/due/")).toEqual([]);
 });
 
 test("does not claim what is not due, not its own, held, over or missing", async () => {

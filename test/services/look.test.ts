@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { taskKey } from "../../src/keys.ts";
+import { signalKey, taskKey } from "../../src/keys.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
 import { workflow } from "../../src/index.ts";
 import { createTestKit } from "../../src/testing/index.ts";
@@ -41,4 +41,27 @@ test("a step whose foreign worker completed only the task, and died before it to
   await kit.store.put(taskKey(id), JSON.stringify(completed), "always");
   await kit.clock.advance("15m");
   expect(await run.result()).toEqual({ after: { got: { by: "python" } } });
+});
+
+test("a run that waits for a signal is looked at once a day, also after its first day", async () => {
+  const waiting = workflow("waiting").signal("answer");
+  await using kit = await createTestKit({ workflows: [waiting] });
+  const run = await kit.client.start(waiting);
+  await kit.clock.advance("80h");
+  expect((await run.get()).status).toBe("waiting_signal");
+  // The start, and a look at the end of each of three days.
+  expect((await kit.store.list("tasks/")).objects).toHaveLength(4);
+});
+
+test("a run that foreign programs may signal is looked at every minute for as long as it waits", async () => {
+  const waiting = workflow("waiting", { foreign: true }).signal("answer");
+  await using kit = await createTestKit({ workflows: [waiting] });
+  const run = await kit.client.start(waiting);
+  // Not in one leap: the rounds in between are what it is about.
+  for (let minute = 0; minute < 113; minute += 1) await kit.clock.advance("1m");
+  const at = new Date(kit.clock.now()).toISOString().replace("Z", "000+00:00");
+  const sent = { id: "s", name: "answer", payload: { yes: true }, created_at: at };
+  await kit.store.put(signalKey(run.id, "answer", `${at}_s.json`), JSON.stringify(sent), "always");
+  await kit.clock.advance("121s");
+  expect((await run.get()).status).toBe("completed");
 });

@@ -141,7 +141,7 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DRIVER,
-        from: "(record.machine?.outbox ?? []).filter((entry) => this.#done.has(JSON.stringify(entry)));",
+        from: "(record.machine?.outbox ?? []).filter((entry) => this.#done.has(sortedJson(entry)));",
         to: "record.machine?.outbox ?? [];",
       },
     ],

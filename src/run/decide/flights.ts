@@ -67,7 +67,8 @@ export function applyBackoff(draft: Draft, ref: FlightRef, availableAt: number, 
   if (flight === undefined) return;
   const { owner: _gone, ...rest } = flight;
   mapFlight(draft, ref, () => ({ ...rest, begun: true, retries, availableAt }));
-  addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+  // The run stops and waits for the fence of this step: it is not asked for again.
+  if (!isFencing(draft, ref)) addEntry(draft, { id: entryId("create", ref), do: "create", ref });
   draft.applied.push(`backoff ${ref.step}`);
 }
 

@@ -1,6 +1,8 @@
 /** When the active index has a run looked at next. */
 import type { Projection } from "../../../machines/snapshot.ts";
 import { minuteOf } from "../../keys.ts";
+import { parseInstant } from "../../wire/instant.ts";
+import { hasUnknownOwner, type RunRecord } from "../record.ts";
 import { addEntry, type Draft } from "./draft.ts";
 
 const MINUTE_MS = 60_000;
@@ -32,6 +34,19 @@ function leavingOf(draft: Draft): number | null {
   const moved = draft.machine.outbox.find((entry) => entry.do === "look");
   if (moved === undefined || moved.was === null) return null;
   return moved.at !== null && minuteOf(moved.at) === minuteOf(moved.was) ? null : moved.was;
+}
+
+/**
+ * When a run that was just looked at is looked at again. A look that finds nothing writes no record, so one that only waits is left
+ * alone for as long as its record last said: else its first look would be followed by one every ten minutes.
+ */
+export function lookAgainAt(record: RunRecord, nowMs: number): number {
+  if (hasUnknownOwner(record)) return nowMs + ORPHAN_LOOK_MS;
+  const { machine, status, updated_at } = record;
+  const onlyWaits = (status === "waiting_signal" || status === "paused") && machine?.timers.length === 0;
+  const strideMs = (machine?.look_at ?? 0) - (parseInstant(updated_at)?.ms ?? 0);
+  if (!onlyWaits || machine.flights.length > 0 || strideMs <= 0) return nowMs + LOOK_MS;
+  return nowMs + Math.min(strideMs, PARKED_LOOK_MS);
 }
 
 function isParked(draft: Draft, view: Projection): boolean {

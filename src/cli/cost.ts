@@ -1,0 +1,110 @@
+/** `explain`: what a run will cost before it runs. Why a run does not move is said by `status`. */
+import { type CostedWorkflow, type CostOptions, type CostReport, explainCost, type PathCost } from "../cost/cost.ts";
+import { PRICE_LISTS } from "../cost/prices.ts";
+import { REQUESTED_KINDS } from "../cost/requests.ts";
+import { WorkflowError } from "../errors.ts";
+import { StoredPrograms } from "../run/stored-programs.ts";
+import type { Typed } from "./arguments.ts";
+import { coloured, print, printJson, table } from "./output.ts";
+import { loadWorkflows, openSession } from "./session.ts";
+
+const MILLION = 1_000_000;
+
+/** `explain`: a table of paths, requests by kind and dollars. */
+export async function explainRunCost(typed: Typed): Promise<number> {
+  const [name = ""] = typed.values;
+  const report = explainCost(await findWorkflow(typed, name), optionsOf(typed));
+  if (typed.has("json")) return printJson({ ...report, prices: PRICE_LISTS });
+  print(tableOf(report.paths));
+  if (typed.has("why")) for (const path of report.paths) print(`\n${path.path}\n${reasonsOf(path)}`);
+  print(
+    `\nRequests of one run; dollars for a million runs at list prices of ${PRICE_LISTS[0]?.lookedUpOn ?? ""}. Not in it:`,
+  );
+  print(aside("a run that only waits, a day", report.parkedDay, MILLION));
+  print(aside("a worker with nothing to do, a day", report.idleWorkerDay, 1));
+  print("  storage, transfer, and clients that ask whether a run is over");
+  for (const note of report.notes) print(note);
+  return 0;
+}
+
+/** A definition of the modules that were named, else what workers of the bucket serve. */
+async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow> {
+  const loaded = await loadWorkflows(typed.texts("workflows"));
+  const defined = loaded.find((workflow) => workflow.name === name);
+  if (defined !== undefined) return defined;
+  await using session = await openSession(typed);
+  const { store, host } = session.handle.context;
+  const program = await new StoredPrograms(store, host, []).byName(name);
+  if (program === undefined) {
+    const known =
+      loaded.length === 0 ? "name its module with --workflows" : `known are ${loaded.map((w) => w.name).join(", ")}`;
+    throw new WorkflowError(
+      "invalid",
+      `no workflow ${JSON.stringify(name)} is known here or was ever served on ${store.url}; ${known}`,
+    );
+  }
+  return { name, plan: program.machine.plan, planHash: program.planHash, definitionHash: program.definitionHash };
+}
+
+function optionsOf(typed: Typed): CostOptions {
+  const durations = typed.texts("duration").map((text) => halves("duration", text));
+  const all = durations.find(([step]) => step === undefined)?.[1];
+  const own = durations.flatMap(([step, value]): [string, string][] => (step === undefined ? [] : [[step, value]]));
+  if (all !== undefined && own.length > 0)
+    throw new WorkflowError("invalid", "--duration is one for all steps, or step=duration for each that is meant");
+  const waits = new Map<string, { signal: string }[]>();
+  for (const text of typed.texts("waits")) {
+    const [step, signal] = halves("waits", text);
+    if (step === undefined) throw new WorkflowError("invalid", `--waits ${text}: write step=signal`);
+    waits.set(step, [...(waits.get(step) ?? []), { signal }]);
+  }
+  const answer = typed.text("answer");
+  return {
+    ...(all === undefined ? {} : { duration: all }),
+    ...(own.length === 0 ? {} : { duration: Object.fromEntries(own) }),
+    ...(waits.size === 0 ? {} : { waits: Object.fromEntries(waits) }),
+    ...(answer === undefined ? {} : { answer }),
+  };
+}
+
+/** `step=value`, or a value alone. The last `=` counts: names of steps may hold one. */
+function halves(option: string, text: string): [string | undefined, string] {
+  const at = text.lastIndexOf("=");
+  if (at === 0 || at === text.length - 1) throw new WorkflowError("invalid", `--${option} ${text}: a half is missing`);
+  return at === -1 ? [undefined, text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function tableOf(paths: readonly PathCost[]): string {
+  return table(
+    ["PATH", "END", ...REQUESTED_KINDS.map((kind) => kind.toUpperCase()), ...PRICE_LISTS.map(({ name }) => name)],
+    paths.map(({ path, status, requests, dollars }) => [
+      // What is typed as a name may hold what a terminal obeys.
+      JSON.stringify(path).slice(1, -1),
+      coloured(status),
+      ...REQUESTED_KINDS.map((kind) => String(requests[kind])),
+      ...PRICE_LISTS.map(({ name }) => `$${(dollars[name] ?? 0).toFixed(2)}`),
+    ]),
+  );
+}
+
+function reasonsOf({ because }: PathCost): string {
+  return table(
+    ["TIMES", "WHAT", "REQUESTS OF ONE", "CODE"],
+    because.map(({ times, what, requests, from }) => [
+      String(times),
+      what,
+      REQUESTED_KINDS.flatMap((kind) =>
+        requests[kind] === undefined ? [] : [`${requests[kind]} ${kind.toUpperCase()}`],
+      ).join(" "),
+      from,
+    ]),
+  );
+}
+
+function aside(what: string, { requests, dollars }: CostReport["parkedDay"], of: number): string {
+  const counts = REQUESTED_KINDS.filter((kind) => requests[kind] > 0).map(
+    (kind) => `${requests[kind]} ${kind.toUpperCase()}`,
+  );
+  const prices = PRICE_LISTS.map(({ name }) => `${name} $${(((dollars[name] ?? 0) * of) / MILLION).toFixed(2)}`);
+  return `  ${what}: ${counts.join(" ")}${of === 1 ? "" : "; a million of them"}: ${prices.join(", ")}`;
+}

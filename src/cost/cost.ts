@@ -1,0 +1,207 @@
+/** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
+import { buildMachine } from "../../machines/advance.ts";
+import { parseDuration } from "../config.ts";
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import type { RunStatus } from "../../machines/snapshot.ts";
+import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
+import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
+import { type CostPath, DEFAULT_DURATION_MS } from "./path.ts";
+import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
+import { NO_REQUESTS, type Requests } from "./requests.ts";
+import { RULES } from "./rules.ts";
+import { typicalPaths } from "./typical.ts";
+import { walk, type Walked, type WalkOptions } from "./walk.ts";
+
+/** What is priced: a definition, or what a bucket keeps of one. */
+export type CostedWorkflow = Pick<AnyWorkflow, "name" | "plan" | "planHash" | "definitionHash">;
+
+/** Options of `explainCost`. Durations: `"30s"` or milliseconds. */
+export interface CostOptions {
+  /** How long a handler takes, one for all or by step. @defaultValue "100ms" */
+  readonly duration?: string | number | Readonly<Record<string, string | number>>;
+  /** Signals that handlers wait for with `ctx.waitForSignal`, by step: nothing in a definition says so. */
+  readonly waits?: Readonly<Record<string, readonly { readonly signal: string; readonly timeout?: string | number }[]>>;
+  /** How long after a wait has begun its signal is sent. @defaultValue "1h" */
+  readonly answer?: string | number;
+  /** The lease of the workers. @defaultValue "30s" */
+  readonly lease?: string | number;
+  /** Paths of your own instead of the typical ones. */
+  readonly paths?: readonly CostPath[];
+}
+
+/** Requests with what a million times as many cost, by price list; requests only. */
+export interface Priced {
+  readonly requests: Requests;
+  readonly dollars: Readonly<Record<string, number>>;
+}
+
+/** What one path costs. Dollars for a million runs. */
+export interface PathCost extends Priced {
+  readonly path: string;
+  /** How the run ends; one that is not over waits for a person or a signal. */
+  readonly status: RunStatus;
+  /** What the requests are for, in the order in which it first happens. */
+  readonly because: readonly CostReason[];
+}
+
+/** So many times the same situation. */
+export interface CostReason {
+  readonly rule: string;
+  readonly times: number;
+  /** Requests of one time. */
+  readonly requests: Partial<Requests>;
+  readonly what: string;
+  /** The code that sends them, and the section of the protocol. */
+  readonly from: string;
+}
+
+/** What a workflow costs. */
+export interface CostReport {
+  readonly workflow: string;
+  readonly paths: readonly PathCost[];
+  /** A run that only waits, a day: one look; with `foreign: true` a poll every minute. Dollars for a million runs. */
+  readonly parkedDay: Priced;
+  /** A worker with nothing to do, a day: not in any path. Dollars for a million workers. */
+  readonly idleWorkerDay: Priced;
+  /** What the prediction could not know. */
+  readonly notes: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+const YEAR_MS = 366 * DAY_MS;
+/** A full minute: where a lease key moves to another minute depends on when a run starts. */
+const SOME_MINUTE = 1_767_225_600_000;
+
+/**
+ * Predicts the requests of a run by kind, path by path, with what they cost at list prices. Makes no request.
+ *
+ * @example
+ * ```ts
+ * const { paths } = explainCost(orders);
+ * for (const { path, requests, dollars } of paths) console.log(path, requests.put, dollars["S3 Standard"]);
+ * ```
+ * @throws {WorkflowError} `invalid` for a step that is not there or a duration that cannot be.
+ */
+export function explainCost(workflow: CostedWorkflow, options: CostOptions = {}): CostReport {
+  const { plan, planHash, definitionHash } = workflow;
+  const program = { machine: buildMachine(plan), planHash, definitionHash };
+  const settings: WalkOptions = {
+    startAt: SOME_MINUTE,
+    workerAt: SOME_MINUTE,
+    leaseMs: parseDuration(options.lease ?? DEFAULT_LEASE_MS),
+    skewMarginMs: DEFAULT_SKEW_MARGIN_MS,
+    horizonMs: YEAR_MS,
+  };
+  const waits = waitsOf(workflow, options);
+  const durationMs = durationsOf(workflow, options);
+  const answerMs = parseDuration(options.answer ?? "1h");
+  const paths = options.paths ?? typicalPaths(plan, { durationMs, waits, answerMs });
+  return {
+    workflow: workflow.name,
+    paths: paths.map((path) => costOf(path.name, walk(program, path, settings))),
+    parkedDay: parkedDay(settings, plan.foreign),
+    idleWorkerDay: idleWorkerDay(settings),
+    notes: notesOf(workflow, waits),
+  };
+}
+
+function costOf(path: string, { ledger, record }: Walked): PathCost {
+  return {
+    path,
+    status: record.status,
+    ...priced(ledger.total()),
+    because: [...ledger.times].map(([rule, times]) => ({ rule, times, ...RULES[rule] })),
+  };
+}
+
+function priced(requests: Requests): Priced {
+  const dollars = Object.fromEntries(PRICE_LISTS.map((list) => [list.name, dollarsPerMillion(requests, list)]));
+  return { requests, dollars };
+}
+
+/** The rounds of an idle worker: one LIST each, and two puts each time it says that it lives. */
+function idleWorkerDay({ leaseMs }: WalkOptions): Priced {
+  const list = [DEFAULT_POLL_MS, leaseMs * MONITOR_SHARE, SWEEP_MS, DUE_MS].reduce((sum, ms) => sum + DAY_MS / ms, 0);
+  return priced({ ...NO_REQUESTS, list: Math.round(list), put: 2 * (DAY_MS / SERVING_MS) });
+}
+
+/** Two walks of a run that waits for ever, a day apart. */
+function parkedDay(settings: WalkOptions, foreign: boolean): Priced {
+  const plan = {
+    name: "parked",
+    steps: [
+      {
+        kind: "signal" as const,
+        name: "never",
+        dependsOn: [],
+        timeoutMs: 0,
+        onTimeout: "fail" as const,
+        onFailure: "fail_workflow" as const,
+      },
+    ],
+    compensation: "mirror" as const,
+    onCompensationFailure: "collect" as const,
+    foreign,
+  };
+  const program = { machine: buildMachine(plan), planHash: "", definitionHash: "" };
+  const after = (days: number): Requests =>
+    walk(
+      program,
+      { name: "parked" },
+      { ...settings, horizonMs: days * DAY_MS + DAY_MS / 2, looks: true },
+    ).ledger.total();
+  const [one, two] = [after(1), after(2)];
+  const kinds = Object.keys(one) as (keyof Requests)[];
+  const requests = Object.fromEntries(kinds.map((kind) => [kind, two[kind] - one[kind]])) as Requests;
+  return priced(requests);
+}
+
+function checkSteps(workflow: CostedWorkflow, what: string, names: readonly string[]): void {
+  const known = workflow.plan.steps.map((step) => step.name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new WorkflowError(
+    "invalid",
+    `${what}: ${workflow.name} has no step ${JSON.stringify(unknown)}; it has ${known.join(", ")}`,
+  );
+}
+
+function durationsOf(
+  workflow: CostedWorkflow,
+  { duration = DEFAULT_DURATION_MS }: CostOptions,
+): (step: string) => number {
+  const own = new Map(typeof duration === "object" ? Object.entries(duration) : []);
+  checkSteps(workflow, "duration", [...own.keys()]);
+  const usualMs = typeof duration === "object" ? DEFAULT_DURATION_MS : parseDuration(duration);
+  const names = workflow.plan.steps.map((step) => step.name);
+  // Each a millisecond longer than the one before: no two that begin together end together.
+  return (step) => parseDuration(own.get(step) ?? usualMs) + names.indexOf(step);
+}
+
+type Waits = ReadonlyMap<string, readonly { readonly signal: string; readonly timeoutMs: number }[]>;
+
+function waitsOf(workflow: CostedWorkflow, { waits = {} }: CostOptions): Waits {
+  checkSteps(workflow, "waits", Object.keys(waits));
+  return new Map(
+    Object.entries(waits).map(([step, signals]) => [
+      step,
+      signals.map(({ signal, timeout }) => ({ signal, timeoutMs: timeout === undefined ? 0 : parseDuration(timeout) })),
+    ]),
+  );
+}
+
+function notesOf({ plan }: CostedWorkflow, waits: Waits): readonly string[] {
+  const named = new Set([...waits.values()].flat().map((wait) => wait.signal));
+  const unnamed = (plan.signals ?? []).filter((signal) => !named.has(signal));
+  const remote = plan.steps.filter((step) => step.kind === "task" && step.remote).map((step) => step.name);
+  return [
+    ...(unnamed.length === 0
+      ? []
+      : [`no step is known to wait for ${unnamed.join(", ")}: say which with waits (--waits step=signal)`]),
+    ...(remote.length === 0
+      ? []
+      : [`${remote.join(", ")} run in another program: priced as if a worker of this package ran them`]),
+    ...(plan.foreign ? ["foreign: true: a run that is parked is looked at all day; see the parked day"] : []),
+  ];
+}

@@ -1,0 +1,34 @@
+/** One way that a run can go, as far as requests depend on it. */
+import type { RunCommand } from "../run/tasks.ts";
+
+/** What the handler of a step (or of its undo) does each time it is called. */
+export interface Course {
+  /** Milliseconds that a call takes. @defaultValue 100 */
+  readonly durationMs?: number;
+  /** So many calls throw an ordinary error before one does not. @defaultValue 0 */
+  readonly failures?: number;
+  /** How it ends then: it returns, or throws a `PermanentError`. @defaultValue "completes" */
+  readonly ends?: "completes" | "fails";
+  /** Signals that it waits for inside (`ctx.waitForSignal`), in the order of its calls. `timeoutMs` 0: for ever. */
+  readonly waits?: readonly { readonly signal: string; readonly timeoutMs?: number }[];
+}
+
+/** A command of an operator, and when it is given. */
+export interface Steering {
+  readonly command: RunCommand;
+  /** Counted from the start of the run, or from the first call of the handler of this step. */
+  readonly after: { readonly step?: string; readonly ms: number };
+}
+
+/** One way that a run can go. Maps, because `__proto__` is a legal name of a step. */
+export interface CostPath {
+  readonly name: string;
+  readonly steps?: ReadonlyMap<string, Course>;
+  readonly undos?: ReadonlyMap<string, Course>;
+  /** Signals that are sent, so many milliseconds after each wait for them has begun; absent: never. */
+  readonly answers?: ReadonlyMap<string, number>;
+  readonly steering?: readonly Steering[];
+}
+
+/** How long a handler takes of which nothing is said. */
+export const DEFAULT_DURATION_MS = 100;

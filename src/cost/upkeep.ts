@@ -1,0 +1,160 @@
+/** What a worker's rounds do for this run: stale lease keys, tasks that are nearly due, looks of the sweeper. Empty rounds are free here. */
+import { activeKey, leaseKey, minuteOf, minuteStart, parseIndexKey } from "../keys.ts";
+import { REPAIR_MS } from "../queue/monitor.ts";
+import { lookAgainAt } from "../run/decide/look.ts";
+import { isOver, type RunRecord } from "../run/record.ts";
+import { tickTask } from "../run/tasks.ts";
+import { sweepCause } from "../services/errands.ts";
+import { DUE_MS, MONITOR_SHARE, SWEEP_MS } from "../services/worker.ts";
+import type { Agenda } from "./agenda.ts";
+import type { Ledger } from "./ledger.ts";
+import type { PricedQueue, PricedTask } from "./queue.ts";
+
+/** What the rounds look at. */
+export interface UpkeepOptions {
+  readonly agenda: Agenda;
+  readonly ledger: Ledger;
+  readonly queue: PricedQueue;
+  readonly workerAt: number;
+  readonly leaseMs: number;
+  record(): RunRecord;
+  readonly skewMarginMs: number;
+  /** Drives a task that was taken over. */
+  begin(task: PricedTask): void;
+  /** Whether a chain of the worker holds this task now. */
+  holds(taskId: string): boolean;
+}
+
+/** One kind of round. */
+interface Round {
+  readonly periodMs: number;
+  /** When there is something to meet; infinite: nothing. */
+  from(): number;
+  go(): void;
+}
+
+/** The rounds of one worker, as far as they meet something of the run. */
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  readonly #rounds: readonly Round[];
+  readonly #repaired = new Map<string, number>();
+  #doneAt = Number.NEGATIVE_INFINITY;
+  #parked = false;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+    const { queue, leaseMs } = options;
+    this.#rounds = [
+      { periodMs: leaseMs * MONITOR_SHARE, from: () => earliest(queue.leases.keys()), go: () => this.#monitor() },
+      {
+        periodMs: SWEEP_MS,
+        from: () => (this.#parked ? Number.POSITIVE_INFINITY : earliest(queue.active)),
+        go: () => this.#sweep(),
+      },
+      { periodMs: DUE_MS, from: () => earliest(queue.due.keys()) - 2 * DUE_MS, go: () => this.#promote() },
+    ];
+  }
+
+  /** The first entry of the active index, which the start has paid for. */
+  file(lookAt: number): void {
+    this.#options.queue.active.add(activeKey(this.#options.record().id, lookAt));
+  }
+
+  /** When a round next meets something. `parked`: the looks at a run that only waits are left out. */
+  nextAt(parked: boolean): number {
+    this.#parked = parked;
+    return Math.min(...this.#rounds.map((round) => this.#nextOf(round)));
+  }
+
+  /** Goes all rounds of this instant. */
+  step(at: number): void {
+    const due = this.#rounds.filter((round) => this.#nextOf(round) === at);
+    this.#options.agenda.moveTo(at);
+    this.#doneAt = at;
+    for (const round of due) round.go();
+  }
+
+  /** The first round, after those that were gone, that comes when something is there. */
+  #nextOf({ periodMs, from }: Round): number {
+    const { agenda, workerAt } = this.#options;
+    const least = Math.max(from(), agenda.now, workerAt + periodMs);
+    if (least === Number.POSITIVE_INFINITY) return least;
+    const at = workerAt + Math.ceil((least - workerAt) / periodMs) * periodMs;
+    return at > this.#doneAt ? at : at + periodMs;
+  }
+
+  #monitor(): void {
+    const { agenda, ledger, queue, holds } = this.#options;
+    for (const [key, id] of queue.leases) {
+      if ((parseIndexKey(key)?.minute ?? "") > minuteOf(agenda.now) || holds(id)) continue;
+      ledger.charge("stale lease key");
+      const task = queue.tasks.get(id);
+      if (task?.status === "pending") {
+        if (agenda.now - (this.#repaired.get(key) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) continue;
+        queue.rekey(task, false);
+        this.#repaired.set(key, agenda.now);
+      } else if (task?.status !== "running") {
+        ledger.charge("unindex");
+        queue.leases.delete(key);
+      } else if (agenda.now > task.leaseUntil + this.#options.skewMarginMs) {
+        queue.takeOver(task);
+        this.#options.begin(task);
+      } else if (key !== leaseKey(id, task.leaseUntil)) {
+        queue.rekey(task, false);
+        ledger.charge("unindex");
+        queue.leases.delete(key);
+      }
+    }
+  }
+
+  #promote(): void {
+    const { agenda, ledger, queue } = this.#options;
+    const until = minuteOf(agenda.now + 2 * DUE_MS);
+    for (const key of queue.due.keys()) {
+      const minute = parseIndexKey(key)?.minute ?? "";
+      if (minute > until) continue;
+      ledger.charge("promote");
+      queue.due.delete(key);
+    }
+  }
+
+  #sweep(): void {
+    const { agenda, ledger, queue } = this.#options;
+    const record = this.#options.record();
+    const now = agenda.now;
+    // What stands there as the round begins: a look may file the run in the same minute again.
+    const listed = [...queue.active];
+    for (const key of listed) {
+      const minute = parseIndexKey(key)?.minute ?? "";
+      if (minute > minuteOf(now)) continue;
+      ledger.charge("sweep");
+      const lookAt = record.machine?.look_at ?? null;
+      if (isOver(record.status) && lookAt === null) {
+        ledger.charge("unlook");
+        queue.active.delete(key);
+      } else if (lookAt !== null && minuteOf(lookAt) > minute) this.#move(key, lookAt);
+      else {
+        const cause = sweepCause(now);
+        queue.create(tickTask(record, cause), { cause }, "sweep tick");
+        this.#move(key, lookAgainAt(record, now));
+      }
+    }
+  }
+
+  #move(key: string, lookAt: number): void {
+    const { ledger, queue } = this.#options;
+    const next = activeKey(this.#options.record().id, lookAt);
+    if (next === key) return;
+    ledger.charge("look");
+    ledger.charge("unlook");
+    queue.active.delete(key);
+    queue.active.add(next);
+  }
+}
+
+/** When the first of these index keys has its minute. */
+function earliest(keys: Iterable<string>): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const key of keys) first = Math.min(first, minuteStart(parseIndexKey(key)?.minute ?? ""));
+  return first;
+}

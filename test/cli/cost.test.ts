@@ -1,0 +1,64 @@
+/** `explain`: what it prints for people and programs, and what it says to a call that makes no sense. */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connect, explainCost, type CostReport, Worker } from "../../src/index.ts";
+import { tell, type Told } from "./run.ts";
+import { asking, greet } from "./workflows.ts";
+
+const MODULE = "test/cli/workflows.ts";
+let folder = "";
+let store = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "buquet-cost-"));
+  store = `file:${join(folder, "bucket")}`;
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const explain = (...words: string[]): Promise<Told> => tell("explain", ...words, "--store", store);
+
+test("a table of paths, without opening a bucket", async () => {
+  const told = await explain("greet", "--workflows", MODULE);
+  expect(told).toMatchObject({ code: 0, stderr: "" });
+  expect(told.stdout).toMatch(
+    /PATH +END +PUT +GET +LIST +DELETE +HEAD +S3 Standard +S3 Express One Zone +Cloudflare R2/,
+  );
+  expect(told.stdout).toMatch(/all goes well +completed +11 +2 +0 +3 +0 +\$55\.80 +\$12\.49 +\$50\.22/);
+  expect(told.stdout).toContain("a worker with nothing to do, a day: 2880 PUT 24480 LIST: S3 Standard $0.14");
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("--json is the report with the prices, --why what the requests are for", async () => {
+  const told = await explain("asking", "--workflows", MODULE, "--waits", "ask=answer", "--duration", "45s", "--json");
+  const { prices, ...report } = told.json() as CostReport & { prices: unknown };
+  expect(report).toEqual(explainCost(asking, { waits: { ask: [{ signal: "answer" }] }, duration: "45s" }));
+  expect(prices).toHaveLength(3);
+  const why = await explain("greet", "--workflows", MODULE, "--why");
+  expect(why.stdout).toMatch(/1 +active-index entry, record, first tick, its ready key +4 PUT +src\/run\/start\.ts/);
+});
+
+test("what workers of the bucket serve needs no module", async () => {
+  const queue = await connect(store);
+  const worker = new Worker(queue, { workflows: [greet] });
+  await worker.start();
+  await worker.stop();
+  await queue.close();
+  const told = await explain("greet", "--json");
+  expect((told.json() as CostReport).paths).toEqual(explainCost(greet).paths);
+});
+
+test("says what is wrong with a call", async () => {
+  const wrong = async (words: readonly string[], message: RegExp): Promise<void> => {
+    const told = await explain(...words);
+    expect(told).toMatchObject({ code: 2, stdout: "" });
+    expect(told.stderr).toMatch(message);
+  };
+  await wrong(["nobody"], /no workflow "nobody" is known here or was ever served/);
+  await wrong(["nobody", "--workflows", MODULE], /known are greet, asking, failing/);
+  await wrong(["greet", "--workflows", MODULE, "--duration", "b=1s"], /greet has no step "b"; it has hello/);
+  await wrong(["greet", "--workflows", MODULE, "--duration", "1s", "--duration", "hello=1s"], /one for all steps, or/);
+  await wrong(["greet", "--workflows", MODULE, "--waits", "answer"], /write step=signal/);
+  await wrong(["greet", "--workflows", MODULE, "--waits", "hello="], /a half is missing/);
+});
