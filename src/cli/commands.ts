@@ -1,6 +1,7 @@
 /** Every command with its options, help and examples. */
 import type { Command, OptionSpec, Typed } from "./arguments.ts";
 import { runDoctor } from "./doctor.ts";
+import { diffRun, logRun, showRun } from "./history.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { runSweeper, runWorker } from "./operate.ts";
 import { cancelRun, pauseRun, resumeRun, signalRun, startRun } from "./steer.ts";
@@ -79,6 +80,24 @@ export const commands: readonly Command[] = [
     ["--status failed", "--type order_fulfillment --prefix order- --limit 1000 --json"],
   ),
   command("watch", ["<id>"], "Follow a run until it is over", watchRun, {}, ["order-123"]),
+  command("log", ["<run>"], "Show every write of a run", logRun, {}, ["order-123", "order-123 --json"]),
+  command(
+    "show",
+    ["<run>"],
+    "Show a run as it was",
+    showRun,
+    {
+      at: {
+        value: "version",
+        help: "Number from 1 (-1 is the last), id in the store, instant, or -5m (default: the last)",
+      },
+    },
+    ["order-123 --at 3", "order-123 --at -2", "order-123 --at 2026-01-31T12:00:00Z", "order-123 --at -5m --json"],
+  ),
+  command("diff", ["<run>", "<a>", "<b>"], "Show what changed between two versions of a run", diffRun, {}, [
+    "order-123 1 -1",
+    "order-123 -1h -1",
+  ]),
   command("signal", ["<id>", "<name>", "[payload]"], "Send a signal; the payload is JSON", signalRun, {}, [
     `order-123 approval '{"approver":"manager@example.com"}'`,
   ]),
