@@ -50,7 +50,7 @@ export function readTyped(command: Command, words: readonly string[]): Typed {
   for (const [name, spec] of Object.entries(command.options))
     config[name] = { type: spec.value === undefined ? "boolean" : "string", multiple: true };
   const { values, positionals } = parse(command, words, config);
-  const given = new Map(Object.entries(values) as [string, (string | boolean)[]][]);
+  const given = new Map(Object.entries(values));
   for (const [name, list] of given) {
     if (list.length > 1 && command.options[name]?.repeatable !== true)
       throw new UsageError(`--${name} was given ${list.length} times`, command.name);
@@ -77,13 +77,29 @@ export function readTyped(command: Command, words: readonly string[]): Typed {
   };
 }
 
+/** No option is a number: `-2` is a value. No word of a command line can hold this character, so that it marks one for the parser. */
+const NUMBER_MARK = "\0";
+const unmark = (word: string): string => word.replace(NUMBER_MARK, "");
+
 function parse(
   command: Command,
   words: readonly string[],
   options: NonNullable<ParseArgsConfig["options"]>,
-): { readonly values: object; readonly positionals: readonly string[] } {
+): {
+  readonly values: Readonly<Record<string, readonly (string | boolean)[]>>;
+  readonly positionals: readonly string[];
+} {
   try {
-    return parseArgs({ args: [...words], options, allowPositionals: true });
+    const args = words.map((word) => (/^-\d/.test(word) ? NUMBER_MARK + word : word));
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    const typed = Object.entries(values as Record<string, (string | boolean)[]>).map(([name, list]) => [
+      name,
+      list.map((value) => (typeof value === "string" ? unmark(value) : value)),
+    ]);
+    return {
+      values: Object.fromEntries(typed) as Record<string, (string | boolean)[]>,
+      positionals: positionals.map(unmark),
+    };
   } catch (error) {
     // The first sentence says what is wrong; the rest is about the library.
     const [first = "it cannot be understood"] = (error instanceof Error ? error.message : String(error)).split(

@@ -4,6 +4,7 @@ import { BULK, FILTERS } from "./bulk.ts";
 import { explainRunCost } from "./cost.ts";
 import { runDoctor } from "./doctor.ts";
 import { drawGraph } from "./graph.ts";
+import { diffRun, logRun, showRun } from "./history.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { showNext } from "./next.ts";
 import { runSweeper, runWorker } from "./operate.ts";
@@ -121,6 +122,24 @@ export const commands: readonly Command[] = [
     },
     ["order --workflows ./orders.js --out order.svg", "--run order-123 --out order-123.png", "order --format mermaid"],
   ),
+  command("log", ["<run>"], "Show every write of a run", logRun, {}, ["order-123", "order-123 --json"]),
+  command(
+    "show",
+    ["<run>"],
+    "Show a run as it was",
+    showRun,
+    {
+      at: {
+        value: "version",
+        help: "Number from 1 (-1 is the last), id in the store, instant, or -5m (default: the last)",
+      },
+    },
+    ["order-123 --at 3", "order-123 --at -2", "order-123 --at 2026-01-31T12:00:00Z", "order-123 --at -5m --json"],
+  ),
+  command("diff", ["<run>", "<a>", "<b>"], "Show what changed between two versions of a run", diffRun, {}, [
+    "order-123 1 -1",
+    "order-123 -1h -1",
+  ]),
   command("signal", ["<id>", "<name>", "[payload]"], "Send a signal; the payload is JSON", signalRun, {}, [
     `order-123 approval '{"approver":"manager@example.com"}'`,
   ]),
