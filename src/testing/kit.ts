@@ -75,6 +75,8 @@ export interface TestKit extends AsyncDisposable {
   readonly clock: TestClock;
   /** The bucket. */
   readonly store: MemoryStore;
+  /** The open bucket that client and workers share: what they put on the queue is known to each other at once. */
+  readonly queue: QueueHandle;
   /** Every line that the workers and handlers logged. `at`: virtual milliseconds since 1970. */
   readonly log: readonly LogLine[];
   /** All workers so far, the dead ones too. */
@@ -83,6 +85,11 @@ export interface TestKit extends AsyncDisposable {
   startWorker(options?: Partial<WorkerOptions>): Promise<TestWorker>;
   /** Resolves when everything that can happen without time passing has happened, handlers included. */
   idle(): Promise<void>;
+  /**
+   * For handlers that wait for the test itself: `await kit.hold(promise)` is like a sleep without an end. Time passes, and `idle` comes
+   * to rest, while a handler is held.
+   */
+  hold<T>(promise: Promise<T>): Promise<T>;
   /**
    * Lets time pass until the run has this status, or is as `wanted` says.
    * @throws {WorkflowError} `invalid` when the run ends otherwise.
@@ -121,7 +128,7 @@ class Kit implements TestKit {
   readonly #time: KitTime;
   readonly #options: TestKitOptions;
   readonly #events = new ProcessEvents();
-  readonly #handle: QueueHandle;
+  readonly queue: QueueHandle;
   readonly #workers: KitWorker[] = [];
 
   constructor(options: TestKitOptions) {
@@ -136,8 +143,8 @@ class Kit implements TestKit {
     // Whoever puts a task or writes a record may end a wait for something from outside.
     this.#events.onReady(() => this.#time.changed());
     this.#events.onWritten(() => this.#time.changed());
-    this.#handle = { ...handleOf(this.store, this.#hostOf(this.#time.freeClock, 0)), events: this.#events };
-    this.client = new SkippingClient(this.#handle, { workflows: options.workflows }, (id, ms, signal) =>
+    this.queue = { ...handleOf(this.store, this.#hostOf(this.#time.freeClock, 0)), events: this.#events };
+    this.client = new SkippingClient(this.queue, { workflows: options.workflows }, (id, ms, signal) =>
       this.#time.skipUntil(
         this.#time.sleep(ms, { signal }),
         () => this.#isStuck(id),
@@ -171,6 +178,10 @@ class Kit implements TestKit {
 
   idle(): Promise<void> {
     return this.#time.idle();
+  }
+
+  hold<T>(promise: Promise<T>): Promise<T> {
+    return this.#time.hold(promise);
   }
 
   async until(run: Pick<Run, "id">, wanted: RunView["status"] | ((view: RunView) => boolean)): Promise<RunView> {
@@ -251,7 +262,7 @@ class Kit implements TestKit {
   /** The lease key of a task that waits for its next attempt stays in the index: the task itself says whether it is leased. */
   async #isAnyLeased(): Promise<boolean> {
     const page = await this.store.list(LEASES_PREFIX);
-    const tasks = page.objects.map(({ key }) => getTask(this.#handle.context, parseIndexKey(key)?.id ?? ""));
+    const tasks = page.objects.map(({ key }) => getTask(this.queue.context, parseIndexKey(key)?.id ?? ""));
     return (await Promise.all(tasks)).some((task) => task?.status === "running");
   }
 
@@ -261,7 +272,7 @@ class Kit implements TestKit {
     const ready = await this.store.list(READY_PREFIX);
     for (const { key } of ready.objects) {
       const entry = parseIndexKey(key);
-      const task = entry === undefined ? undefined : await getTask(this.#handle.context, entry.id);
+      const task = entry === undefined ? undefined : await getTask(this.queue.context, entry.id);
       const input = task?.input as { readonly workflow_id?: unknown } | null | undefined;
       if (task?.task_type.startsWith("workflow.tick:") === true && input?.workflow_id === id) return true;
     }
@@ -270,7 +281,7 @@ class Kit implements TestKit {
 
   async #explain(id: string): Promise<string> {
     const record = await this.#record(id);
-    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.#handle, record);
+    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.queue, record);
     return `run ${id} does not go on by itself: ${reasons.join("; ")}`;
   }
 }
