@@ -2,7 +2,15 @@
  * What tests of users need: a kit with a virtual clock, a workflow as a model whose every path drives a real engine, a crash at every
  * request, the conformance suite of stores, a store in memory, and a world in which a fleet is simulated with faults.
  */
-export { createTestKit, type TestClock, type TestKit, type TestKitOptions, type TestWorker } from "./kit.ts";
+export {
+  createTestKit,
+  type TestClock,
+  type TestKit,
+  type TestKitOptions,
+  type TestWorker,
+  type WorkerRequest,
+} from "./kit.ts";
+export { crashEverywhere, type CrashFinding, type CrashOptions, type CrashReport } from "./crash-everywhere.ts";
 export {
   type CreateTestModel,
   type GivenTestModelOptions,

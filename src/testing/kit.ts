@@ -26,10 +26,11 @@ import { Worker, type WorkerOptions } from "../services/worker.ts";
 import { readDocument } from "../store/document.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { SkippingClient } from "./kit-client.ts";
-import { storeOf } from "./kit-store.ts";
+import { storeOf, type WorkerRequest } from "./kit-store.ts";
 import { KitTime, type TestClock } from "./kit-time.ts";
 import { collectLog, type Life, type LogLine } from "./simulation/process.ts";
 
+export type { WorkerRequest } from "./kit-store.ts";
 export type { TestClock } from "./kit-time.ts";
 
 const NEW_YEAR_2026 = 1_767_225_600_000;
@@ -52,6 +53,8 @@ export interface TestKitOptions {
   readonly startAt?: number;
   /** Where ids and jitter come from. @defaultValue 1 */
   readonly seed?: number;
+  /** Called for every request of a worker, before it is sent and after it was carried out; it may crash the worker there. @defaultValue nothing */
+  readonly onRequest?: (request: WorkerRequest) => void;
   /** *Real* time after which a wait that nothing will end gives up and says why. @defaultValue "4s" */
   readonly patience?: string | number;
 }
@@ -162,12 +165,16 @@ class Kit implements TestKit {
     const index = this.#workers.length + 1;
     const host = this.#hostOf(this.#time.clockOf(life), index);
     const workflows = options.workflows ?? this.#options.workflows;
-    const handle = { ...handleOf(storeOf(this.store, life), host), events: this.#events };
+    const id = options.id ?? `worker-${index}`;
+    const store = storeOf(this.store, life, (when, kind, key) =>
+      this.#options.onRequest?.({ worker: id, when, kind, key }),
+    );
+    const handle = { ...handleOf(store, host), events: this.#events };
     const worker = new Worker(handle, {
       poll: KIT_POLL_MS,
-      id: `worker-${index}`,
       ...this.#options.worker,
       ...options,
+      id,
       workflows: workflows.map((workflow) => this.#observed(workflow, life)),
     });
     const started = new KitWorker(worker, life, this.#time, workflows);
