@@ -245,6 +245,11 @@ function checkPlan(plan: Plan): Plan {
   return plan;
 }
 
+/** The hash of a whole plan: it keys compiled machines and stored plans. */
+export function hashPlan(plan: Plan): string {
+  return `sha256:${sha256Hex(sortedJson(plan)).slice(0, 32)}`;
+}
+
 /** A definition; `step` and `signal` give a longer one. */
 export function makeDefinition(
   name: string,
@@ -270,7 +275,7 @@ export function makeDefinition(
       return plan;
     },
     get planHash(): string {
-      planHash ??= `sha256:${sha256Hex(sortedJson(this.plan)).slice(0, 32)}`;
+      planHash ??= hashPlan(this.plan);
       return planHash;
     },
     get definitionHash(): string {

@@ -1,13 +1,31 @@
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Life } from "./simulation/process.ts";
 
-/** The store as one process sees it: the dead send nothing and hear nothing. */
-export function storeOf(store: ObjectStore, life: Life): ObjectStore {
+/** A request of a worker, before it is sent or after it was carried out. */
+export interface WorkerRequest {
+  /** The worker's id. */
+  readonly worker: string;
+  readonly when: "before" | "after";
+  readonly kind: "get" | "put" | "delete" | "list" | "versions" | "getVersion";
+  /** The key, or the prefix of a list. */
+  readonly key: string;
+}
+
+/** Is told of a request. */
+export type Tell = (when: WorkerRequest["when"], kind: WorkerRequest["kind"], key: string) => void;
+
+/**
+ * The store as one process sees it: the dead send nothing and hear nothing. Who is told of a request may kill the process there: before
+ * it nothing is sent, after it nothing is answered.
+ */
+export function storeOf(store: ObjectStore, life: Life, tell: Tell): ObjectStore {
   const never = <T>(): Promise<T> => new Promise<T>(() => {});
-  const ask = async <T>(request: () => Promise<T>): Promise<T> => {
+  const ask = async <T>(kind: WorkerRequest["kind"], key: string, request: () => Promise<T>): Promise<T> => {
+    if (life.alive) tell("before", kind, key);
     if (!life.alive) return never();
     try {
       const answer = await request();
+      if (life.alive) tell("after", kind, key);
       return life.alive ? answer : await never();
     } catch (error) {
       if (!life.alive) return never();
@@ -17,12 +35,12 @@ export function storeOf(store: ObjectStore, life: Life): ObjectStore {
   return {
     url: store.url,
     capabilities: store.capabilities,
-    get: (key) => ask(() => store.get(key)),
-    put: (key, body, condition) => ask(() => store.put(key, body, condition)),
-    delete: (key) => ask(() => store.delete(key)),
-    list: (prefix, options) => ask(() => store.list(prefix, options)),
-    versions: (key) => ask(() => store.versions(key)),
-    getVersion: (key, versionId) => ask(() => store.getVersion(key, versionId)),
+    get: (key) => ask("get", key, () => store.get(key)),
+    put: (key, body, condition) => ask("put", key, () => store.put(key, body, condition)),
+    delete: (key) => ask("delete", key, () => store.delete(key)),
+    list: (prefix, options) => ask("list", prefix, () => store.list(prefix, options)),
+    versions: (key) => ask("versions", key, () => store.versions(key)),
+    getVersion: (key, versionId) => ask("getVersion", key, () => store.getVersion(key, versionId)),
     time: () => store.time(),
     // The store belongs to the kit.
     [Symbol.asyncDispose]: async () => {},

@@ -153,6 +153,19 @@ export class KitTime {
     handler.sleeping -= 1;
   }
 
+  /** A handler that waits for the test is not at work. */
+  async hold<T>(promise: Promise<T>): Promise<T> {
+    const handler = this.#current.getStore();
+    if (handler === undefined) return promise;
+    handler.sleeping += 1;
+    this.changed();
+    try {
+      return await promise;
+    } finally {
+      handler.sleeping -= 1;
+    }
+  }
+
   /** A sleep that no leap passes over. */
   async sleep(ms: number, options: WaitOptions, clock: Clock = this.freeClock): Promise<void> {
     const appointment = { at: this.#scheduler.now + ms };

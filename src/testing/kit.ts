@@ -27,10 +27,11 @@ import { Worker, type WorkerOptions } from "../services/worker.ts";
 import { readDocument } from "../store/document.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { SkippingClient } from "./kit-client.ts";
-import { storeOf } from "./kit-store.ts";
+import { storeOf, type WorkerRequest } from "./kit-store.ts";
 import { KitTime, type TestClock } from "./kit-time.ts";
 import { collectLog, type Life, type LogLine } from "./simulation/process.ts";
 
+export type { WorkerRequest } from "./kit-store.ts";
 export type { TestClock } from "./kit-time.ts";
 
 const NEW_YEAR_2026 = 1_767_225_600_000;
@@ -53,6 +54,8 @@ export interface TestKitOptions {
   readonly startAt?: number;
   /** Where ids and jitter come from. @defaultValue 1 */
   readonly seed?: number;
+  /** Called for every request of a worker, before it is sent and after it was carried out; it may crash the worker there. @defaultValue nothing */
+  readonly onRequest?: (request: WorkerRequest) => void;
   /** *Real* time after which a wait that nothing will end gives up and says why. @defaultValue "4s" */
   readonly patience?: string | number;
 }
@@ -76,6 +79,8 @@ export interface TestKit extends AsyncDisposable {
   readonly clock: TestClock;
   /** The bucket. */
   readonly store: MemoryStore;
+  /** The open bucket that client and workers share: what they put on the queue is known to each other at once. */
+  readonly queue: QueueHandle;
   /** Every line that the workers and handlers logged. `at`: virtual milliseconds since 1970. */
   readonly log: readonly LogLine[];
   /** All workers so far, the dead ones too. */
@@ -84,6 +89,11 @@ export interface TestKit extends AsyncDisposable {
   startWorker(options?: Partial<WorkerOptions>): Promise<TestWorker>;
   /** Resolves when everything that can happen without time passing has happened, handlers included. */
   idle(): Promise<void>;
+  /**
+   * For handlers that wait for the test itself: `await kit.hold(promise)` is like a sleep without an end. Time passes, and `idle` comes
+   * to rest, while a handler is held.
+   */
+  hold<T>(promise: Promise<T>): Promise<T>;
   /**
    * Lets time pass until the run has this status, or is as `wanted` says.
    * @throws {WorkflowError} `invalid` when the run ends otherwise.
@@ -122,7 +132,7 @@ class Kit implements TestKit {
   readonly #time: KitTime;
   readonly #options: TestKitOptions;
   readonly #events = new ProcessEvents();
-  readonly #handle: QueueHandle;
+  readonly queue: QueueHandle;
   readonly #workers: KitWorker[] = [];
 
   constructor(options: TestKitOptions) {
@@ -137,8 +147,8 @@ class Kit implements TestKit {
     // Whoever puts a task or writes a record may end a wait for something from outside.
     this.#events.onReady(() => this.#time.changed());
     this.#events.onWritten(() => this.#time.changed());
-    this.#handle = { ...handleOf(this.store, this.#hostOf(this.#time.freeClock, 0)), events: this.#events };
-    this.client = new SkippingClient(this.#handle, { workflows: options.workflows }, (id, ms, signal) =>
+    this.queue = { ...handleOf(this.store, this.#hostOf(this.#time.freeClock, 0)), events: this.#events };
+    this.client = new SkippingClient(this.queue, { workflows: options.workflows }, (id, ms, signal) =>
       this.#time.skipUntil(
         this.#time.sleep(ms, { signal }),
         () => this.#isStuck(id),
@@ -156,12 +166,16 @@ class Kit implements TestKit {
     const index = this.#workers.length + 1;
     const host = this.#hostOf(this.#time.clockOf(life), index);
     const workflows = options.workflows ?? this.#options.workflows;
-    const handle = { ...handleOf(storeOf(this.store, life), host), events: this.#events };
+    const id = options.id ?? `worker-${index}`;
+    const store = storeOf(this.store, life, (when, kind, key) =>
+      this.#options.onRequest?.({ worker: id, when, kind, key }),
+    );
+    const handle = { ...handleOf(store, host), events: this.#events };
     const worker = new Worker(handle, {
       poll: KIT_POLL_MS,
-      id: `worker-${index}`,
       ...this.#options.worker,
       ...options,
+      id,
       workflows: workflows.map((workflow) => this.#observed(workflow, life)),
     });
     const started = new KitWorker(worker, life, this.#time, workflows);
@@ -172,6 +186,10 @@ class Kit implements TestKit {
 
   idle(): Promise<void> {
     return this.#time.idle();
+  }
+
+  hold<T>(promise: Promise<T>): Promise<T> {
+    return this.#time.hold(promise);
   }
 
   async until(run: Pick<Run, "id">, wanted: RunView["status"] | ((view: RunView) => boolean)): Promise<RunView> {
@@ -252,7 +270,7 @@ class Kit implements TestKit {
   /** The lease key of a task that waits for its next attempt stays in the index: the task itself says whether it is leased. */
   async #isAnyLeased(): Promise<boolean> {
     const page = await this.store.list(LEASES_PREFIX);
-    const tasks = page.objects.map(({ key }) => getTask(this.#handle.context, parseIndexKey(key)?.id ?? ""));
+    const tasks = page.objects.map(({ key }) => getTask(this.queue.context, parseIndexKey(key)?.id ?? ""));
     return (await Promise.all(tasks)).some((task) => task?.status === "running");
   }
 
@@ -262,7 +280,7 @@ class Kit implements TestKit {
     const ready = await this.store.list(READY_PREFIX);
     for (const { key } of ready.objects) {
       const entry = parseIndexKey(key);
-      const task = entry === undefined ? undefined : await getTask(this.#handle.context, entry.id);
+      const task = entry === undefined ? undefined : await getTask(this.queue.context, entry.id);
       const input = task?.input as { readonly workflow_id?: unknown } | null | undefined;
       if (task?.task_type.startsWith("workflow.tick:") === true && input?.workflow_id === id) return true;
     }
@@ -271,7 +289,7 @@ class Kit implements TestKit {
 
   async #explain(id: string): Promise<string> {
     const record = await this.#record(id);
-    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.#handle, record);
+    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.queue, record);
     return `run ${id} does not go on by itself: ${reasons.join("; ")}`;
   }
 }

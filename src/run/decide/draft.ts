@@ -50,6 +50,12 @@ export function isFencing(draft: Draft, ref: FlightRef): boolean {
   return draft.machine.outbox.some((entry) => entry.id === entryId("fence", ref));
 }
 
+/** Whether the run stops and waits for the end of this flight, also when its fence was carried out and is only waited for. */
+export function isDraining(draft: Draft, ref: FlightRef): boolean {
+  if (isFencing(draft, ref)) return true;
+  return ref.kind === "run" && project(draft.program.machine, draft.machine.snapshot).draining.includes(ref.step);
+}
+
 /** No write is made only to confirm. */
 export function hasMoved(draft: Draft): boolean {
   return draft.applied.length > 0 || draft.force;

@@ -9,6 +9,7 @@ import {
   entryId,
   findFlight,
   flightOfTask,
+  isDraining,
   isFencing,
   mapFlight,
   removeEntry,
@@ -102,9 +103,10 @@ export function applyBegun(draft: Draft, task: string, retries: number): void {
   const flight = flightOfTask(draft, task);
   if (flight === undefined) return;
   const { owner, ...rest } = flight;
-  if (owner === undefined && flight.begun && flight.retries === retries && !isFencing(draft, flight)) return;
+  const isStopping = isDraining(draft, flight);
+  if (owner === undefined && flight.begun && flight.retries === retries && !isStopping) return;
   mapFlight(draft, flight, () => ({ ...rest, begun: true, retries }));
-  if (isFencing(draft, flight)) applyFenced(draft, refOf(flight), "unknown");
+  if (isStopping) applyFenced(draft, refOf(flight), "unknown");
 }
 
 /** The workers of this step died more often than it has retries. */

@@ -1,0 +1,155 @@
+/** A crash at every request of a worker, one at a time: what does the world look like when another worker has taken over? */
+import { isDeepStrictEqual } from "node:util";
+import type { Run } from "../client/client.ts";
+import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
+import { createTestKit, type TestKit, type WorkerRequest } from "./kit.ts";
+
+/** Options of `crashEverywhere`. */
+export interface CrashOptions {
+  /** Input of the run. @defaultValue null */
+  readonly input?: unknown;
+  /** Makes the outside world new; called before each try. @defaultValue nothing */
+  readonly setup?: () => unknown;
+  /** What the outside world looks like after a try, as plain data: it must be the same as without a crash. */
+  readonly effects: () => unknown;
+  /** What else happens to the run, such as signals. The end of the run is awaited after it. @defaultValue nothing */
+  readonly play?: (run: Run, kit: TestKit) => Promise<void>;
+}
+
+/** Crashes after which the world, or the end of the run, was not as it is without them. */
+export interface CrashFinding {
+  /** Where the worker died, in words; more than one when they all came to the same. */
+  readonly crashes: readonly string[];
+  /** Handlers that ran more often than without a crash: those to make idempotent. */
+  readonly repeated: readonly string[];
+  readonly difference: string;
+}
+
+/** What `crashEverywhere` found. */
+export interface CrashReport {
+  /** Runs with a crash that were played: two for each request. */
+  readonly tries: number;
+  /** Handlers that ran more often than without a crash in any of them, harmful or not. */
+  readonly repeated: readonly string[];
+  readonly findings: readonly CrashFinding[];
+}
+
+interface CrashPoint {
+  readonly call: number;
+  readonly when: "before" | "after";
+}
+
+interface Try {
+  readonly effects: unknown;
+  readonly end: string;
+  readonly calls: number;
+  readonly handled: ReadonlyMap<string, number>;
+  /** Where the worker died. */
+  readonly crash: string;
+}
+
+/** Long enough for every lease of the dead to run out. */
+const AFTERMATH = "3m";
+
+/**
+ * Plays a run of a workflow, with its own handlers, again and again in a kit; each time its worker dies before or after another one of
+ * its requests to the store, and a second worker takes over. Steps run at least once, so some run twice: the findings say where that
+ * can be seen from outside.
+ *
+ * @example
+ * ```ts
+ * const report = await crashEverywhere(order, { setup: () => ledger.clear(), effects: () => ledger.lines() });
+ * expect(report.findings).toEqual([]);
+ * ```
+ */
+export async function crashEverywhere(workflow: AnyWorkflow, options: CrashOptions): Promise<CrashReport> {
+  const calm = await play(workflow, options, undefined);
+  const findings = new Map<string, { crashes: string[]; repeated: readonly string[]; difference: string }>();
+  const allRepeated = new Set<string>();
+  let tries = 0;
+  for (let call = 1; call <= calm.calls; call += 1) {
+    for (const when of ["before", "after"] as const) {
+      const tried = await play(workflow, options, { call, when });
+      tries += 1;
+      const repeated = [...tried.handled].flatMap(([name, times]) =>
+        times > (calm.handled.get(name) ?? 0) ? [name] : [],
+      );
+      for (const name of repeated) allRepeated.add(name);
+      const difference = differenceOf(calm, tried);
+      if (difference === undefined) continue;
+      const key = JSON.stringify([repeated, difference]);
+      const known = findings.get(key) ?? { crashes: [], repeated, difference };
+      known.crashes.push(tried.crash);
+      findings.set(key, known);
+    }
+  }
+  return { tries, repeated: [...allRepeated], findings: [...findings.values()] };
+}
+
+async function play(workflow: AnyWorkflow, options: CrashOptions, point: CrashPoint | undefined): Promise<Try> {
+  await options.setup?.();
+  const handled = new Map<string, number>();
+  let calls = 0;
+  let isArmed = false;
+  let crash = "";
+  let lately = "before any handler ran";
+  const onRequest = (request: WorkerRequest): void => {
+    if (!isArmed || request.worker !== FIRST) return;
+    if (request.when === "before") calls += 1;
+    if (crash !== "" || calls !== point?.call || request.when !== point.when) return;
+    crash = `${request.when} request ${calls} (${request.kind} ${request.key}), ${lately}`;
+    kit.workers[0]?.crash();
+    void kit.startWorker();
+  };
+  const watched = watch(workflow, (name, what) => {
+    if (what === "begins") handled.set(name, (handled.get(name) ?? 0) + 1);
+    lately = what === "begins" ? `while ${name} ran` : `after ${name} ended`;
+  });
+  const kit: TestKit = await createTestKit({ workflows: [watched], onRequest });
+  await using _kit = kit;
+  isArmed = true;
+  let end: string;
+  try {
+    const run: Run = await kit.client.start(watched, options.input ?? null, { id: "run" });
+    await options.play?.(run, kit);
+    end = (await run.wait()).status;
+    isArmed = false;
+    await kit.clock.advance(AFTERMATH);
+    await kit.idle();
+  } catch (error) {
+    if (point === undefined) throw error;
+    end = error instanceof Error ? error.message : String(error);
+  }
+  // Without its own copy the next try would change it.
+  return { effects: structuredClone(options.effects()), end, calls, handled, crash };
+}
+
+const FIRST = "worker-1";
+
+function differenceOf(calm: Try, tried: Try): string | undefined {
+  if (tried.end !== calm.end) return `the run ended as ${calm.end} without a crash, with it: ${tried.end}`;
+  if (isDeepStrictEqual(tried.effects, calm.effects)) return undefined;
+  return `effects without a crash: ${JSON.stringify(calm.effects)}; with it: ${JSON.stringify(tried.effects)}`;
+}
+
+/** The same workflow; says when a handler begins and ends. */
+function watch(workflow: AnyWorkflow, tell: (name: string, what: "begins" | "ends") => void): AnyWorkflow {
+  const told =
+    (name: string, handler: NonNullable<ErasedHandlers["compensate"]>) =>
+    async (context: unknown, result?: unknown): Promise<unknown> => {
+      tell(name, "begins");
+      try {
+        return await handler(context, result);
+      } finally {
+        tell(name, "ends");
+      }
+    };
+  const handlers = [...workflow.handlers].map(([step, { run, compensate }]): [string, ErasedHandlers] => [
+    step,
+    {
+      ...(run === undefined ? {} : { run: told(`step ${step}`, run) }),
+      ...(compensate === undefined ? {} : { compensate: told(`undo of ${step}`, compensate) }),
+    },
+  ]);
+  return { ...workflow, handlers: new Map(handlers) };
+}

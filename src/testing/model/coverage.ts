@@ -1,0 +1,141 @@
+/** Which states and edges of a workflow's chart its tests have taken. */
+import { type AnyTransitionDefinition, createActor, type InspectionEvent } from "xstate";
+import { getStateNodes } from "xstate/graph";
+import { buildMachine, initial } from "../../../machines/advance.ts";
+import type { RunEvent } from "../../../machines/events.ts";
+import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
+import type { AnyWorkflow } from "../../define/workflow.ts";
+import { liveStates, type StateValue } from "../../draw/live.ts";
+import { stateKey } from "../../keys.ts";
+import { recordCodec } from "../../run/record.ts";
+import type { ObjectStore } from "../../store/object-store.ts";
+import { type Moment, retrace } from "./retrace.ts";
+
+/** How much of something was taken. */
+export interface Covered {
+  readonly taken: number;
+  readonly total: number;
+  /** What nothing took: ids of states as `graph` draws them; edges as `state, event → target`. */
+  readonly missing: readonly string[];
+}
+
+/** Collects what tests take. */
+export interface Coverage {
+  /** Every state of the chart. */
+  readonly states: Covered;
+  /** Every edge of the chart, those too that only an operator or the chart itself takes. */
+  readonly edges: Covered;
+  /** Takes what one event leads to from here. */
+  take(before: PersistedSnapshot, event: RunEvent): void;
+  /**
+   * Takes what a run took, read from the versions of its record: any run of a bucket that keeps versions, such as those of a kit. Answers
+   * how many of its writes it could not follow: those of other programs, retries, and versions that are gone.
+   */
+  addRun(store: ObjectStore, runId: string): Promise<number>;
+  /** Both figures, and a line for each state and edge that is missing. */
+  toString(): string;
+}
+
+interface Edge {
+  readonly definition: AnyTransitionDefinition;
+  readonly words: string;
+}
+
+/**
+ * Makes a collector for a workflow. Give it to `paths` as an option, add runs of a kit, or both; then look at what is missing.
+ *
+ * @example
+ * ```ts
+ * const taken = coverage(order);
+ * for (const path of paths(order, { coverage: taken })) await path.run();
+ * expect(taken.states.missing).toEqual([]);
+ * ```
+ */
+export function coverage(workflow: Pick<AnyWorkflow, "plan">): Coverage {
+  const machine = buildMachine(workflow.plan);
+  const nodes = getStateNodes(machine.machine.root);
+  const edges = [machine.machine.root, ...nodes].flatMap((node): Edge[] =>
+    [...node.transitions.values(), node.always ?? []].flat().map((definition) => ({
+      definition,
+      words: wordsOf(definition),
+    })),
+  );
+  const states = new Set<string>();
+  const taken = new Set<AnyTransitionDefinition>();
+  const be = (snapshot: PersistedSnapshot): void => {
+    for (const id of liveStates(machine.config, snapshot["value"] as StateValue)) states.add(id);
+  };
+  be(initial(machine));
+
+  const take = (before: PersistedSnapshot, event: RunEvent): void => {
+    const inspect = (inspected: InspectionEvent): void => {
+      if (inspected.type !== "@xstate.microstep") return;
+      for (const definition of inspected._transitions) taken.add(definition);
+      be(inspected.snapshot as unknown as PersistedSnapshot);
+    };
+    be(before);
+    const actor = createActor(machine.machine, { snapshot: before as never, inspect });
+    actor.start();
+    actor.send(event);
+    be(actor.getPersistedSnapshot() as unknown as PersistedSnapshot);
+  };
+
+  return {
+    take,
+    async addRun(store, runId) {
+      let lost = 0;
+      const moments = await momentsOf(store, runId);
+      for (const [index, moment] of moments.entries()) {
+        be(moment.snapshot);
+        const before = moments[index - 1];
+        if (before === undefined) continue;
+        const events = retrace(machine, before, moment);
+        if (events === undefined) lost += 1;
+        else for (const step of events) take(step.before, step.event);
+      }
+      return lost;
+    },
+    get states() {
+      return covered(
+        nodes.map(({ id }) => id),
+        nodes.map(({ id }) => states.has(id)),
+      );
+    },
+    get edges() {
+      return covered(
+        edges.map(({ words }) => words),
+        edges.map(({ definition }) => taken.has(definition)),
+      );
+    },
+    toString() {
+      const part = (what: string, { taken: some, total, missing }: Covered): string =>
+        [`${some} of ${total} ${what}`, ...missing.map((line) => `  ${line}`)].join("\n");
+      return `${part("states", this.states)}\n${part("edges", this.edges)}`;
+    },
+  };
+}
+
+function covered(names: readonly string[], isTaken: readonly boolean[]): Covered {
+  const missing = names.filter((_name, index) => isTaken[index] !== true);
+  return { taken: names.length - missing.length, total: names.length, missing };
+}
+
+/** `order.active.flow.charge.running, step.failed [answers] → compensating`. */
+function wordsOf({ source, eventType, guard, target }: AnyTransitionDefinition): string {
+  const event = eventType === "" ? "" : eventType.startsWith("xstate.done.") ? "done" : eventType;
+  const condition = guard === undefined ? "" : `[${(guard as { type: string }).type}]`;
+  const where = target?.map(({ id }) => id).join(" and ") ?? "itself";
+  return `${[source.id, [event, condition].filter((part) => part !== "").join(" ")].filter((part) => part !== "").join(", ")} → ${where}`;
+}
+
+/** The machine part of every version of a record, oldest first; those without one are left out. */
+async function momentsOf(store: ObjectStore, runId: string): Promise<readonly Moment[]> {
+  const key = stateKey(runId);
+  const moments: Moment[] = [];
+  for (const { versionId } of (await store.versions(key)).toReversed()) {
+    const read = await store.getVersion(key, versionId);
+    const machine = read.kind === "found" ? recordCodec.decode(read.object.body, key).machine : undefined;
+    if (machine !== undefined) moments.push({ snapshot: machine.snapshot, facts: machine.write.events });
+  }
+  return moments;
+}

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import { hashPlan } from "../../src/define/definition.ts";
+import { type AnyWorkflow, workflow } from "../../src/index.ts";
+import { seededRandom } from "../../src/host/seeded.ts";
+import { coverage, paths, type PathsOptions, type WorkflowPath } from "../../src/testing/index.ts";
+import { startEngine } from "../../src/testing/model/engine.ts";
+import { randomPlan } from "../machines/plans.ts";
+import { EXAMPLES } from "./examples.ts";
+
+const SEED = Number(process.env["SEED"] ?? 20_261_124);
+const PLANS = Number(process.env["PATH_PLANS"] ?? 12);
+/** Of a plan with very many paths, so many are taken, evenly spread. */
+const MOST_PATHS = 60;
+
+async function take(all: readonly WorkflowPath[], most = MOST_PATHS): Promise<number> {
+  const every = Math.max(1, Math.ceil(all.length / most));
+  let events = 0;
+  for (const path of all.filter((_path, index) => index % every === 0)) {
+    await path.run();
+    events += path.events.length;
+  }
+  return events;
+}
+
+describe("the engine takes every path of the model", () => {
+  test.each(EXAMPLES)("of $name", async ({ workflow, options }) => {
+    const all = paths(workflow, options);
+    expect(all.length).toBeGreaterThan(0);
+    const events = await take(all);
+    console.log(`${workflow.name}: ${all.length} paths, ${events} events taken`);
+  });
+
+  test("with pauses, holds and a signal node that may be late", async () => {
+    const definition = workflow("steered")
+      .step("a", { onFailure: "pause_workflow", run: () => 1, compensate: () => {} })
+      .signal("b", { dependsOn: ["a"], timeout: "1d", onTimeout: "continue" });
+    await take(paths(definition, { pause: true, terminate: true, failures: 1 }), 200);
+  });
+
+  test("simple ones too", async () => {
+    const definition = workflow("twice")
+      .step("a", () => 1)
+      .step("b", () => 1);
+    const simple = paths(definition, { kind: "simple", failures: 1 });
+    expect(simple.length).toBeGreaterThan(paths(definition, { failures: 1 }).length);
+    await take(simple);
+  });
+
+  test(`of ${PLANS} random plans (seeds from ${SEED})`, async () => {
+    let events = 0;
+    for (let seed = SEED; seed < SEED + PLANS; seed += 1) {
+      const { next: random } = seededRandom(seed);
+      const plan = randomPlan(random, 4);
+      const definition: AnyWorkflow = {
+        name: plan.name,
+        plan,
+        planHash: hashPlan(plan),
+        definitionHash: hashPlan(plan),
+        inputSchema: undefined,
+        signalSchemas: new Map(),
+        handlers: new Map(),
+        output: undefined,
+      };
+      const first = plan.steps.find(({ kind }) => kind === "task")?.name ?? "";
+      const waits = Object.fromEntries([[first, [{ signal: "go", timeout: "1m" }]]]);
+      const options: PathsOptions = { waits, failures: 1, pause: seed % 2 === 0 };
+      try {
+        events += await take(paths(definition, options), 15);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${JSON.stringify(plan)}`, { cause: error });
+      }
+    }
+    console.log(`${events} events`);
+  });
+});
+
+describe("what a test gives", () => {
+  test("outputs and payloads are in the record", async () => {
+    const definition = workflow("given")
+      .step("a", () => ({ made: 1 }))
+      .signal("b", { dependsOn: ["a"] });
+    await using engine = await startEngine(definition, {
+      input: { from: "the test" },
+      outputs: { a: { made: 7 } },
+      signals: { b: "payload" },
+    });
+    await engine.bring({ type: "start" });
+    await engine.bring({ type: "step.done", step: "a", generation: 1 });
+    await engine.bring({ type: "signal.received", step: "b", generation: 1, wake: 0 });
+    const record = await engine.record();
+    expect(record.status).toBe("completed");
+    expect(record.data).toEqual({ from: "the test" });
+    expect(record.steps.get("b")?.result).toBe("payload");
+    expect(JSON.stringify(record.steps.get("a")?.result)).toContain("7");
+  });
+
+  test("a payload that its schema refuses fails the path", async () => {
+    const example = EXAMPLES.find(({ name }) => name === "an order");
+    if (example === undefined) throw new Error("there is no such example");
+    const signalled = paths(example.workflow, { ...example.options, signals: { approval: 1 } }).find(({ events }) =>
+      events.some(({ type }) => type === "signal.received"),
+    );
+    await expect(signalled?.run()).rejects.toThrow(/payload of signal "approval" is refused/);
+  });
+});
+
+test("an engine that is not where the model is fails with the way there and every difference", async () => {
+  const definition = workflow("wrong")
+    .step("a", () => 1)
+    .step("b", { dependsOn: ["a"], run: () => 1 });
+  // The model of another policy: here the run goes on.
+  const other = workflow("wrong")
+    .step("a", { onFailure: "continue", run: () => 1 })
+    .step("b", { dependsOn: ["a"], run: () => 1 });
+  const path = paths(definition, { failures: 1, cancel: false }).find(
+    ({ events }) => events.at(-1)?.type === "step.failed",
+  );
+  expect(path?.description).toBe("start, a fails: failed");
+  const sides = new Proxy(definition, {
+    // The first who asks is the model.
+    get: (target, member) => (member === "plan" && engine ? other.plan : (target as never)[member]),
+  });
+  let engine = false;
+  const planted = paths(sides, { failures: 1, cancel: false }).find(
+    ({ description }) => description === path?.description,
+  );
+  engine = true;
+  await expect(planted?.run()).rejects.toThrow(
+    [
+      "the engine left the model after",
+      "  1. start",
+      "  2. a fails",
+      "- status: the engine says running, the model failed",
+      '- current steps: the engine says ["b"], the model []',
+      "- outcome: the engine says null, the model failed",
+      '- step "b": the engine says running, the model cancelled, outcome never',
+    ].join("\n"),
+  );
+});
+
+test("coverage is told by the paths that were taken", async () => {
+  const definition = workflow("covered").step("a", { run: () => 1, compensate: () => {} });
+  const taken = coverage(definition);
+  const before = taken.states.taken;
+  for (const path of paths(definition, { coverage: taken, waits: { a: [{ signal: "go" }] }, pause: true }))
+    await path.run();
+  expect(before).toBe(1);
+  expect(taken.states.missing).toEqual([]);
+});
