@@ -15,8 +15,11 @@ export async function explainRunCost(typed: Typed): Promise<number> {
   const [name = ""] = typed.values;
   const report = explainCost(await findWorkflow(typed, name), optionsOf(typed));
   if (typed.has("json")) return printJson({ ...report, prices: PRICE_LISTS });
-  print(tableOf(report.paths));
-  if (typed.has("why")) for (const path of report.paths) print(`\n${path.path}\n${reasonsOf(path)}`);
+  const [first] = report.paths;
+  const same = report.paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
+  print(tableOf(report.paths.filter((path) => !same.includes(path))));
+  if (same.length > 0) print(`as the first: ${same.map(({ path }) => escaped(path)).join(", ")}`);
+  if (typed.has("why")) for (const path of report.paths) print(`\n${escaped(path.path)}\n${reasonsOf(path)}`);
   print(
     `\nRequests of one run; dollars for a million runs at list prices of ${PRICE_LISTS[0]?.lookedUpOn ?? ""}. Not in it:`,
   );
@@ -74,12 +77,21 @@ function halves(option: string, text: string): [string | undefined, string] {
   return at === -1 ? [undefined, text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+/** The name of a path as it can be printed: names of steps may hold what a terminal obeys. */
+function escaped(path: string): string {
+  return JSON.stringify(path).slice(1, -1);
+}
+
+/** Most retries cost nothing but time: a row for each would say so again and again. */
+function costsTheSame(a: PathCost, b: PathCost): boolean {
+  return a.status === b.status && REQUESTED_KINDS.every((kind) => a.requests[kind] === b.requests[kind]);
+}
+
 function tableOf(paths: readonly PathCost[]): string {
   return table(
     ["PATH", "END", ...REQUESTED_KINDS.map((kind) => kind.toUpperCase()), ...PRICE_LISTS.map(({ name }) => name)],
     paths.map(({ path, status, requests, dollars }) => [
-      // What is typed as a name may hold what a terminal obeys.
-      JSON.stringify(path).slice(1, -1),
+      escaped(path),
       coloured(status),
       ...REQUESTED_KINDS.map((kind) => String(requests[kind])),
       ...PRICE_LISTS.map(({ name }) => `$${(dollars[name] ?? 0).toFixed(2)}`),

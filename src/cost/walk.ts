@@ -557,6 +557,10 @@ class Walk {
     const long = chain.beats.has(id) ? this.#queue.tasks.get(id) : undefined;
     this.#end(chain, [{ fact: "backoff", ref: refOf(flight), availableAt, retries: retries + 1 }], () => {
       if (long === undefined) return;
+      if (this.#flight(flight) === undefined) {
+        chain.ended.set(id, "failed");
+        return;
+      }
       this.#release(chain, id);
       this.#queue.requeue(long, delayMs);
     });

@@ -9,7 +9,7 @@ import type { DispatchContext } from "../run/dispatch.ts";
 import type { Fact } from "../run/facts.ts";
 import type { RunWriters } from "../run/commit.ts";
 import type { Program, TaskStep } from "../run/program.ts";
-import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord } from "../run/record.ts";
+import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
 import {
@@ -280,10 +280,16 @@ export class Chain {
     return {
       kind: "facts",
       facts: [{ fact: "backoff", ref: refOf(flight), availableAt, retries }],
-      afterwards: async () => {
+      afterwards: async (record) => {
         if (long === undefined) return;
+        const taskId = long.claim.task.id;
+        // The run was terminated meanwhile: nobody asks for the step any more.
+        if (record.machine?.flights.some((other) => sameFlight(other, flight)) !== true) {
+          this.#ended.set(taskId, { status: "failed", error: message });
+          return;
+        }
         long.stop();
-        this.#long.delete(long.claim.task.id);
+        this.#long.delete(taskId);
         if (counts) await retryClaim(this.#context.queue, long.claim, message, delayMs);
         else await rescheduleClaim(this.#context.queue, long.claim, delayMs);
       },

@@ -29,8 +29,8 @@ export type HandlerEnd =
   | {
       readonly kind: "facts";
       readonly facts: readonly Fact[];
-      /** Done once the facts are committed. */
-      readonly afterwards?: () => Promise<void>;
+      /** Done once the facts are committed, with the record as it stands then. */
+      readonly afterwards?: (record: RunRecord) => Promise<void>;
     }
   /** The task itself went back to the queue (own retry): the chain is over. */
   | { readonly kind: "requeued" }
@@ -228,7 +228,7 @@ async function driveChain(
         return end;
       }
       outcome = await commit([...carrying.takeFacts(), ...end.facts, ...carrying.confirmed(record)], false);
-      if (outcome.kind === "committed") await end.afterwards?.();
+      if (outcome.kind === "committed") await end.afterwards?.(outcome.record);
       continue;
     }
     await carrying.settle();

@@ -26,6 +26,7 @@ test("a table of paths, without opening a bucket", async () => {
     /PATH +END +PUT +GET +LIST +DELETE +HEAD +S3 Standard +S3 Express One Zone +Cloudflare R2/,
   );
   expect(told.stdout).toMatch(/all goes well +completed +11 +2 +0 +3 +0 +\$55\.80 +\$12\.49 +\$50\.22/);
+  expect(told.stdout).toMatch(/^as the first: hello succeeds after 3 retries$/m);
   expect(told.stdout).toContain("a worker with nothing to do, a day: 2880 PUT 24480 LIST: S3 Standard $0.14");
   expect(await readdir(folder)).toEqual([]);
 });

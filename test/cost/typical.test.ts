@@ -107,6 +107,13 @@ const CASES: readonly { readonly steps: readonly SpecStep[]; readonly path: Cost
       steering: [after(20_000, { type: "terminate" })],
     }),
   },
+  {
+    steps: chain(1, { initialMs: 16_000 }),
+    path: path("terminated while a step is long that is to be tried again", {
+      steps: new Map([["s0", { durationMs: 40_000, failures: 1 }]]),
+      steering: [after(20_000, { type: "terminate" })],
+    }),
+  },
   { steps: chain(1, { delay: 30_000 }), path: path("a delay of 30 s") },
   { steps: chain(1, { delay: 600_000 }), path: path("a delay of ten minutes") },
   {
