@@ -393,8 +393,13 @@ interface Microstep {
   }[];
 }
 
+/** The systems of those who watched before: a walk is told of millions of events. */
+const watched = new WeakMap<(taken: TakenTransition) => void, object>();
+
 function observed(onTaken: (taken: TakenTransition) => void): object {
-  return {
+  const known = watched.get(onTaken);
+  if (known !== undefined) return known;
+  const system = {
     ...NOBODY.system,
     _sendInspectionEvent: ({ type, _transitions: transitions = [] }: Microstep) => {
       if (type !== "@xstate.microstep") return;
@@ -405,6 +410,8 @@ function observed(onTaken: (taken: TakenTransition) => void): object {
       }
     },
   };
+  watched.set(onTaken, system);
+  return system;
 }
 
 /**

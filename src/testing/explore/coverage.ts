@@ -3,6 +3,7 @@ import type { TakenTransition } from "../../../machines/advance.ts";
 import type { MachineConfig, StateConfig, TransitionConfig } from "../../../machines/compile.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import { liveStates, stateId, type StateValue } from "../../draw/live.ts";
+import type { Key } from "./key.ts";
 import type { Move } from "./moves.ts";
 import type { FaultKind, Setting } from "./setting.ts";
 
@@ -17,26 +18,29 @@ export interface Coverage {
 /** Collects it. */
 export interface CoverageMeter {
   taken(transition: TakenTransition): void;
-  /** A state of the run that was not seen before; `shape` is the same where the same states of the chart are active. */
-  reached(snapshot: PersistedSnapshot, shape: string): void;
+  /** A state of the run that was not seen before. */
+  reached(snapshot: PersistedSnapshot, key: Key): void;
   moved(move: Move): void;
   result(): Coverage;
 }
 
 /** Begins to collect. What the faults that are switched off alone can reach is left out. */
 export function meterCoverage(setting: Setting, config: MachineConfig): CoverageMeter {
-  const transitions = transitionsOf(config, setting.kinds);
-  const states = statesOf(config);
+  const transitions = transitionsOf(setting, config);
+  const states = statesOf(setting, config);
   const policies = policiesOf(setting);
   const takenKeys = new Set<string>();
-  const shapes = new Set<string>();
+  const frames = new Set<string>();
+  const situations = setting.steps.map(() => new Set<string>());
   const entered = new Set<string>();
   const hit = new Set<string>();
   return {
     taken: (transition) => takenKeys.add(keyOf(transition)),
-    reached: (snapshot, shape) => {
-      if (shapes.has(shape)) return;
-      shapes.add(shape);
+    reached: (snapshot, key) => {
+      // An active state shows either in the frame or in a step, so what is known of all of them holds nothing new.
+      if (frames.has(key.frame) && key.steps.every((text, index) => situations[index]?.has(text))) return;
+      frames.add(key.frame);
+      for (const [index, text] of key.steps.entries()) situations[index]?.add(text);
       for (const id of liveStates(config, snapshot["value"] as StateValue)) entered.add(id);
     },
     moved: ({ event }) => {
@@ -82,9 +86,16 @@ function visit(
   walk(config, [], undefined);
 }
 
-function statesOf(config: MachineConfig): readonly string[] {
+/** Whether a state is a wait inside a handler that waits for nothing; every handler has one in the chart. */
+function isIdle(setting: Setting, state: StateConfig): boolean {
+  const { step, phase } = (state.meta ?? {}) as { step?: string; phase?: string };
+  const own = setting.steps[setting.position.get(step ?? "") ?? -1];
+  return phase === "waiting" && own?.plan.kind === "task" && own.waits.length === 0;
+}
+
+function statesOf(setting: Setting, config: MachineConfig): readonly string[] {
   const ids: string[] = [];
-  visit(config, (_state, id, path) => path.length > 0 && ids.push(id));
+  visit(config, (state, id, path) => path.length > 0 && !isIdle(setting, state) && ids.push(id));
   return ids;
 }
 
@@ -111,9 +122,12 @@ const NEEDS: Readonly<Record<string, readonly FaultKind[]>> = {
   kept: ["retry"],
 };
 
-function transitionsOf(config: MachineConfig, kinds: ReadonlySet<FaultKind>): ReadonlyMap<string, Known> {
+function transitionsOf(setting: Setting, config: MachineConfig): ReadonlyMap<string, Known> {
   const found = new Map<string, Known>();
+  const { kinds } = setting;
   visit(config, (state, id, path, parent) => {
+    if (isIdle(setting, state)) return;
+    const waitsForNothing = Object.values(parent?.states ?? {}).some((other) => isIdle(setting, other));
     const add = (event: string, list: readonly TransitionConfig[]): void => {
       const needs = NEEDS[event];
       if (needs !== undefined && !needs.some((kind) => kinds.has(kind))) return;
@@ -123,7 +137,8 @@ function transitionsOf(config: MachineConfig, kinds: ReadonlySet<FaultKind>): Re
           target: targetOf(config, path, state, parent, target),
         });
     };
-    for (const [event, list] of Object.entries(state.on ?? {})) add(event, list);
+    for (const [event, list] of Object.entries(state.on ?? {}))
+      if (event !== "step.waiting" || !waitsForNothing) add(event, list);
     if (state.always !== undefined) add("", state.always);
     if (state.onDone !== undefined)
       add(`xstate.done.state.${id}`, typeof state.onDone === "string" ? [{ target: state.onDone }] : state.onDone);

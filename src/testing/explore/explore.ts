@@ -175,7 +175,7 @@ export function exploreMachine(machine: RunMachine, options: ExploreOptions): Ex
   };
   const look = (point: Point, key: Key): void => {
     const { status } = point.projection;
-    meter.reached(point.snapshot, `${key.frame}\n${key.steps.join("\n")}`);
+    meter.reached(point.snapshot, key);
     const moves = walk.moves(point);
     if (isFinal(status) || !moves.some((move) => move.expected)) ends[status] = (ends[status] ?? 0) + 1;
     walk.examine(point, moves, key);

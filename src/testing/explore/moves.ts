@@ -34,7 +34,9 @@ export function movesOf(setting: Setting, world: World, status: RunStatus, oneOr
     if (step.open !== 0) answers(setting, setting.steps[index] as StepSetting, step, moves);
     if (step.result === "held") moves.push({ event: { type: "skip", step: nameOf(setting, index) }, expected: true });
   }
-  people(world, moves);
+  // Answers to all but the last fence do not ask who paused the run, so it is enough that people come before the last.
+  const fences = oneOrder ? world.steps.filter((step) => (step.open & FENCE) !== 0).length : 0;
+  people(world, moves, fences > 1);
   return moves.filter(allowed);
 }
 
@@ -49,8 +51,10 @@ function firstOf(world: World): number | undefined {
   return undefined;
 }
 
-function people(world: World, moves: Move[]): void {
+function people(world: World, moves: Move[], later: boolean): void {
   const { cause } = world;
+  moves.push({ event: { type: "terminate" }, fault: "terminate", expected: false });
+  if (later) return;
   if (world.paused && (cause === undefined || undoes(cause))) moves.push({ event: { type: "resume" }, expected: true });
   else if (world.steps.some((step) => step.result === "held"))
     moves.push({ event: { type: "resume" }, expected: true });
@@ -61,7 +65,6 @@ function people(world: World, moves: Move[]): void {
       { event: { type: "cancel", compensate: true }, fault: "cancel", expected: false },
       { event: { type: "cancel", compensate: false }, fault: "abandon", expected: false },
     );
-  moves.push({ event: { type: "terminate" }, fault: "terminate", expected: false });
 }
 
 function answers(setting: Setting, own: StepSetting, step: StepWorld, moves: Move[]): void {

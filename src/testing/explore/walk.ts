@@ -14,7 +14,10 @@ import { ask, Breach, happen, newWorld, settled, type StepWorld, type World } fr
 export interface Point {
   readonly snapshot: PersistedSnapshot;
   readonly world: World;
+  /** What the machine says of itself; asked for when it is looked at, since most moves lead to a state that is known. */
   readonly projection: Projection;
+  /** What it asked for in its last move. */
+  readonly commands: readonly Command[];
 }
 
 /** What a walk is told. */
@@ -30,7 +33,7 @@ export interface Walk {
   readonly first: Point;
   moves(point: Point): readonly Move[];
   /** @throws {Breach} when the machine does what it must not. */
-  take(point: Point, move: Move): Point & { readonly commands: readonly Command[] };
+  take(point: Point, move: Move): Point;
   /** Every check on a state that was not seen before. @throws {Breach} */
   examine(point: Point, moves: readonly Move[], key: Key): void;
 }
@@ -52,6 +55,18 @@ export function beginWalk(
       throw new Breach("exception", `the machine throws: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
+  const pointAt = (snapshot: PersistedSnapshot, world: World, commands: readonly Command[]): Point => {
+    let projection: Projection | undefined;
+    return {
+      snapshot,
+      world,
+      commands,
+      get projection() {
+        projection ??= guarded(() => project(machine, snapshot));
+        return projection;
+      },
+    };
+  };
   const take: Walk["take"] = (point, move) => {
     const decision = guarded(() => advance(machine, point.snapshot, [move.event], onTaken));
     if (!decision.changed) throw new Breach("lost", `the run does not hear of it`);
@@ -59,8 +74,7 @@ export function beginWalk(
     let world = happen(setting, point.world, move.event, move.output ?? 0);
     for (const command of decision.commands) world = ask(setting, world, command);
     settled(setting, world);
-    const projection = guarded(() => project(machine, decision.snapshot));
-    return { snapshot: decision.snapshot, world, projection, commands: decision.commands };
+    return pointAt(decision.snapshot, world, decision.commands);
   };
   const refuses = (point: Point, event: RunEvent, what: string): void => {
     if (guarded(() => advance(machine, point.snapshot, [event])).changed)
@@ -98,7 +112,7 @@ export function beginWalk(
     }
   };
   return {
-    first: { snapshot: begun, world: newWorld(setting), projection: project(machine, begun) },
+    first: pointAt(begun, newWorld(setting), []),
     moves: (point) => movesOf(setting, point.world, point.projection.status, options.oneOrder),
     take,
     examine,
