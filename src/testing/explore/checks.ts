@@ -42,6 +42,9 @@ function expectedStatus(setting: Setting, world: World): RunStatus {
 /** Words that fit: status, current steps. */
 export function checkWords(setting: Setting, world: World, projection: Projection): void {
   const { status } = projection;
+  checkOutcome(world, projection);
+  checkWaits(setting, world, projection);
+  checkPhases(setting, world, projection);
   if (isFinal(status)) return;
   const expected = expectedStatus(setting, world);
   if (status !== expected) throw new Breach("status", `the run is called ${status} where it is ${expected}`);
@@ -52,6 +55,53 @@ export function checkWords(setting: Setting, world: World, projection: Projectio
     throw new Breach(
       "status",
       `its current steps are called [${projection.currentSteps.join(", ")}] where they are [${current.join(", ")}]`,
+    );
+}
+
+/** Why a run stops, and whether somebody's pause stands. */
+function checkOutcome({ cause, paused }: World, projection: Projection): void {
+  const outcome = cause === undefined ? null : cause.includes("failure") ? "failed" : "cancelled";
+  if (projection.outcome !== outcome)
+    throw new Breach("status", `the run is said to stop as ${projection.outcome} where it is ${outcome}`);
+  if (projection.paused !== paused)
+    throw new Breach("status", `a pause is said to be ${projection.paused ? "on" : "off"} where it is not`);
+}
+
+/** What a step is called when it is over, or not begun. */
+function checkPhases(setting: Setting, world: World, projection: Projection): void {
+  for (const [index, { result, open }] of world.steps.entries()) {
+    const { name = "" } = setting.steps[index] ?? {};
+    const expected =
+      result === "broken"
+        ? "failed"
+        : result !== "open" && result !== "stopped"
+          ? result
+          : (open & DELAY) !== 0
+            ? "delaying"
+            : undefined;
+    const said = projection.steps.get(name)?.phase;
+    if (expected !== undefined && said !== expected)
+      throw new Breach("status", `${name} is called ${said ?? "nothing"} where it is ${expected}`);
+  }
+}
+
+/** Signals are given to the waits that the machine names. */
+function checkWaits(setting: Setting, world: World, projection: Projection): void {
+  const open = world.steps.filter((step) => (step.open & AWAIT) !== 0).length;
+  const said = projection.waits.filter((wait) => {
+    const step = world.steps[setting.position.get(wait.step) ?? -1];
+    return (
+      step !== undefined &&
+      (step.open & AWAIT) !== 0 &&
+      step.signal === wait.signal &&
+      step.generation === wait.generation &&
+      step.wake === wait.wake
+    );
+  });
+  if (said.length !== open || projection.waits.length !== open)
+    throw new Breach(
+      "status",
+      `it says that [${projection.waits.map(({ step }) => step).join(", ")}] wait where ${open === 0 ? "nothing does" : `${open} do`}`,
     );
 }
 

@@ -154,6 +154,7 @@ export function needless(world: World): readonly RunEvent[] {
   if (world.started) events.push({ type: "start" });
   if (world.cause !== undefined)
     events.push({ type: "cancel", compensate: true }, { type: "cancel", compensate: false });
-  else if (!world.paused && !world.steps.some((step) => step.result === "held")) events.push({ type: "resume" });
+  if (world.paused) events.push({ type: "pause" });
+  else if (!world.steps.some((step) => step.result === "held")) events.push({ type: "resume" });
   return events;
 }

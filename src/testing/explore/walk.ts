@@ -96,8 +96,8 @@ export function beginWalk(
     const { status } = projection;
     const over = isFinal(status);
     if (over) checkEnd(setting, world, status);
-    else {
-      checkWords(setting, world, projection);
+    checkWords(setting, world, projection);
+    if (!over) {
       checkGoesOn(setting, world, moves);
       examineStrays(point, key);
     }

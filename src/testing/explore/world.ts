@@ -17,8 +17,8 @@ export const DEADLINE = 16;
 export const AWAIT = 32;
 const TIMERS_AND_WAITS = DELAY | DEADLINE | AWAIT;
 
-/** How a step stands. `stopped`: it will not go on in this run. */
-export type StepResult = "open" | "completed" | "failed" | "skipped" | "held" | "stopped";
+/** How a step stands. `broken`: it failed and the run does not go on past it; `stopped`: it will not go on in this run. */
+export type StepResult = "open" | "completed" | "failed" | "skipped" | "held" | "broken" | "stopped";
 /** What became of the effect of a step. `stuck`: its undo failed for good. */
 export type Effect = "none" | "stands" | "undone" | "stuck";
 
@@ -173,7 +173,7 @@ const again = (step: StepWorld): StepWorld => ({
 });
 
 function fail(world: World, index: number, own: StepSetting, failed: StepWorld, compensates: boolean): World {
-  if (world.cause !== undefined) return withStep(world, index, { ...failed, result: "stopped" });
+  if (world.cause !== undefined) return withStep(world, index, { ...failed, result: "broken" });
   switch (own.plan.onFailure) {
     case "continue":
       return withStep(world, index, { ...failed, result: "failed" });
@@ -182,7 +182,7 @@ function fail(world: World, index: number, own: StepSetting, failed: StepWorld, 
     case "compensate":
     case "fail_workflow":
       return stop(
-        withStep(world, index, { ...failed, result: "stopped" }),
+        withStep(world, index, { ...failed, result: "broken" }),
         own.plan.onFailure === "compensate" && compensates ? "undo after failure" : "keep after failure",
       );
   }
@@ -191,7 +191,7 @@ function fail(world: World, index: number, own: StepSetting, failed: StepWorld, 
 /** The run stops: delays and waits are over, and nothing new begins. */
 function stop(world: World, cause: Cause): World {
   const steps = world.steps.map((step) =>
-    isOver(step) || (step.open & START) !== 0
+    isOver(step) || step.result === "broken" || (step.open & START) !== 0
       ? step
       : { ...step, open: step.open & ~TIMERS_AND_WAITS, result: "stopped" as const },
   );

@@ -1,5 +1,7 @@
 /** Faults planted in charts, mechanically: every place of every kind, one at a time. */
 import type { MachineConfig, StateConfig } from "../../../machines/compile.ts";
+import type { Plan } from "../../../machines/plan.ts";
+import type { SignalBehaviour } from "../../../src/testing/index.ts";
 
 /** A chart with one fault. */
 export interface Mutant {
@@ -37,7 +39,6 @@ export function mutantsOf(config: MachineConfig): readonly Mutant[] {
 type Plant = (kind: string, path: readonly string[], what: string, change: (state: Loose) => void) => void;
 
 function plantInEdges(state: StateConfig, path: readonly string[], plant: Plant): void {
-  const siblings = Object.keys(state.states ?? {});
   const groups: [name: string, edges: readonly Edge[], of: (state: Loose) => Edge[]][] = Object.entries(
     state.on ?? {},
   ).map(([event, edges]) => [event, edges as readonly Edge[], (copy) => (copy["on"] as Loose)[event] as Edge[]]);
@@ -61,7 +62,6 @@ function plantInEdges(state: StateConfig, path: readonly string[], plant: Plant)
           });
     }
   }
-  if (siblings.length === 0) return;
 }
 
 function plantInState(state: StateConfig, path: readonly string[], plant: Plant): void {
@@ -81,4 +81,52 @@ function plantInState(state: StateConfig, path: readonly string[], plant: Plant)
   if (state.type === "parallel" && inside.length > 1)
     for (const name of inside)
       plant("drop a region", path, name, (copy) => void delete (copy["states"] as Loose)[name]);
+}
+
+/** Of states that no run comes to. */
+export const UNREACHED = "the handler waits for no signal";
+
+/** Why a fault changes nothing that can be seen of a run of this plan; undefined: it must be found. */
+export function equivalence(
+  plan: Plan,
+  signals: Readonly<Record<string, SignalBehaviour>>,
+  kind: string,
+  place: string,
+): string | undefined {
+  const where = place.split(" ")[0] ?? "";
+  const parts = where.split(".");
+  const step = plan.steps.find(({ name }) => parts.includes(name))?.name ?? "";
+  const waits = Object.values(signals).some(({ by }) => [by].flat().includes(step));
+  if (!waits && (parts.at(-1) === "waiting" || (parts.at(-1) === "running" && place.includes("step.waiting"))))
+    return UNREACHED;
+  if (kind === "drop a tag") {
+    if (place.endsWith(" draining")) return "the tag draining is for people who look at the chart";
+    if (place === "active.control.paused paused") return "the run also knows from its context that it is paused";
+    if (place.endsWith(" busy")) return "busy counts only beside a wait, and no wait is open beside it";
+  }
+  const own = plan.steps.find(({ name }) => name === step);
+  const last = !plan.steps.some(({ dependsOn }) => dependsOn.includes(step));
+  const alone = !plan.steps.some(
+    (other) => other.name !== step && other.dependsOn.some((need) => own?.dependsOn.includes(need) === true),
+  );
+  if (kind === "drop recordKept") return "a passed step is known as kept, and no entangled step waits for its word";
+  if (place.endsWith(" kept[0]")) {
+    if (last) return "a failed run has no completed last step that it could keep";
+    if (own?.kind === "task" && own.compensate) return "what was undone is not kept";
+    if (kind === "drop a guard" && alone) return "the step is entered alone, so who is passed is clear";
+  }
+  if (kind === "swap a target" && place.endsWith("step.failed[0] → #failed") && alone && !hasUndo(plan, step))
+    return "nothing runs beside the step and nothing is undone";
+  const compensates = plan.steps.every(({ onFailure }) => onFailure === "compensate");
+  if (place.startsWith("stopping always[1]") && compensates) return "only a cancel stops this run without undo";
+  if (kind === "drop a guard" && /^stopping step/.test(place) && plan.steps.length === 1)
+    return "there is only one step to drain";
+  return undefined;
+}
+
+/** Whether a step or one that it depends on has an undo. */
+function hasUndo(plan: Plan, name: string): boolean {
+  const step = plan.steps.find((other) => other.name === name);
+  if (step === undefined) return false;
+  return (step.kind === "task" && step.compensate) || step.dependsOn.some((need) => hasUndo(plan, need));
 }
