@@ -89,6 +89,7 @@ export const undoes = (cause: Cause | undefined): boolean => cause !== undefined
 
 /** Applies an event that the machine accepted, before its commands. `output`: which of its results a completing step has. */
 export function happen(setting: Setting, world: World, event: RunEvent, output: number): World {
+  if ("step" in event) return happenToStep(setting, world, event, output);
   switch (event.type) {
     case "start":
       return { ...world, started: true };
@@ -109,8 +110,6 @@ export function happen(setting: Setting, world: World, event: RunEvent, output: 
       return stop({ ...world, paused: false, steps: world.steps.map((step) => ({ ...step, open: 0 })) }, "terminate");
     case "retry":
       return reopen(world);
-    default:
-      return happenToStep(setting, world, event, output);
   }
 }
 
