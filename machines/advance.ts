@@ -335,9 +335,8 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<RunEvent["type"]>([
 
 const MAX_ITERATIONS = 10_000;
 
-/** Compiles a plan. */
-export function buildMachine(plan: Plan): RunMachine {
-  const config = compilePlan(plan);
+/** Compiles a plan. `config`: another chart for it, for tests that plant faults. */
+export function buildMachine(plan: Plan, config: MachineConfig = compilePlan(plan)): RunMachine {
   const full = {
     ...config,
     context: (): ControlContext => ({ steps: {}, paused: false, outcome: null, draining: [], parked: [], waits: [] }),
@@ -354,15 +353,23 @@ export function initial(machine: RunMachine): PersistedSnapshot {
   return persist(machine, snapshot as AnyMachineSnapshot);
 }
 
+/** A transition of the chart, by its place in the config: the state's id, the event as XState calls it, and which of those in a row. */
+export interface TakenTransition {
+  readonly state: string;
+  readonly event: string;
+  readonly index: number;
+}
+
 /** Scope without a live actor: actions are collected, nothing runs. */
 function inertScope(
   collect: (action: { type: string; params: unknown }) => void,
+  onTaken?: (taken: TakenTransition) => void,
 ): ActorScope<AnyMachineSnapshot, EventObject> {
   return {
     self: NOBODY,
     id: NOBODY.id,
     sessionId: NOBODY.sessionId,
-    system: NOBODY.system,
+    system: onTaken === undefined ? NOBODY.system : observed(onTaken),
     logger: () => {},
     defer: () => {},
     emit: () => {},
@@ -372,6 +379,40 @@ function inertScope(
 }
 
 const NOBODY = createEmptyActor();
+
+/** What XState tells an inspector of each microstep, as far as it is looked at here. */
+interface Microstep {
+  readonly type: string;
+  readonly _transitions?: readonly {
+    readonly source: {
+      readonly id: string;
+      readonly transitions: ReadonlyMap<string, readonly unknown[]>;
+      readonly always?: readonly unknown[];
+    };
+    readonly eventType: string;
+  }[];
+}
+
+/** The systems of those who watched before: a walk is told of millions of events. */
+const watched = new WeakMap<(taken: TakenTransition) => void, object>();
+
+function observed(onTaken: (taken: TakenTransition) => void): object {
+  const known = watched.get(onTaken);
+  if (known !== undefined) return known;
+  const system = {
+    ...NOBODY.system,
+    _sendInspectionEvent: ({ type, _transitions: transitions = [] }: Microstep) => {
+      if (type !== "@xstate.microstep") return;
+      for (const transition of transitions) {
+        const { source, eventType: event } = transition;
+        const siblings = event === "" ? source.always : source.transitions.get(event);
+        onTaken({ state: source.id, event, index: siblings?.indexOf(transition) ?? 0 });
+      }
+    },
+  };
+  watched.set(onTaken, system);
+  return system;
+}
 
 /**
  * The XState snapshot of each persisted one that this process has seen. Restoring costs as much as a transition (7 ms with 1,000 steps
@@ -396,13 +437,18 @@ function persist(machine: RunMachine, snapshot: AnyMachineSnapshot): PersistedSn
   return persisted;
 }
 
-/** Applies events in order. Late, repeated and unknown ones change nothing. */
-export function advance(machine: RunMachine, snapshot: PersistedSnapshot, events: readonly RunEvent[]): Decision {
+/** Applies events in order. Late, repeated and unknown ones change nothing. `onTaken` is told of each transition on the way. */
+export function advance(
+  machine: RunMachine,
+  snapshot: PersistedSnapshot,
+  events: readonly RunEvent[],
+  onTaken?: (taken: TakenTransition) => void,
+): Decision {
   const before = restore(machine, snapshot);
   const commands: Command[] = [];
   const scope = inertScope((action) => {
     if (action.type === "command") commands.push(action.params as Command);
-  });
+  }, onTaken);
   let current = before;
   for (const event of events) {
     // Internal events are the machine's own: a forged one could end a run.

@@ -5,6 +5,7 @@ import { explainRunCost } from "./cost.ts";
 import { runDoctor } from "./doctor.ts";
 import { drawGraph } from "./graph.ts";
 import { diffRun, logRun, showRun } from "./history.ts";
+import { exploreWorkflow } from "./explore.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { showNext } from "./next.ts";
 import { runSweeper, runWorker } from "./operate.ts";
@@ -198,6 +199,20 @@ export const commands: readonly Command[] = [
       limit: { value: "n", help: "Most runs in one sweep (default: 1000)" },
     },
     ["--once", "--report --json", "--interval 60"],
+  ),
+  command(
+    "explore",
+    ["<workflow>"],
+    "Walk every state that a workflow can reach, and show the shortest path that breaks a rule",
+    exploreWorkflow,
+    {
+      faults: { value: "n", help: "Most things that go wrong or come in between on one path (default: 2)" },
+      limit: { value: "n", help: "Most states (default: 500000)" },
+      symmetry: { help: "Look at steps that could change places in one order only" },
+      "with-operator": { help: "Also terminate, and retry failed runs" },
+      out: { value: "file", help: "Write the first counterexample as a timeline, for inspect --file" },
+    },
+    ["order_fulfillment --workflows ./workflows.js", "etl --workflows ./etl.js --faults 1 --out timeline.json"],
   ),
   command("doctor", [], "Race the conditions of a live store; refuses an unsafe one", runDoctor, {}, [
     "--store 's3://my-bucket?endpoint=https://s3.example.com'",

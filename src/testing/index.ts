@@ -25,4 +25,17 @@ export { type ServiceFact, TestSignals } from "../services/test-signals.ts";
 export { MemoryStore, type MemoryStoreOptions } from "../store/memory.ts";
 export { seededRandom } from "../host/seeded.ts";
 export { storeCases, storeRaces, type RaceContext, type StoreCase, type StoreRace } from "./store-cases.ts";
+export {
+  explore,
+  type Exploration,
+  type ExploreOptions,
+  type ExploreProgress,
+  type PathMove,
+  replay,
+  type StepNameOf,
+} from "./explore/explore.ts";
+export type { Coverage } from "./explore/coverage.ts";
+export type { FaultKind, SignalBehaviour } from "./explore/setting.ts";
+export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
+export type { Check, Effects, ExploredRun } from "./explore/view.ts";
 export * from "./simulation/simulation.ts";

@@ -1,0 +1,75 @@
+/** What checks of users see of a state. */
+import type { Projection, RunStatus, StepView } from "../../../machines/snapshot.ts";
+import type { Setting } from "./setting.ts";
+import type { World } from "./world.ts";
+
+/** What stands in the world after the moves of a path. */
+export interface Effects<Step extends string = string> {
+  /** How often the effect of a step stands: 0 or 1. One whose outcome is unknown counts as having happened. */
+  count(step: Step): number;
+  /** Whether the effect of a step happened and was undone. */
+  undone(step: Step): boolean;
+  /** Steps whose effects stand, in plan order. */
+  readonly standing: readonly Step[];
+}
+
+/** A run in one state, as `always` and `finally` see it. */
+export interface ExploredRun<Step extends string = string> {
+  readonly status: RunStatus;
+  readonly paused: boolean;
+  readonly steps: { readonly [Name in Step]: StepView };
+  readonly effects: Effects<Step>;
+  /** What completed steps returned, out of the `outputs` of the options; undefined for the others. */
+  readonly outputs: { readonly [Name in Step]: unknown };
+}
+
+/** A check: throws, or returns a sentence or false, when something must not be so. */
+export type Check<Step extends string = string> = (run: ExploredRun<Step>) => unknown;
+
+/** Makes the view of a state. */
+export function viewOf(
+  setting: Setting,
+  world: World,
+  projection: Projection,
+  outputs: Readonly<Record<string, readonly unknown[] | undefined>>,
+): ExploredRun {
+  const worldOf = (name: string): World["steps"][number] | undefined => world.steps[setting.position.get(name) ?? -1];
+  const stands = (name: string): boolean => {
+    const effect = worldOf(name)?.effect;
+    return effect === "stands" || effect === "stuck";
+  };
+  return {
+    status: projection.status,
+    paused: projection.paused,
+    steps: record(projection.steps),
+    effects: {
+      count: (name) => (stands(name) ? 1 : 0),
+      undone: (name) => worldOf(name)?.effect === "undone",
+      standing: setting.steps.map(({ name }) => name).filter(stands),
+    },
+    outputs: record(
+      setting.steps.map(({ name }) => {
+        const step = worldOf(name);
+        return [name, step?.result === "completed" ? outputs[name]?.[step.output] : undefined] as const;
+      }),
+    ),
+  };
+}
+
+/** Without a prototype: `__proto__` is a legal step name. */
+function record<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
+  const made = Object.create(null) as Record<string, T>;
+  for (const [name, value] of entries) made[name] = value;
+  return made;
+}
+
+/** What a check of a user says against a state; undefined: nothing. */
+export function objection(check: Check, run: ExploredRun): string | undefined {
+  try {
+    const answer = check(run);
+    if (answer === false) return "the check says no";
+    return typeof answer === "string" ? answer : undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,126 @@
+/** One step of a walk: a move, what the machine makes of it, and every check on where it leads. */
+import { advance, initial, project, type RunMachine, type TakenTransition } from "../../../machines/advance.ts";
+import type { Command } from "../../../machines/commands.ts";
+import type { RunEvent } from "../../../machines/events.ts";
+import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
+import { checkEnd, checkGoesOn, checkWords, isFinal } from "./checks.ts";
+import type { Key } from "./key.ts";
+import { type Move, movesOf, needless, strays } from "./moves.ts";
+import type { Setting, StepSetting } from "./setting.ts";
+import { type Check, objection, viewOf } from "./view.ts";
+import { ask, Breach, happen, newWorld, settled, type StepWorld, type World } from "./world.ts";
+
+/** A run somewhere on its way. */
+export interface Point {
+  readonly snapshot: PersistedSnapshot;
+  readonly world: World;
+  /** What the machine says of itself; asked for when it is looked at, since most moves lead to a state that is known. */
+  readonly projection: Projection;
+  /** What it asked for in its last move. */
+  readonly commands: readonly Command[];
+}
+
+/** What a walk is told. */
+export interface WalkOptions {
+  readonly oneOrder: boolean;
+  readonly always?: Check | undefined;
+  readonly finally?: Check | undefined;
+  readonly outputs: Readonly<Record<string, readonly unknown[] | undefined>>;
+}
+
+/** A walk through a machine. */
+export interface Walk {
+  readonly first: Point;
+  moves(point: Point): readonly Move[];
+  /** @throws {Breach} when the machine does what it must not. */
+  take(point: Point, move: Move): Point;
+  /** Every check on a state that was not seen before. @throws {Breach} */
+  examine(point: Point, moves: readonly Move[], key: Key): void;
+}
+
+/** Begins a walk. `onTaken` is told of every transition. */
+export function beginWalk(
+  machine: RunMachine,
+  setting: Setting,
+  options: WalkOptions,
+  onTaken?: (taken: TakenTransition) => void,
+): Walk {
+  const begun = initial(machine);
+  const tried = new Set<string>();
+  const guarded = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof Breach) throw error;
+      throw new Breach("exception", `the machine throws: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const pointAt = (snapshot: PersistedSnapshot, world: World, commands: readonly Command[]): Point => {
+    let projection: Projection | undefined;
+    return {
+      snapshot,
+      world,
+      commands,
+      get projection() {
+        projection ??= guarded(() => project(machine, snapshot));
+        return projection;
+      },
+    };
+  };
+  const take: Walk["take"] = (point, move) => {
+    const decision = guarded(() => advance(machine, point.snapshot, [move.event], onTaken));
+    if (!decision.changed) throw new Breach("lost", `the run does not hear of it`);
+    if (decision.snapshot["status"] === "error") throw new Breach("exception", "the machine is in error");
+    let world = happen(setting, point.world, move.event, move.output ?? 0);
+    for (const command of decision.commands) world = ask(setting, world, command);
+    settled(setting, world);
+    return pointAt(decision.snapshot, world, decision.commands);
+  };
+  const refuses = (point: Point, event: RunEvent, what: string): void => {
+    if (guarded(() => advance(machine, point.snapshot, [event])).changed)
+      throw new Breach("stray", `${what} moves the run, which nobody asked for`);
+  };
+  /** An answer to one step cannot be heard by another, so each situation of a step is tried once, not once in every state. */
+  const examineStrays = (point: Point, key: Key): void => {
+    if (isNew(tried, key.frame))
+      for (const event of needless(point.world)) refuses(point, event, `a second ${event.type}`);
+    for (const [index, step] of point.world.steps.entries()) {
+      if (!isNew(tried, `${index}\n${key.frame}\n${key.steps[index] ?? ""}`)) continue;
+      const own = setting.steps[index] as StepSetting;
+      for (const event of strays(own, step as StepWorld))
+        refuses(point, event, `a late or repeated ${event.type} of ${own.name}`);
+    }
+  };
+  const examine: Walk["examine"] = (point, moves, key) => {
+    const { world, projection } = point;
+    const { status } = projection;
+    const over = isFinal(status);
+    if (over) checkEnd(setting, world, status);
+    checkWords(setting, world, projection);
+    if (!over) {
+      checkGoesOn(setting, world, moves);
+      examineStrays(point, key);
+    }
+    if (options.always === undefined && (options.finally === undefined || !over)) return;
+    const view = viewOf(setting, world, projection, options.outputs);
+    for (const [name, check] of [
+      ["always", options.always],
+      ["finally", over ? options.finally : undefined],
+    ] as const) {
+      const message = check === undefined ? undefined : objection(check, view);
+      if (message !== undefined) throw new Breach(name, message);
+    }
+  };
+  return {
+    first: pointAt(begun, newWorld(setting), []),
+    moves: (point) => movesOf(setting, point.world, point.projection.status, options.oneOrder),
+    take,
+    examine,
+  };
+}
+
+function isNew(seen: Set<string>, text: string): boolean {
+  if (seen.has(text)) return false;
+  seen.add(text);
+  return true;
+}

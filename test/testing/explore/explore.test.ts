@@ -1,0 +1,166 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { getAdjacencyMap } from "xstate/graph";
+import { advance, buildMachine, initial } from "../../../machines/advance.ts";
+import type { RunEvent } from "../../../machines/events.ts";
+import { workflow } from "../../../src/index.ts";
+import { exploreMachine } from "../../../src/testing/explore/explore.ts";
+import { DEFAULT_FAULTS } from "../../../src/testing/explore/setting.ts";
+import { explore, replay } from "../../../src/testing/index.ts";
+import { planOf, signal, task } from "../../machines/build.ts";
+
+const side = (width: number) =>
+  buildMachine(
+    planOf(
+      Array.from({ length: width }, (_, index) => task(`s${index}`, { compensate: true, onFailure: "compensate" })),
+    ),
+  );
+
+const everything = buildMachine(
+  planOf(
+    [
+      task("a", { compensate: true, onFailure: "pause_workflow" }),
+      task("b", { dependsOn: ["a"], onFailure: "continue", compensate: true }),
+      task("c", { dependsOn: ["a"], onFailure: "compensate", compensate: true, delayMs: 5 }),
+      signal("go", { dependsOn: ["b", "c"], timeoutMs: 5, onFailure: "pause_workflow" }),
+    ],
+    { signals: ["x"] },
+  ),
+);
+
+test("our own machine breaks no rule with every policy, delays, holds, waits and undos", () => {
+  const result = exploreMachine(everything, { faults: 2, signals: { x: { by: "b" } } });
+  expect(result.violations.map(({ text }) => text)).toEqual([]);
+  expect(result.coverage.states.never).toEqual([]);
+});
+
+test("entangled and chained undos break no rule, also when an operator terminates and retries", () => {
+  const steps = [
+    task("a", { compensate: true, onFailure: "compensate" }),
+    task("b", { compensate: true, onFailure: "continue" }),
+    task("c", { dependsOn: ["a"], compensate: true, onFailure: "compensate" }),
+    task("d", { dependsOn: ["a", "b"], compensate: true, onFailure: "fail_workflow" }),
+  ];
+  for (const compensation of ["mirror", "chain"] as const) {
+    const machine = buildMachine(planOf(steps, { compensation }));
+    const { violations } = exploreMachine(machine, { faults: 2, kinds: [...DEFAULT_FAULTS, "terminate", "retry"] });
+    expect(violations.map(({ text }) => text)).toEqual([]);
+  }
+});
+
+describe("reductions", () => {
+  test("five steps that could change places: the symmetric states stand for exactly the full ones", () => {
+    const full = exploreMachine(side(5), { faults: 1, reduce: false });
+    const symmetric = exploreMachine(side(5), { faults: 1, reduce: false, symmetry: true });
+    expect(symmetric.represents).toBe(full.states);
+    expect(symmetric.states).toBeLessThan(full.states / 5);
+    expect(symmetric.violations).toEqual(full.violations);
+    expect(Object.keys(symmetric.ends)).toEqual(Object.keys(full.ends));
+  });
+
+  test("what is left out makes no difference: same kinds of ends, same verdicts", () => {
+    const full = exploreMachine(side(3), { faults: 2, reduce: false });
+    const reduced = exploreMachine(side(3), { faults: 2 });
+    expect(reduced.states).toBeLessThan(full.states);
+    expect(reduced.violations).toEqual(full.violations);
+    expect(Object.keys(reduced.ends).toSorted()).toEqual(Object.keys(full.ends).toSorted());
+  });
+});
+
+test("without faults it finds the states and edges of xstate/graph, which answers everything", () => {
+  for (const width of [1, 2, 3]) {
+    const machine = side(width);
+    const events: RunEvent[] = [
+      { type: "start" },
+      ...machine.plan.steps.map(({ name }): RunEvent => ({ type: "step.done", step: name, generation: 1 })),
+    ];
+    const map = getAdjacencyMap(machine.machine, {
+      events: events as never,
+      serializeState: (state) => JSON.stringify((state as { value: unknown }).value),
+    });
+    const nodes = Object.entries(map);
+    const edges = nodes.flatMap(([from, { transitions }]) =>
+      Object.values(transitions).filter(
+        ({ state }) => JSON.stringify((state as unknown as { value: unknown }).value) !== from,
+      ),
+    );
+    const explored = exploreMachine(machine, { faults: 0 });
+    expect(explored.states).toBe(nodes.length);
+    expect(explored.edges).toBe(edges.length);
+  }
+});
+
+const order = workflow("order")
+  .step("charge", { run: () => 1, compensate: () => {} })
+  .step("ship", { dependsOn: ["charge"], run: () => 2 });
+
+test("a check of a user is broken on the shortest path, told for people", () => {
+  const { violations } = explore(order, {
+    finally: ({ status, effects }) => status === "completed" || effects.count("ship") === 0,
+  });
+  expect(violations).toHaveLength(1);
+  expect(violations[0]?.path.map(({ event }) => event.type)).toEqual([
+    "start",
+    "step.done",
+    "step.failed",
+    "undo.done",
+  ]);
+  expect(violations[0]?.text).toContain("  4. charge is undone");
+  expect(violations[0]?.toTimeline().frames).toHaveLength(5);
+  expect(JSON.parse(JSON.stringify(violations[0]))).toMatchObject({ check: "finally" });
+});
+
+test("a walk that was cut short never passes", () => {
+  const { truncated, violations } = explore(order, { limit: 10 });
+  expect(truncated).toBe(true);
+  expect(violations.map(({ check }) => check)).toEqual(["limit"]);
+});
+
+test("a step that is not there is refused", () => {
+  expect(() => explore(order, { signals: { go: { by: "sihp" as never } } })).toThrow(/no step "sihp"/);
+});
+
+test("a path of a machine that was mended breaks nothing any more", () => {
+  const machine = buildMachine(order.plan);
+  const started = advance(machine, initial(machine), [{ type: "start" }]);
+  expect(started.changed).toBe(true);
+  expect(
+    replay(order, [{ event: { type: "start" } }, { event: { type: "step.done", step: "charge", generation: 1 } }]),
+  ).toBe(undefined);
+});
+
+test("the test that a violation writes compiles, fails while the rule is broken and passes when it is not", async () => {
+  const checked = explore(order, {
+    finally: ({ status, effects }) => status === "completed" || effects.count("ship") === 0,
+  });
+  const written = checked.violations[0]?.toTest({ from: "./order.ts", workflow: "order", options: "rules" }) ?? "";
+  await mkdir(".cache", { recursive: true });
+  const folder = await mkdtemp(resolve(".cache", "written-"));
+  const index = resolve("src/index.ts");
+  const testing = resolve("src/testing/index.ts");
+  const definition = (undo: string): string => `import { workflow } from ${JSON.stringify(index)};
+    export const order = workflow("order")
+      .step("charge", { run: () => 1, compensate: () => {} })
+      .step("ship", { dependsOn: ["charge"], run: () => 2${undo} });
+    export const rules = { finally: ({ status, effects }: { status: string; effects: { count(step: "ship"): number } }) =>
+      status === "completed" || effects.count("ship") === 0 };`;
+  const run = (): Promise<number> =>
+    new Promise((done) => {
+      const vitest = resolve("node_modules/vitest/vitest.mjs");
+      execFile(process.execPath, [vitest, "run", "--root", folder], (error) => done(error === null ? 0 : 1));
+    });
+  try {
+    await writeFile(
+      join(folder, "written.test.ts"),
+      written.replaceAll('"buquet-workflow/testing"', JSON.stringify(testing)),
+    );
+    await writeFile(join(folder, "order.ts"), definition(""));
+    expect(await run()).toBe(1);
+    await writeFile(join(folder, "order.ts"), definition(", compensate: () => {}"));
+    expect(await run()).toBe(0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
