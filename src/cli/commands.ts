@@ -2,6 +2,7 @@
 import type { Command, OptionSpec, Typed } from "./arguments.ts";
 import { runDoctor } from "./doctor.ts";
 import { diffRun, logRun, showRun } from "./history.ts";
+import { drawGraph } from "./graph.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { runSweeper, runWorker } from "./operate.ts";
 import { cancelRun, pauseRun, resumeRun, signalRun, startRun } from "./steer.ts";
@@ -98,6 +99,18 @@ export const commands: readonly Command[] = [
     "order-123 1 -1",
     "order-123 -1h -1",
   ]),
+  command(
+    "graph",
+    ["[workflow]"],
+    "Draw a workflow, or a run with its states lit",
+    drawGraph,
+    {
+      run: { value: "id", help: "Draw the workflow of this run, its states lit" },
+      format: { value: "format", help: "svg, png, mermaid, json or source (default: as --out ends, else svg)" },
+      out: { value: "file", help: "Write to this file (default: standard output)" },
+    },
+    ["order --workflows ./orders.js --out order.svg", "--run order-123 --out order-123.png", "order --format mermaid"],
+  ),
   command("signal", ["<id>", "<name>", "[payload]"], "Send a signal; the payload is JSON", signalRun, {}, [
     `order-123 approval '{"approver":"manager@example.com"}'`,
   ]),

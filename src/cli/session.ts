@@ -29,7 +29,8 @@ export async function openSession(typed: Typed): Promise<Session> {
   return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
 }
 
-async function loadWorkflows(modules: readonly string[]): Promise<readonly AnyWorkflow[]> {
+/** The workflows that modules export. @throws {WorkflowError} `invalid` */
+export async function loadWorkflows(modules: readonly string[]): Promise<readonly AnyWorkflow[]> {
   const found: AnyWorkflow[] = [];
   for (const name of modules) {
     const loaded = (await import(pathToFileURL(resolve(name)).href).catch((error: unknown) => {

@@ -1,0 +1,118 @@
+/** `graph`: a workflow as a picture or text, before it ever runs, or as a run stands. */
+import { writeFile } from "node:fs/promises";
+import { extname } from "node:path";
+import type { Plan } from "../../machines/plan.ts";
+import type { PersistedSnapshot } from "../../machines/snapshot.ts";
+import { servedPlan } from "../define/served.ts";
+import { type DrawingFormat, drawWorkflow } from "../draw/index.ts";
+import { WorkflowError } from "../errors.ts";
+import { makeWhole } from "../run/mend.ts";
+import { StoredPrograms } from "../run/stored-programs.ts";
+import { type Typed, UsageError } from "./arguments.ts";
+import { paintPng } from "./chromium.ts";
+import { print, printJson } from "./output.ts";
+import { loadWorkflows, openSession } from "./session.ts";
+
+const FORMATS = ["svg", "png", "mermaid", "json", "source"] as const;
+type Format = (typeof FORMATS)[number];
+
+const BY_EXTENSION: Readonly<Record<string, Format>> = {
+  ".svg": "svg",
+  ".png": "png",
+  ".mmd": "mermaid",
+  ".mermaid": "mermaid",
+  ".json": "json",
+  ".ts": "source",
+};
+
+/** What is drawn. */
+interface Subject {
+  readonly plan: Plan;
+  /** Absent: nothing is lit. */
+  readonly snapshot?: PersistedSnapshot;
+}
+
+/** `graph`. */
+export async function drawGraph(typed: Typed): Promise<number> {
+  const out = typed.text("out");
+  const format = formatOf(typed.text("format"), out);
+  if (format === "png" && out === undefined && process.stdout.isTTY)
+    throw new UsageError("a PNG is nothing for a terminal: give --out file.png, or pipe it", "graph");
+  const subject = await find(typed);
+  const drawn = format === "png" ? await paintPng(await draw(subject, "svg")) : await draw(subject, format);
+  if (out === undefined) {
+    process.stdout.write(drawn);
+    return 0;
+  }
+  await writeFile(out, drawn).catch((error: unknown) => {
+    throw new WorkflowError(
+      "invalid",
+      `${out} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  });
+  if (typed.has("json")) return printJson({ workflow: subject.plan.name, format, out });
+  print(`${subject.plan.name} as ${format}: ${out}`);
+  return 0;
+}
+
+const draw = ({ plan, snapshot }: Subject, format: DrawingFormat): Promise<string> =>
+  drawWorkflow({ plan }, { format, snapshot });
+
+function formatOf(typed: string | undefined, out: string | undefined): Format {
+  if (typed !== undefined) {
+    const format = FORMATS.find((known) => known === typed);
+    if (format === undefined)
+      throw new UsageError(`--format is one of ${FORMATS.join(", ")}, not ${JSON.stringify(typed)}`, "graph");
+    return format;
+  }
+  if (out === undefined) return "svg";
+  const guessed = BY_EXTENSION[extname(out).toLowerCase()];
+  if (guessed === undefined)
+    throw new UsageError(`${out} does not say which format; give --format ${FORMATS.join("|")}`, "graph");
+  return guessed;
+}
+
+async function find(typed: Typed): Promise<Subject> {
+  const [name] = typed.values;
+  const id = typed.text("run");
+  if (id !== undefined) return findRun(typed, id, name);
+  if (name === undefined) throw new UsageError("graph needs <workflow> or --run <id>", "graph");
+  // What is drawn before it ever runs needs no store.
+  const modules = typed.texts("workflows");
+  const workflows = await loadWorkflows(modules);
+  const known = workflows.find((workflow) => workflow.name === name);
+  if (known !== undefined) return { plan: known.plan };
+  if (modules.length > 0) {
+    const names = workflows.map((workflow) => JSON.stringify(workflow.name)).join(", ");
+    throw new WorkflowError(
+      "invalid",
+      `${modules.join(", ")} export no workflow ${JSON.stringify(name)}, only ${names}`,
+    );
+  }
+  await using session = await openSession(typed);
+  const program = await new StoredPrograms(session.handle.context.store, session.handle.context.host, []).byName(name);
+  if (program === undefined)
+    throw new WorkflowError(
+      "invalid",
+      `no worker of this store ever served ${JSON.stringify(name)}; name the module that exports it: --workflows`,
+    );
+  return { plan: program.machine.plan };
+}
+
+async function findRun(typed: Typed, id: string, name: string | undefined): Promise<Subject> {
+  await using session = await openSession(typed);
+  const { record } = await session.client.get(id);
+  if (name !== undefined && name !== record.type)
+    throw new WorkflowError(
+      "invalid",
+      `run ${JSON.stringify(id)} is of ${JSON.stringify(record.type)}, not ${JSON.stringify(name)}`,
+    );
+  const { store, host } = session.handle.context;
+  const programs = new StoredPrograms(store, host, session.workflows.map(servedPlan));
+  const whole = await makeWhole({ store, programs }, record);
+  if ("reason" in whole) throw new WorkflowError("data", `run ${JSON.stringify(id)} cannot be drawn: ${whole.reason}`);
+  const { plan } = whole.program.machine;
+  const snapshot = whole.record.machine?.snapshot;
+  return snapshot === undefined ? { plan } : { plan, snapshot };
+}
