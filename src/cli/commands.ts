@@ -3,6 +3,7 @@ import type { Command, OptionSpec, Typed } from "./arguments.ts";
 import { runDoctor } from "./doctor.ts";
 import { diffRun, logRun, showRun } from "./history.ts";
 import { drawGraph } from "./graph.ts";
+import { inspectRun } from "./inspect.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { runSweeper, runWorker } from "./operate.ts";
 import { cancelRun, pauseRun, resumeRun, signalRun, startRun } from "./steer.ts";
@@ -132,6 +133,20 @@ export const commands: readonly Command[] = [
     resumeRun,
     { "force-version": { help: "Not there yet: go on under another definition" } },
     ["order-123"],
+  ),
+  command(
+    "inspect",
+    ["[run]"],
+    "Show a run in the browser: its chart, every version, live",
+    inspectRun,
+    {
+      file: { value: "timeline", help: "Show a timeline from a file instead of a run" },
+      out: { value: "page", help: "Write the page to a file that needs nothing else, and exit" },
+      port: { value: "n", help: "Port on 127.0.0.1 (default: any that is free)" },
+      "no-open": { help: "Open no browser" },
+      stately: { help: "Hand the run to the Stately inspector" },
+    },
+    ["order-123", "order-123 --out order-123.html", "--file counterexample.json"],
   ),
   command(
     "sweeper",
