@@ -25,7 +25,7 @@ export async function inspectRun(typed: Typed): Promise<number> {
   await using session = id === undefined ? undefined : await openSession(typed);
   const subject = session === undefined ? await fileSubject(file ?? "") : runSubject(session, id ?? "");
   const out = typed.text("out");
-  if (out !== undefined) return writePage(subject, out, typed);
+  if (out !== undefined) return await writePage(subject, out, typed);
   // Before anybody waits: a run that is not there is said at once.
   await subject.read();
   await using served = await serveSite(await siteOf(subject, typed), port);
