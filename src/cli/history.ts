@@ -44,7 +44,7 @@ export async function showRun(typed: Typed): Promise<number> {
     `${printable(timeline.id)}  write ${position + 1} of ${timeline.frames.length}  ${instantOf(frame)}  ${coloured(frame.status)}`,
   );
   print(printable(frame.events.join("; ")));
-  if (frame.note !== undefined) print(`note: ${printable(frame.note)}`);
+  if (frame.note !== undefined && !frame.events.includes(frame.note)) print(`note: ${printable(frame.note)}`);
   for (const line of linesOf(frame.details as Partial<RunDetails>)) print(line);
   return 0;
 }
@@ -127,7 +127,8 @@ function* linesOf(details: Partial<RunDetails>): Generator<string> {
   }
   for (const { step, signals } of details.given ?? [])
     if (signals.length > 0) yield `${printable(step)} was given ${short(signals)}`;
-  for (const { id, by } of details.outbox ?? []) yield printable(`to do: ${id}${by === null ? "" : ` by task ${by}`}`);
+  for (const { id, by } of details.outbox ?? [])
+    yield printable(`asked of ${by === null ? "whoever comes" : `task ${by}`}, not confirmed yet: ${id}`);
   if (details.writtenBy != null) yield printable(`written by task ${details.writtenBy}`);
 }
 

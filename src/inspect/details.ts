@@ -41,6 +41,11 @@ export type RunDetails = {
   /** Open waits, in the order in which signals are given to them. */
   readonly waits: readonly { readonly signal: string; readonly step: string; readonly until: string | null }[];
   readonly timers: readonly { readonly timer: string; readonly step: string; readonly dueAt: string }[];
+  /** Signals that a waiting handler was given so far; null: a deadline passed. */
+  readonly given: readonly { readonly step: string; readonly signals: readonly unknown[] }[];
+  /** Signals that were taken, by name. */
+  readonly taken: Readonly<Record<string, readonly string[]>>;
+  readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
   /** Handlers that were asked for and are not over. `owner`: task and attempt that hold it; null: its own task does. */
   readonly flights: readonly {
     readonly kind: "run" | "undo";
@@ -54,11 +59,6 @@ export type RunDetails = {
   }[];
   /** What was decided and is not known to be carried out. `by`: the task whose holder carries it out. */
   readonly outbox: readonly { readonly id: string; readonly by: string | null }[];
-  /** Signals that a waiting handler was given so far; null: a deadline passed. */
-  readonly given: readonly { readonly step: string; readonly signals: readonly unknown[] }[];
-  /** Signals that were taken, by name. */
-  readonly taken: Readonly<Record<string, readonly string[]>>;
-  readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
   /** When somebody looks at the run next; null: nobody needs to. */
   readonly lookAt: string | null;
   /** The task whose holder wrote it; null: a client, or another program. */
@@ -83,11 +83,11 @@ export function detailsOf(record: RunRecord, view: Projection | undefined): RunD
       until: timers.find((timer) => timer.timer === "deadline" && timer.step === step)?.dueAt ?? null,
     })),
     timers,
-    flights: (machine?.flights ?? []).map(flightOf),
-    outbox: (machine?.outbox ?? []).map(({ id, by }) => ({ id, by: by ?? null })),
     given: (machine?.given ?? []).map(({ step, given }) => ({ step, signals: given.map((one) => toPlain(one)) })),
     taken: Object.fromEntries((machine?.consumed ?? []).map(({ name, ids }) => [name, ids])),
     compensationErrors: machine?.compensation_errors ?? [],
+    flights: (machine?.flights ?? []).map(flightOf),
+    outbox: (machine?.outbox ?? []).map(({ id, by }) => ({ id, by: by ?? null })),
     lookAt: machine?.look_at == null ? null : instant(machine.look_at),
     writtenBy: machine?.write.by ?? null,
   };

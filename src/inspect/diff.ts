@@ -49,18 +49,20 @@ const IDENTITIES: readonly (readonly string[])[] = [
   ["step"],
 ];
 
-/** The first way to name the elements of both lists that names each differently; undefined: by their places. */
+/** The first way to name each element of both lists differently; undefined, also when one changed its place: by their places. */
 function identityOf(before: readonly unknown[], after: readonly unknown[]): Identity | undefined {
   for (const members of IDENTITIES) {
     const nameOf = (element: unknown): string | undefined => {
       const parts = members.map((member) => (element as Record<string, unknown> | null)?.[member]);
       return parts.every((part) => typeof part === "string") ? parts.join(" ") : undefined;
     };
-    const isUnique = (list: readonly unknown[]): boolean => {
-      const names = list.map(nameOf);
-      return !names.includes(undefined) && new Set(names).size === names.length;
-    };
-    if (isUnique(before) && isUnique(after)) return (element) => nameOf(element) ?? "";
+    const [left, right] = [before.map(nameOf), after.map(nameOf)];
+    const [known, later] = [new Set(left), new Set(right)];
+    if (known.has(undefined) || later.has(undefined)) continue;
+    if (known.size < left.length || later.size < right.length) continue;
+    const stayed = left.filter((name) => later.has(name));
+    if (right.filter((name) => known.has(name)).every((name, index) => name === stayed[index]))
+      return (element) => nameOf(element) ?? "";
   }
   return undefined;
 }
