@@ -197,14 +197,30 @@ function kindOf(state: Draft, parent: NodeKind | undefined): NodeKind {
   return state.edges.size > 0 ? "group" : "parallel";
 }
 
-/** Keys of series and parallel states are made of the steps inside; people read the steps themselves. */
 function labelOf(state: Draft): string {
   const { meta, description } = state.config;
   if (state.parent === undefined) return description ?? state.key;
   const { step, undo, phase } = (meta ?? {}) as { step?: string; undo?: string; phase?: string };
   if (phase === undefined && undo !== undefined) return `undo ${undo}`;
   if (phase === undefined && step !== undefined) return step;
-  return state.key.replaceAll("_", " ");
+  return state.children.length > 0 && state.depth > PARTS ? contents(state) : state.key.replaceAll("_", " ");
+}
+
+/** Down to this depth states have names of their own (`active.flow`); below, keys are made of encoded names of steps. */
+const PARTS = 2;
+/** More steps are only counted. */
+const TOLD = 3;
+
+/** A part of the flow, called by the steps inside. */
+function contents(part: Draft): string {
+  const steps = stepsIn(part);
+  const word = part.config.type === "parallel" ? " and " : " then ";
+  const [first] = steps;
+  return steps.length <= TOLD ? steps.join(word) : `${first}${word}${steps.length - 1} more`;
+}
+
+function stepsIn(part: Draft): readonly string[] {
+  return stepOf(part) === undefined ? part.children.flatMap(stepsIn) : [labelOf(part)];
 }
 
 /** What a step waits for by itself: its delay, or a signal and until when. */

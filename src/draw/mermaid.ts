@@ -19,7 +19,7 @@ export function chartMermaid(config: MachineConfig, options: ChartOptions = {}):
   const lit = nodes.filter((node) => live.has(node.id) && node !== chart).map(({ id }) => name(id));
   return [
     "---",
-    `title: ${JSON.stringify(printable(chart.label))}`,
+    `title: ${JSON.stringify(asTitle(chart.label))}`,
     "---",
     "stateDiagram-v2",
     "  direction LR",
@@ -65,4 +65,9 @@ function arrow(
 /** Letters, digits and a few marks stay; the rest are entities as Mermaid writes them. */
 function escape(text: string): string {
   return printable(text).replaceAll(/[^\p{L}\p{N}\p{M} _.,()·-]/gu, (found) => `#${found.codePointAt(0) ?? 0xfffd};`);
+}
+
+/** Titles are taken as they are, and as markup; so the marks of markup are only shown. */
+function asTitle(text: string): string {
+  return printable(text).replaceAll("<", "‹").replaceAll(">", "›").replaceAll("&", "＆").replaceAll('"', "”");
 }

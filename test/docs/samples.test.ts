@@ -51,6 +51,7 @@ describe("programs", () => {
     for (const sample of samples) {
       const local = sample.text
         .replaceAll('"buquet-workflow"', '"../../src/index.ts"')
+        .replaceAll('"buquet-workflow/draw"', '"../../src/draw/index.ts"')
         .replaceAll('"buquet-workflow/testing"', '"../../src/testing/index.ts"');
       await writeFile(join(folder, nameOf(sample)), local);
     }
