@@ -54,6 +54,8 @@ export async function openUrl(
   options: BrowserContextOptions = {},
 ): Promise<Pick<Open, "page" | "trouble">> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  // Only to find what hangs.
+  context.setDefaultTimeout(240_000);
   const page = await context.newPage();
   const trouble: string[] = [];
   page.on("console", (message) => void (message.type() === "log" || trouble.push(`console: ${message.text()}`)));
