@@ -196,7 +196,9 @@ async function placeColumn(node: ChartNode): Promise<Box> {
   const first: Box[] = [];
   for (const child of node.children) first.push(await place(child, { flat: true }));
   const folded = first.length > HIGHEST;
-  const rows = folded ? Math.max(HIGHEST, Math.ceil(Math.sqrt(first.length * 3))) : first.length;
+  // About as wide as high, and the last column as full as the others.
+  const highest = Math.max(HIGHEST, Math.ceil(Math.sqrt(first.length * 3)));
+  const rows = Math.ceil(first.length / Math.ceil(first.length / highest));
   // Steps are as wide as the widest step, rows as the widest of all: both end on one line.
   const width = Math.max(...first.map((placed) => placed.width));
   const stepWidth = Math.max(...first.filter(({ node }) => node.kind === "step").map((placed) => placed.width));

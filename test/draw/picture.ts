@@ -96,8 +96,14 @@ export function readPicture(svg: string): Picture {
     if (edge !== undefined && name === "path" && !classes.includes("head"))
       edges.push({ look: edge, points: pointsOf(attribute("d")) });
     if (name === "text") {
-      const [x = 0, y = 0] = [Number(attribute("x")), Number(attribute("y"))];
-      texts.push({ text: "", classes: attribute("class"), x, y, anchor: attribute("text-anchor"), owner: state });
+      texts.push({
+        text: "",
+        classes: attribute("class"),
+        x: Number(attribute("x")),
+        y: Number(attribute("y")),
+        anchor: attribute("text-anchor"),
+        owner: state,
+      });
     }
     if (empty !== "/") open.push(entry);
   }
