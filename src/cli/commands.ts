@@ -6,6 +6,7 @@ import { runDoctor } from "./doctor.ts";
 import { drawGraph } from "./graph.ts";
 import { diffRun, logRun, showRun } from "./history.ts";
 import { exploreWorkflow } from "./explore.ts";
+import { inspectRun } from "./inspect.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { showNext } from "./next.ts";
 import { runSweeper, runWorker } from "./operate.ts";
@@ -184,6 +185,20 @@ export const commands: readonly Command[] = [
     `order-123 --reason "it was a test"`,
     "--all --prefix test- --yes",
   ]),
+  command(
+    "inspect",
+    ["[run]"],
+    "Show a run in the browser: its chart, every version, live",
+    inspectRun,
+    {
+      file: { value: "timeline", help: "Show a timeline from a file instead of a run" },
+      out: { value: "page", help: "Write the page to a file that needs nothing else, and exit" },
+      port: { value: "n", help: "Port on 127.0.0.1 (default: any that is free)" },
+      "no-open": { help: "Open no browser" },
+      stately: { help: "Hand the run to the Stately inspector" },
+    },
+    ["order-123", "order-123 --out order-123.html", "--file counterexample.json"],
+  ),
   command(
     "sweeper",
     [],

@@ -14,7 +14,7 @@ import { coloured, print, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
 
 /** Resolves when the process is told to stop; a second signal ends it at once. */
-function untilStopped(): Promise<void> {
+export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
       process.off("SIGTERM", stop);

@@ -34,7 +34,7 @@ export {
   replay,
   type StepNameOf,
 } from "./explore/explore.ts";
-export type { Coverage } from "./explore/coverage.ts";
+export type { ExploredCoverage } from "./explore/coverage.ts";
 export type { FaultKind, SignalBehaviour } from "./explore/setting.ts";
 export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
 export type { Check, Effects, ExploredRun } from "./explore/view.ts";

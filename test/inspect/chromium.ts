@@ -1,10 +1,6 @@
 /** The browser that the page is tested in: what the system has. */
-import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
-
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-const PLACES = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/snap/bin/chromium"];
+import { findChromium as findOnSystem } from "../../src/cli/chromium.ts";
 
 /** No sandbox: CI runs as root in a container. The others keep it from asking the network for anything by itself. */
 const FLAGS = [
@@ -18,28 +14,16 @@ const FLAGS = [
 ];
 
 /**
- * The path of a Chromium or Chrome: `CHROMIUM`, else the first on the path. Where there is none, undefined and a printed reason; with
- * `CI_REQUIRE_CHROMIUM=1` an error.
+ * The path of a Chromium or Chrome. Where there is none, undefined and a printed reason; with `CI_REQUIRE_CHROMIUM=1` an error, so that
+ * CI cannot pass for the want of a browser.
  */
-export function findChromium(): string | undefined {
-  const { CHROMIUM, PATH = "", CI_REQUIRE_CHROMIUM } = process.env;
-  const named = CHROMIUM === undefined ? [] : [CHROMIUM];
-  const onPath = NAMES.flatMap((name) => PATH.split(":").map((folder) => join(folder, name)));
-  const found = [...named, ...onPath, ...PLACES].find(canRun);
+export async function findChromium(): Promise<string | undefined> {
+  const found = await findOnSystem();
   if (found !== undefined) return found;
-  const why = "there is no Chromium here: .ci/setup-chromium.sh installs one, CHROMIUM names another place";
-  if (CI_REQUIRE_CHROMIUM === "1") throw new Error(why);
+  const why = "there is no Chromium here: .ci/setup-chromium.sh installs one, CHROMIUM_PATH names another place";
+  if (process.env["CI_REQUIRE_CHROMIUM"] === "1") throw new Error(why);
   process.stderr.write(`skipped: ${why}\n`);
   return undefined;
-}
-
-function canRun(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Starts it. */

@@ -59,7 +59,7 @@ test("the page takes no viewer that is not on the web, and lets no text out of i
   expect(html).toContain("default-src 'none'");
 });
 
-const executable = findChromium();
+const executable = await findChromium();
 
 describe.skipIf(executable === undefined)("in Chromium the page", () => {
   const servers: Server[] = [];

@@ -8,7 +8,7 @@ import type { Move } from "./moves.ts";
 import type { FaultKind, Setting } from "./setting.ts";
 
 /** How much of a chart a walk took. */
-export interface Coverage {
+export interface ExploredCoverage {
   readonly states: { readonly all: number; readonly never: readonly string[] };
   readonly transitions: { readonly all: number; readonly never: readonly string[] };
   /** What a plan says for the case that something fails or is late, as `step: onFailure compensate`. */
@@ -21,7 +21,7 @@ export interface CoverageMeter {
   /** A state of the run that was not seen before. */
   reached(snapshot: PersistedSnapshot, key: Key): void;
   moved(move: Move): void;
-  result(): Coverage;
+  result(): ExploredCoverage;
 }
 
 /** Begins to collect. What the faults that are switched off alone can reach is left out. */

@@ -8,7 +8,7 @@ import { buildMachine, type RunMachine } from "../../../machines/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { isFinal } from "./checks.ts";
-import { type Coverage, meterCoverage } from "./coverage.ts";
+import { type ExploredCoverage, meterCoverage } from "./coverage.ts";
 import { type Key, keyReader } from "./key.ts";
 import type { Move } from "./moves.ts";
 import { type FaultKind, prepare, type Setting, type WorldOptions } from "./setting.ts";
@@ -93,7 +93,7 @@ export interface Exploration {
   readonly ends: Readonly<Record<string, number>>;
   /** One for each rule and way of breaking it, shortest path first; empty: it holds in every state. */
   readonly violations: readonly Violation[];
-  readonly coverage: Coverage;
+  readonly coverage: ExploredCoverage;
   /** Whether there were more states than the limit; there is a violation then, too. */
   readonly truncated: boolean;
 }

@@ -82,8 +82,8 @@ test("without faults it finds the states and edges of xstate/graph, which answer
     });
     const nodes = Object.entries(map);
     const edges = nodes.flatMap(([from, { transitions }]) =>
-      Object.values(transitions).filter(
-        ({ state }) => JSON.stringify((state as unknown as { value: unknown }).value) !== from,
+      Object.values(transitions as Record<string, { readonly state: { readonly value: unknown } }>).filter(
+        ({ state }) => JSON.stringify(state.value) !== from,
       ),
     );
     const explored = exploreMachine(machine, { faults: 0 });

@@ -1,0 +1,72 @@
+/** `inspect`: a run in the browser. */
+import { readFile, writeFile } from "node:fs/promises";
+import { servedPlan } from "../define/served.ts";
+import { WorkflowError } from "../errors.ts";
+import { nodeHost } from "../host/node.ts";
+import { followTimeline } from "../inspect/history.ts";
+import type { Site } from "../inspect/server.ts";
+import { pageSite, statelySite, type Subject } from "../inspect/site.ts";
+import { parseTimeline } from "../inspect/timeline-file.ts";
+import { StoredPrograms } from "../run/stored-programs.ts";
+import { type Typed, UsageError } from "./arguments.ts";
+import { openBrowser } from "./open-browser.ts";
+import { untilStopped } from "./operate.ts";
+import { print, printJson } from "./output.ts";
+import { serveSite } from "./serve.ts";
+import { openSession, type Session } from "./session.ts";
+
+/** `inspect`: serves the page until the process is told to stop; with `--out` writes it down instead. */
+export async function inspectRun(typed: Typed): Promise<number> {
+  const [id] = typed.values;
+  const file = typed.text("file");
+  if ((id === undefined) === (file === undefined))
+    throw new UsageError("name a run, or a timeline with --file", "inspect");
+  const port = portOf(typed);
+  await using session = id === undefined ? undefined : await openSession(typed);
+  const subject = session === undefined ? await fileSubject(file ?? "") : runSubject(session, id ?? "");
+  const out = typed.text("out");
+  if (out !== undefined) return await writePage(subject, out, typed);
+  // Before anybody waits: a run that is not there is said at once.
+  await subject.read();
+  await using served = await serveSite(await siteOf(subject, typed), port);
+  if (typed.has("json")) printJson({ url: served.url });
+  else print(`${served.url}  (Ctrl-C ends it)`);
+  if (process.stdout.isTTY && !typed.has("no-open")) openBrowser(served.url);
+  await untilStopped();
+  return 0;
+}
+
+function portOf(typed: Typed): number {
+  const port = typed.count("port", 1) ?? 0;
+  if (port > 65_535) throw new UsageError(`--port is at most 65535, not ${port}`, "inspect");
+  return port;
+}
+
+function runSubject({ handle, workflows }: Session, id: string): Subject {
+  const { store, host } = handle.context;
+  const programs = new StoredPrograms(store, host, workflows.map(servedPlan));
+  return { read: followTimeline(store, id, { programs }), grows: true, host };
+}
+
+async function fileSubject(path: string): Promise<Subject> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw new WorkflowError("invalid", `${path} cannot be read: ${String(error)}`, { cause: error });
+  });
+  const timeline = parseTimeline(text, path);
+  return { read: async () => timeline, grows: false, host: nodeHost() };
+}
+
+async function writePage(subject: Subject, out: string, typed: Typed): Promise<number> {
+  const site = await siteOf({ ...subject, grows: false }, typed);
+  await writeFile(out, await site.html(site.nonce()));
+  if (typed.has("json")) return printJson({ file: out });
+  print(out);
+  return 0;
+}
+
+async function siteOf(subject: Subject, typed: Typed): Promise<Site> {
+  if (typed.has("stately")) return statelySite(subject);
+  const asset = (name: string): Promise<string> =>
+    readFile(new URL(`../inspect/page/${name}`, import.meta.url), "utf8");
+  return pageSite(subject, { style: await asset("page.css"), script: await asset("page.js") });
+}
