@@ -49,7 +49,7 @@ interface Try {
 }
 
 /** Long enough for every lease of the dead to run out. */
-const AFTERMATH = "3m";
+const AFTERMATH = "70s";
 
 /**
  * Plays a run of a workflow, with its own handlers, again and again in a kit; each time its worker dies before or after another one of

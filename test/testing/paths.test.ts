@@ -8,9 +8,9 @@ import { randomPlan } from "../machines/plans.ts";
 import { EXAMPLES } from "./examples.ts";
 
 const SEED = Number(process.env["SEED"] ?? 20_261_124);
-const PLANS = Number(process.env["PATH_PLANS"] ?? 12);
+const PLANS = Number(process.env["PATH_PLANS"] ?? 5);
 /** Of a plan with very many paths, so many are taken, evenly spread. */
-const MOST_PATHS = 60;
+const MOST_PATHS = 40;
 
 async function take(all: readonly WorkflowPath[], most = MOST_PATHS): Promise<number> {
   const every = Math.max(1, Math.ceil(all.length / most));
@@ -34,7 +34,7 @@ describe("the engine takes every path of the model", () => {
     const definition = workflow("steered")
       .step("a", { onFailure: "pause_workflow", run: () => 1, compensate: () => {} })
       .signal("b", { dependsOn: ["a"], timeout: "1d", onTimeout: "continue" });
-    await take(paths(definition, { pause: true, terminate: true, failures: 1 }), 200);
+    await take(paths(definition, { pause: true, terminate: true, failures: 1 }));
   });
 
   test("simple ones too", async () => {
@@ -65,7 +65,7 @@ describe("the engine takes every path of the model", () => {
       const waits = Object.fromEntries([[first, [{ signal: "go", timeout: "1m" }]]]);
       const options: PathsOptions = { waits, failures: 1, pause: seed % 2 === 0 };
       try {
-        events += await take(paths(definition, options), 15);
+        events += await take(paths(definition, options), 10);
       } catch (error) {
         throw new Error(`seed ${seed}: ${JSON.stringify(plan)}`, { cause: error });
       }
@@ -112,17 +112,17 @@ test("an engine that is not where the model is fails with the way there and ever
   const other = workflow("wrong")
     .step("a", { onFailure: "continue", run: () => 1 })
     .step("b", { dependsOn: ["a"], run: () => 1 });
-  const path = paths(definition, { failures: 1, cancel: false }).find(
-    ({ events }) => events.at(-1)?.type === "step.failed",
+  const [wanted] = paths(definition, { failures: 1, cancel: false }).filter(
+    ({ description }) => description === "start, a fails: failed",
   );
-  expect(path?.description).toBe("start, a fails: failed");
+  expect(wanted?.status).toBe("failed");
   const sides = new Proxy(definition, {
     // The first who asks is the model.
     get: (target, member) => (member === "plan" && engine ? other.plan : (target as never)[member]),
   });
   let engine = false;
   const planted = paths(sides, { failures: 1, cancel: false }).find(
-    ({ description }) => description === path?.description,
+    ({ description }) => description === wanted?.description,
   );
   engine = true;
   await expect(planted?.run()).rejects.toThrow(
