@@ -4,24 +4,6 @@ import type { Move } from "./moves.ts";
 import type { Setting } from "./setting.ts";
 import { AWAIT, Breach, DELAY, isOver, START, type StepWorld, UNDO, undoes, type World } from "./world.ts";
 
-/** The names of the checks, with what they mean for people. */
-export const CHECKS: Readonly<Record<string, string>> = {
-  exception: "the machine never throws",
-  hang: "no run hangs: it ends, or waits for somebody who is named",
-  lost: "what was asked for is heard when it is answered",
-  stray: "what nobody asked for, what is late or repeated, moves nothing",
-  twice: "nothing is asked for twice",
-  order: "no step begins before what it depends on is over",
-  stop: "nothing begins after the run was stopped",
-  pause: "nothing begins while the run is paused",
-  timers: "delays and deadlines are started, and none is left",
-  fence: "what runs while the run stops is fenced",
-  undo: "no undo before its do is over, fenced, and what came after it is undone",
-  end: "every failure ends compensated or in a named human state; effects fit the end",
-  status: "the words for the run and its steps fit what goes on",
-  asks: "commands name steps of the plan",
-};
-
 const FINAL: ReadonlySet<RunStatus> = new Set(["completed", "failed", "cancelled"]);
 
 /** Whether a run is over. */

@@ -118,7 +118,8 @@ export function equivalence(
   if (kind === "swap a target" && place.endsWith("step.failed[0] → #failed") && alone && !hasUndo(plan, step))
     return "nothing runs beside the step and nothing is undone";
   const compensates = plan.steps.every(({ onFailure }) => onFailure === "compensate");
-  if (place.startsWith("stopping always[1]") && compensates) return "only a cancel stops this run without undo";
+  if (kind !== "drop a guard" && place.startsWith("stopping always[1]") && compensates)
+    return "only a cancel stops this run without undo";
   if (kind === "drop a guard" && place.startsWith("stopping step") && plan.steps.length === 1)
     return "there is only one step to drain";
   return undefined;
