@@ -19,18 +19,26 @@ function chain(steps: number): string {
       ? `  .step("s0", () => ({ n: 0 }))`
       : `  .step("s${index}", { dependsOn: ["s${index - 1}"], run: (ctx) => ({ n: ctx.results.s${index - 1}.n + 1 }) })`,
   );
-  return `import { workflow } from "../../src/index.ts";\nexport const chain = workflow("chain")\n${lines.join("\n")};\n`;
+  return `import { workflow } from "./package/src/index.js";\nexport const chain = workflow("chain")\n${lines.join("\n")};\n`;
 }
 
-/** Instantiations of a program that holds a chain of so many steps and nothing else. */
+/** Instantiations of a program that holds a chain of so many steps and nothing else, against the declarations that users install. */
 export function countInstantiations(steps: number): number {
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "types-"));
   try {
     writeFileSync(join(folder, "chain.ts"), chain(steps));
+    const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+    const build = [
+      "-p",
+      join(root, "tsconfig.build.json"),
+      "--emitDeclarationOnly",
+      "--outDir",
+      join(folder, "package"),
+    ];
+    execFileSync(process.execPath, [tsc, ...build]);
     const config = { extends: "../../tsconfig.json", include: ["chain.ts"] };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-    const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
     const told = execFileSync(process.execPath, [tsc, "-p", folder, "--singleThreaded", "--extendedDiagnostics"], {
       encoding: "utf8",
     });
