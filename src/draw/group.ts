@@ -1,5 +1,5 @@
 /** Members of an entangled group in levels from left to right. The one place that needs a layout engine, which is loaded when it is met. */
-import type { ELK, ElkNode } from "elkjs/lib/elk.bundled.js";
+import type { ELK, ElkNode, ElkPoint } from "elkjs/lib/elk.bundled.js";
 import type { Point } from "./box.ts";
 
 /** A group before it has a layout; members are named by their index. */
@@ -57,8 +57,8 @@ export async function layoutGroup({ members, edges }: GroupShape): Promise<Group
   const left = new Set(edges.map(([from]) => from));
   const dot = (id: string, constraint: string): ElkNode => ({
     id,
-    width: 1,
-    height: 1,
+    width: 0,
+    height: 0,
     layoutOptions: { "elk.layered.layering.layerConstraint": constraint },
   });
   const all = [
@@ -85,16 +85,29 @@ export async function layoutGroup({ members, edges }: GroupShape): Promise<Group
     height: laid.height ?? 0,
     places: indices.map((member): Point => {
       const { x = 0, y = 0 } = places.get(`${member}`) ?? {};
-      return [x, y];
+      return [Math.round(x), Math.round(y)];
     }),
     ways: (laid.edges ?? []).map(({ sources: [from = ""], targets: [to = ""], sections: [section] = [] }) => ({
       from: index(from),
       to: index(to),
-      points: [section?.startPoint, ...(section?.bendPoints ?? []), section?.endPoint]
-        .filter((point) => point !== undefined)
-        .map(({ x, y }): Point => [x, y]),
+      points: straight([section?.startPoint, ...(section?.bendPoints ?? []), section?.endPoint]),
     })),
-    enter: places.get("in")?.y ?? 0,
-    leave: places.get("out")?.y ?? 0,
+    enter: Math.round(places.get("in")?.y ?? 0),
+    leave: Math.round(places.get("out")?.y ?? 0),
   };
 }
+
+/** Whole pixels; the engine takes what is a hair from straight for straight, which would show. */
+function straight(points: readonly (ElkPoint | undefined)[]): readonly Point[] {
+  let before: number | undefined;
+  return points
+    .filter((point) => point !== undefined)
+    .map((point): Point => {
+      const y = Math.round(point.y);
+      before = before !== undefined && Math.abs(y - before) <= HAIR ? before : y;
+      return [Math.round(point.x), before];
+    });
+}
+
+/** In pixels. */
+const HAIR = 2;

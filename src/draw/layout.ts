@@ -275,8 +275,8 @@ async function placeGroup(node: ChartNode): Promise<Box> {
     return { points: way, arrow: to !== null, look: from === null || to === null ? "fork" : "flow" };
   });
   return box(node, "frame", width, laid.height + 2 * PAD, {
-    enter: laid.enter + PAD + 0.5,
-    leave: laid.leave + PAD + 0.5,
+    enter: laid.enter + PAD,
+    leave: laid.leave + PAD,
     children: boxes,
     lines,
   });

@@ -29,7 +29,7 @@ import type {
 import { compareBytes } from "./order.ts";
 
 /** Versions of one key that are kept. */
-export const DEFAULT_VERSIONS_KEPT = 20;
+export const DEFAULT_VERSIONS_KEPT = 1_000;
 const STALE_TEMPORARY_MS = 3_600_000;
 const PLACE_TRIES = 20;
 
