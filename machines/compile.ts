@@ -54,6 +54,21 @@ export function hasCompensation(plan: Plan): boolean {
 /** An irreducible group: for each member, the members that it waits for. */
 type Group = ReadonlyMap<string, readonly string[]>;
 
+/** Ids of states, which no root may have too. */
+const TAKEN: ReadonlySet<string> = new Set([
+  "stopping",
+  "compensating",
+  "draining",
+  "completed",
+  "failed",
+  "cancelled",
+]);
+
+function rootId(name: string): string {
+  const id = encodeName(name).slice(2) || "workflow";
+  return TAKEN.has(id) ? `workflow_${id}` : id;
+}
+
 /** Compiles a plan that `validatePlan` accepts. */
 export function compilePlan(plan: Plan): MachineConfig {
   const steps = new Map(plan.steps.map((step) => [step.name, step]));
@@ -61,7 +76,7 @@ export function compilePlan(plan: Plan): MachineConfig {
   const flow = build(plan, (name, group) => stepState(plan, stepOf(name), group));
   const undo = undoGraph(plan);
   return {
-    id: encodeName(plan.name).slice(2) || "workflow",
+    id: rootId(plan.name),
     description: plan.version === undefined ? plan.name : `${plan.name} (${plan.version})`,
     initial: "pending",
     on: { terminate: [{ target: "#cancelled", actions: [act("terminate")] }] },

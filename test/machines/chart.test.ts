@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compilePlan } from "../../machines/compile.ts";
+import { compilePlan, type StateConfig } from "../../machines/compile.ts";
 import { planOf, signal, task } from "./build.ts";
 
 test("the chart of a plan with one of everything, in full", async () => {
@@ -14,3 +14,16 @@ test("the chart of a plan with one of everything, in full", async () => {
   // Read the difference before writing the file anew: every line is something that people see in the drawn chart.
   await expect(`${JSON.stringify(compilePlan(plan), undefined, 2)}\n`).toMatchFileSnapshot("./chart.snap");
 });
+
+test.each(["stopping", "compensating", "draining", "completed", "failed", "cancelled"])(
+  "a workflow named %s has no id twice",
+  (name) => {
+    const config = compilePlan({ ...planOf([task("a", { compensate: true, onFailure: "compensate" })]), name });
+    const ids = idsOf(config);
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+  },
+);
+
+function idsOf(state: StateConfig): readonly string[] {
+  return [...(state.id === undefined ? [] : [state.id]), ...Object.values(state.states ?? {}).flatMap(idsOf)];
+}
