@@ -1,10 +1,10 @@
 /** `explore`: every state that a workflow can reach, without a store. */
 import { writeFile } from "node:fs/promises";
-import pc from "picocolors";
 import { WorkflowError } from "../errors.ts";
 import { DEFAULT_FAULTS } from "../testing/explore/setting.ts";
 import { type Exploration, explore, type ExploreProgress } from "../testing/explore/explore.ts";
 import type { Typed } from "./arguments.ts";
+import { out as colours } from "./colours.ts";
 import { print, printJson } from "./output.ts";
 import { loadWorkflows } from "./session.ts";
 
@@ -63,7 +63,7 @@ function tell(result: Exploration, out: string | undefined): void {
     for (const name of never.slice(0, SHOWN)) print(`  never: ${name}`);
     if (never.length > SHOWN) print(`  and ${never.length - SHOWN} more`);
   }
-  for (const { text } of result.violations) print(`\n${pc.red("broken")} ${text}`);
+  for (const { text } of result.violations) print(`\n${colours.red("broken")} ${text}`);
   if (out !== undefined) print(`\nthe first path is in ${out}; buquet-workflow inspect --file ${out} shows it`);
-  if (result.violations.length === 0) print(pc.green("every rule holds in every state"));
+  if (result.violations.length === 0) print(colours.green("every rule holds in every state"));
 }
