@@ -112,3 +112,12 @@ export const shownOn = (page: Page): Promise<number> => page.evaluate(() => Numb
 export async function untilShown(page: Page, number: number): Promise<void> {
   await page.waitForFunction((wanted) => document.body.dataset["frame"] === String(wanted), number);
 }
+
+/** Unfolds everything that is folded, also inside of what was folded. A fold draws what is in it a moment after it opens. */
+export async function unfold(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const folds = [...document.querySelectorAll<HTMLDetailsElement>("details.folded")];
+    for (const fold of folds) fold.open = true;
+    return folds.every((fold) => fold.childElementCount > 1);
+  });
+}
