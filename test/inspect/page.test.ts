@@ -210,6 +210,39 @@ inBrowser("the page", () => {
     expect(inSight).toBe(true);
   });
 
+  test("has the row of the version that is shown in sight, from the start and while it follows", async () => {
+    const timeline = await compensated();
+    let told: Timeline = { ...timeline, frames: timeline.frames.slice(0, -2) };
+    // No room for all of them.
+    await using shown = await open(
+      browser,
+      siteOf(async () => told),
+      { viewport: { width: 1440, height: 380 } },
+    );
+    const { page } = shown;
+    const seen = (): Promise<{ readonly selected: boolean; readonly scrolled: number }> =>
+      page.$eval("#events", (list) => {
+        const [box, row] = [list.getBoundingClientRect(), list.querySelector('[aria-selected="true"]')];
+        const at = row?.getBoundingClientRect();
+        return {
+          selected: at !== undefined && at.top >= box.top - 1 && at.bottom <= box.bottom + 1,
+          scrolled: list.scrollTop,
+        };
+      });
+    const before = await seen();
+    expect(before).toMatchObject({ selected: true });
+    expect(before.scrolled).toBeGreaterThan(0);
+    told = timeline;
+    await untilShown(page, timeline.frames.length);
+    const after = await seen();
+    expect(after).toMatchObject({ selected: true });
+    expect(after.scrolled).toBeGreaterThan(before.scrolled);
+    // More room shows more rows.
+    await page.setViewportSize({ width: 1440, height: 1_200 });
+    await page.waitForFunction((all) => document.querySelectorAll("#events .row").length === all, told.frames.length);
+    expect(shown.trouble).toEqual([]);
+  });
+
   test("keeps a long run of many steps small: a thousand versions, two hundred steps", async () => {
     const steps = Array.from({ length: 200 }, (_, index) => `step-${index}`);
     const workflow = steps.reduce(
