@@ -6,6 +6,7 @@ import { createActor } from "xstate";
 import { buildMachine } from "../../machines/advance.ts";
 import { serveSite, type Served } from "../../src/cli/serve.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
+import type { Host } from "../../src/host/host.ts";
 import { nodeClock, nodeHost } from "../../src/host/node.ts";
 import { type PageAssets, pageSite } from "../../src/inspect/site.ts";
 import type { Site } from "../../src/inspect/server.ts";
@@ -14,7 +15,7 @@ const read = (name: string): string => readFileSync(`src/inspect/page/${name}`, 
 export const assets: PageAssets = { style: read("page.css"), script: read("page.js") };
 
 /** Reads on at once, so that no test waits for a second to pass. */
-const eager = {
+export const eager: Host = {
   ...nodeHost(),
   clock: { ...nodeClock, sleep: (ms: number, options = {}) => nodeClock.sleep(Math.min(ms, 20), options) },
 };
