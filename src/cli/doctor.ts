@@ -12,11 +12,28 @@ import { openSession } from "./session.ts";
 /** What the doctor found. */
 export interface Checkup {
   readonly store: string;
-  /** Whether every check held. */
+  /** What the server calls itself; null where it does not say. */
+  readonly server: string | null;
+  /** When, by the clock of the store. */
+  readonly at: string;
+  /** Whether every check held that must hold. */
   readonly safe: boolean;
   /** Whether earlier contents can be read; nice to have, not a condition. */
   readonly versions: boolean;
-  readonly results: readonly { readonly name: string; readonly ok: boolean; readonly reason: string }[];
+  readonly results: readonly CheckupResult[];
+}
+
+/** What became of one case. */
+export interface CheckupResult {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was seen instead; empty when it held. */
+  readonly reason: string;
+  /** What goes wrong with runs, or why it does not matter; empty when it held. */
+  readonly means: string;
+  /** Whether the store may be used all the same. */
+  readonly optional: boolean;
+  readonly ms: number;
 }
 
 /**
@@ -26,22 +43,36 @@ export interface Checkup {
 export async function examineStore(store: ObjectStore, host: Host): Promise<Checkup> {
   // Denied, no such bucket, no connection: that is no finding about conditions.
   await store.get(`${OWN_PREFIX}doctor/hello`);
-  const folder = `${OWN_PREFIX}doctor/${host.random.ulid(Math.round(store.time().latest))}`;
-  const results: { name: string; ok: boolean; reason: string }[] = [];
+  const startedAt = Math.round(store.time().latest);
+  const folder = `${OWN_PREFIX}doctor/${host.random.ulid(startedAt)}`;
+  const results: CheckupResult[] = [];
   try {
     for (const [index, probe] of storeCases.entries()) {
-      try {
-        await probe.run({ store, prefix: `${folder}-${index}/` });
-        results.push({ name: probe.name, ok: true, reason: "" });
-      } catch (error) {
-        results.push({ name: probe.name, ok: false, reason: error instanceof Error ? error.message : String(error) });
-      }
+      const began = host.clock.monotonic();
+      const reason = await probe.run({ store, prefix: `${folder}-${index}/` }).then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      results.push({
+        name: probe.name,
+        ok: reason === undefined,
+        reason: reason ?? "",
+        means: reason === undefined ? "" : (probe.optional ?? probe.harm ?? ""),
+        optional: probe.optional !== undefined,
+        ms: Math.round(host.clock.monotonic() - began),
+      });
     }
   } finally {
     await clear(store, folder);
   }
-  const { versions } = store.capabilities;
-  return { store: store.url, safe: results.every((result) => result.ok), versions, results };
+  return {
+    store: store.url,
+    server: store.server ?? null,
+    at: new Date(startedAt).toISOString(),
+    safe: results.every((result) => result.ok || result.optional),
+    versions: store.capabilities.versions,
+    results,
+  };
 }
 
 async function clear(store: ObjectStore, prefix: string): Promise<void> {
@@ -60,17 +91,24 @@ export async function runDoctor(typed: Typed): Promise<number> {
   return checkup.safe ? 0 : 1;
 }
 
+function spell({ ok, optional, reason, means }: CheckupResult): string {
+  if (ok) return coloured("completed", "ok");
+  if (optional) return `not here, and not needed: ${means}`;
+  return `${coloured("failed")} ${reason}${means === "" ? "" : `; ${means}`}`;
+}
+
 function showCheckup(checkup: Checkup): void {
-  const rows = checkup.results.map(({ name, ok, reason }) => [
-    name,
-    ok ? coloured("completed", "ok") : `${coloured("failed")} ${reason}`,
-  ]);
+  const rows = checkup.results.map((result) => [result.name, spell(result)]);
   print(table(["CHECK", "RESULT"], rows));
   print(
     checkup.versions
       ? "versions: kept"
       : "versions: not kept; history and time travel are not there, foreign writers cost certainty",
   );
-  const failed = checkup.results.filter((result) => !result.ok).length;
-  print(checkup.safe ? `${checkup.store} is safe to use` : `${checkup.store} is NOT safe: ${failed} checks failed`);
+  const failed = checkup.results.filter((result) => !result.ok && !result.optional).length;
+  print(
+    checkup.safe
+      ? `${checkup.store} is safe to use`
+      : `${checkup.store} is NOT safe: ${failed} ${failed === 1 ? "check" : "checks"} failed`,
+  );
 }

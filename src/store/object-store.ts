@@ -77,6 +77,8 @@ export interface ObjectStore extends AsyncDisposable {
   /** For people and error messages: `memory:`, `file:…`, `s3://bucket…`. No secrets. */
   readonly url: string;
   readonly capabilities: StoreCapabilities;
+  /** What the server behind it calls itself in its answers; absent where there is none or it does not say. */
+  readonly server?: string | undefined;
   get(key: string, options?: RequestOptions): Promise<GetOutcome>;
   put(key: string, body: string, condition: PutCondition, options?: RequestOptions): Promise<PutOutcome>;
   /** Deletes the key; quiet when it does not exist. */

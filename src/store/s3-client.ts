@@ -39,11 +39,15 @@ export function requestTimeoutMs(options: S3StoreOptions, bytes: number): number
   return (options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS) + Math.ceil(bytes / SLOWEST_BYTES_PER_MS);
 }
 
+/** Told what the server calls itself, with every answer. */
+export type OnServer = (server: string | undefined) => void;
+
 /** Makes the client. Without a region anywhere it takes the one that buquet takes. */
 export async function makeS3Client(
   library: typeof aws,
   options: S3StoreOptions,
   clock: ServerClock,
+  onServer: OnServer = () => {},
 ): Promise<S3Client> {
   const config = clientConfig(options);
   const found = new library.S3Client(config);
@@ -51,7 +55,7 @@ export async function makeS3Client(
     () => found,
     () => new library.S3Client({ ...config, region: FALLBACK_REGION }),
   );
-  listenToDates(client, options.host, clock);
+  listenToHeaders(client, options.host, clock, onServer);
   return client;
 }
 
@@ -85,16 +89,17 @@ function clientConfig(options: S3StoreOptions): S3ClientConfig {
   };
 }
 
-function listenToDates(client: S3Client, host: Host, clock: ServerClock): void {
+function listenToHeaders(client: S3Client, host: Host, clock: ServerClock, onServer: OnServer): void {
   client.middlewareStack.add(
     (next) => async (args) => {
       const sentAt = host.clock.monotonic();
       const result = await next(args);
       const { headers } = result.response as { headers?: Record<string, string> };
       const date = Date.parse(headers?.["date"] ?? "");
+      onServer(headers?.["server"]);
       if (!Number.isNaN(date)) clock.observe(date, sentAt, host.clock.monotonic());
       return result;
     },
-    { step: "deserialize", name: "listenToDates", priority: "low" },
+    { step: "deserialize", name: "listenToHeaders", priority: "low" },
   );
 }

@@ -22,7 +22,7 @@ import type {
   StoreCapabilities,
   TimeBounds,
 } from "./object-store.ts";
-import { makeS3Client, requestTimeoutMs, type S3StoreOptions } from "./s3-client.ts";
+import { makeS3Client, type OnServer, requestTimeoutMs, type S3StoreOptions } from "./s3-client.ts";
 import { classifyS3Error, FIRST_BACKOFF_MS, refusedError, type S3Failure } from "./s3-errors.ts";
 import { ServerClock } from "./server-clock.ts";
 
@@ -47,6 +47,7 @@ export class S3Store implements ObjectStore {
   readonly #clock: ServerClock;
   #capabilities: StoreCapabilities = { versions: false };
   #closed = false;
+  #server: string | undefined;
 
   private constructor(library: Library, client: S3Client, options: S3StoreOptions, clock: ServerClock) {
     this.#library = library;
@@ -65,7 +66,10 @@ export class S3Store implements ObjectStore {
   static async open(options: S3StoreOptions): Promise<S3Store> {
     const library = await import("@aws-sdk/client-s3");
     const clock = new ServerClock(options.host.clock);
-    const store = new S3Store(library, await makeS3Client(library, options, clock), options, clock);
+    let hear: OnServer = () => {};
+    const client = await makeS3Client(library, options, clock, (server) => hear(server));
+    const store = new S3Store(library, client, options, clock);
+    hear = (server) => (store.#server = server);
     try {
       store.#capabilities = { versions: await store.#keepsVersions() };
       return store;
@@ -77,6 +81,10 @@ export class S3Store implements ObjectStore {
 
   get capabilities(): StoreCapabilities {
     return this.#capabilities;
+  }
+
+  get server(): string | undefined {
+    return this.#server;
   }
 
   async get(key: string, options: RequestOptions = {}): Promise<GetOutcome> {

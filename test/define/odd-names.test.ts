@@ -108,6 +108,7 @@ describe("names that cannot be parts of a key", () => {
     [".", "folder"],
     ["..", "folder"],
     ["\udc00", "half of a character"],
+    ["a\uffff", "a character that XML cannot spell"],
     ["x".repeat(201), "longer than 200 bytes"],
     ["🦀".repeat(51), "longer than 200 bytes"],
   ];

@@ -6,18 +6,27 @@ import { join } from "node:path";
 import { afterAll, test } from "vitest";
 import { nodeHost } from "../../src/host/node.ts";
 import { openStore } from "../../src/store/open.ts";
+import { S3Store } from "../../src/store/s3.ts";
 import { storeRaces } from "../../src/testing/store-cases.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { compileFixture } from "./fixtures/compile.ts";
-import { CREDENTIALS, openMoto } from "./fixtures/moto.ts";
+import {
+  bestKind,
+  chosenServers,
+  CREDENTIALS,
+  type OpenedServer,
+  openServer,
+  type ServerName,
+} from "./fixtures/servers.ts";
 
 const RACERS = 8;
 const compiled = compileFixture("race-process.ts");
-const moto = await openMoto();
+const opened = new Map<ServerName, OpenedServer>();
+for (const name of chosenServers()) opened.set(name, await openServer(name));
 const folder = await mkdtemp(join(tmpdir(), "buquet-race-"));
 afterAll(async () => {
   compiled.remove();
-  if (moto.kind === "present") await moto.stop();
+  for (const one of opened.values()) if (one.kind === "present") await one.server.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -72,9 +81,15 @@ for (const [index, race] of storeRaces.entries()) {
     await using store = await openStore(url, nodeHost());
     await runRace(race, url, prefix, store);
   });
-  test(`s3 against moto: ${race.name}`, async (context) => {
-    if (moto.kind === "absent") return context.skip(moto.reason);
-    const url = `s3://conformance?endpoint=${encodeURIComponent(moto.endpoint)}&region=us-east-1`;
-    await runRace(race, url, prefix, moto.store);
-  });
+  for (const [name, one] of opened) {
+    test(`s3 on ${name}: ${race.name}`, async (context) => {
+      if (one.kind === "absent") return context.skip(one.reason);
+      const { server } = one;
+      const bucket = `races-${index}`;
+      const url = await server.bucket(bucket, bestKind(name));
+      const { endpoint, credentials } = server;
+      await using store = await S3Store.open({ bucket, endpoint, credentials, host: nodeHost() });
+      await runRace(race, url, prefix, store);
+    });
+  }
 }
