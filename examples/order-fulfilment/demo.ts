@@ -2,7 +2,8 @@
  * The main job: worker processes on a local folder take a file of orders through. Killed at any moment and started again, it goes on
  * where it was.
  *
- * Arguments: the folder (default: .buquet/demo); the file of orders (default: orders.json beside this file).
+ * Arguments: the folder (default: .buquet/demo); the file of orders (default: orders.json beside this file); the url of an empty
+ * bucket (default: the folder is one).
  */
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -24,9 +25,10 @@ type Line = z.infer<typeof lineSchema>;
 
 const folder = resolve(process.argv[2] ?? ".buquet/demo");
 const shown = relative(process.cwd(), folder) || ".";
-const file = process.argv[3] ?? new URL("orders.json", import.meta.url);
+const file = process.argv[3] || new URL("orders.json", import.meta.url);
 const lines = z.array(lineSchema).parse(JSON.parse(readFileSync(file, "utf8")));
-const store = `file:${join(folder, "bucket")}`;
+const [, , , , bucket] = process.argv;
+const store = bucket ?? `file:${join(folder, "bucket")}`;
 const ledger = join(folder, "ledger.jsonl");
 const stock = join(folder, "stock");
 
@@ -105,8 +107,10 @@ print("");
 print(table(["ORDER", "ITEM", "AMOUNT", "END", "LEDGER", "STOCK", "WHY"], rows));
 print("");
 print(`The payment service's ledger:   cat ${join(shown, "ledger.jsonl")}`);
-print(`Look at the state of a run:     cat ${join(shown, "bucket/workflow/order-1004/state.json")}`);
-print(`Ask about a run:                npx tsx src/cli/main.ts steps order-1005 --store file:${join(shown, "bucket")}`);
+const shownStore = bucket === undefined ? `file:${join(shown, "bucket")}` : `'${bucket}'`;
+if (bucket === undefined)
+  print(`Look at the state of a run:     cat ${join(shown, "bucket/workflow/order-1004/state.json")}`);
+print(`Ask about a run:                npx tsx src/cli/main.ts steps order-1005 --store ${shownStore}`);
 
 finish();
 await Promise.all(workers.map((worker) => worker.stop()));

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly plans?: string;
   /** Kill it with all its processes after so many milliseconds, if it is still there. */
   readonly killAllAfterMs?: number;
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a program of the examples to its end. */
@@ -37,7 +39,7 @@ export function runProgram(script: string, args: readonly string[], options: Run
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, ["--import", "tsx", ...hook, script, ...args], {
       detached: true,
-      env: { ...process.env, NO_COLOR: "1", ...(plans === undefined ? {} : { KILL_PLAN: plans }) },
+      env: { ...process.env, ...options.env, NO_COLOR: "1", ...(plans === undefined ? {} : { KILL_PLAN: plans }) },
     });
     let output = "";
     let killedAll = false;

@@ -9,13 +9,11 @@ import { seededRandom } from "../../src/host/seeded.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { type MeteredKind, meterStore, REQUEST_KINDS, type StoreUsage } from "../../src/store/metered.ts";
 import { S3Store } from "../../src/store/s3.ts";
-import { CREDENTIALS, openMoto } from "./fixtures/moto.ts";
+import { bestKind, chosenServers, CREDENTIALS, openServer } from "./fixtures/servers.ts";
 import { atRandom, type Proxy, type ProxyRule, startProxy } from "./fixtures/proxy.ts";
 
-const moto = await openMoto();
 const host: Host = nodeHost();
-
-let proxy: Proxy;
+const BUCKET = "whole-runs";
 
 function chain(steps: number, effects: string[]): AnyWorkflow {
   let definition = untypedWorkflow("chain");
@@ -29,11 +27,11 @@ function chain(steps: number, effects: string[]): AnyWorkflow {
 }
 
 /** Runs a chain with one worker, through the proxy; gives what its store and the proxy counted. */
-async function runChain(steps: number, lease: string, rule?: ProxyRule) {
+async function runChain(proxy: Proxy, steps: number, lease: string, rule?: ProxyRule) {
   const effects: string[] = [];
   const definition = chain(steps, effects);
   await using s3 = await S3Store.open({
-    bucket: "conformance",
+    bucket: BUCKET,
     endpoint: proxy.endpoint,
     credentials: CREDENTIALS,
     host,
@@ -55,42 +53,48 @@ async function runChain(steps: number, lease: string, rule?: ProxyRule) {
   return { output, effects, usage, asked, wire: proxy.counts(), status };
 }
 
-describe.skipIf(moto.kind === "absent")("a run on S3", () => {
-  beforeAll(async () => {
-    if (moto.kind === "present") proxy = await startProxy(moto.endpoint);
-  });
-  afterAll(async () => {
-    await proxy.stop();
-    if (moto.kind === "present") await moto.stop();
-  });
+for (const name of chosenServers()) {
+  const opened = await openServer(name);
+  describe.skipIf(opened.kind === "absent")(`a run on ${name}`, () => {
+    let proxy: Proxy;
+    beforeAll(async () => {
+      if (opened.kind === "absent") return;
+      await opened.server.bucket(BUCKET, bestKind(name));
+      proxy = await startProxy(opened.server.endpoint);
+    });
+    afterAll(async () => {
+      await proxy.stop();
+      if (opened.kind === "present") await opened.server.stop();
+    });
 
-  test("costs on the wire what the metered store counts: three puts a step and next to nothing else", async () => {
-    // A lease so long that no heartbeat falls into the count, however slow the machine is.
-    const few = await runChain(1, "600s");
-    const many = await runChain(41, "600s");
-    for (const { asked, wire } of [few, many]) expect(wire).toEqual(asked);
-    const perStep = (...kinds: readonly MeteredKind[]): number =>
-      kinds.reduce((sum, kind) => sum + many.usage.requests[kind] - few.usage.requests[kind], 0) / 40;
-    // A tenth of a request a step is left for what comes with each minute, such as the registration of the worker.
-    expect(perStep("put", "create", "replace")).toBeLessThanOrEqual(3.1);
-    expect(perStep("get")).toBeLessThanOrEqual(0.1);
-    expect(perStep("delete")).toBeLessThanOrEqual(0.1);
-    expect(perStep("versions", "getVersion")).toBe(0);
-    expect(many.usage.unknowns).toBe(0);
-  });
+    test("costs on the wire what the metered store counts: three puts a step and next to nothing else", async () => {
+      // A lease so long that no heartbeat falls into the count, however slow the machine is.
+      const few = await runChain(proxy, 1, "600s");
+      const many = await runChain(proxy, 41, "600s");
+      for (const { asked, wire } of [few, many]) expect(wire).toEqual(asked);
+      const perStep = (...kinds: readonly MeteredKind[]): number =>
+        kinds.reduce((sum, kind) => sum + many.usage.requests[kind] - few.usage.requests[kind], 0) / 40;
+      // A tenth of a request a step is left for what comes with each minute, such as the registration of the worker.
+      expect(perStep("put", "create", "replace")).toBeLessThanOrEqual(3.1);
+      expect(perStep("get")).toBeLessThanOrEqual(0.1);
+      expect(perStep("delete")).toBeLessThanOrEqual(0.1);
+      expect(perStep("versions", "getVersion")).toBe(0);
+      expect(many.usage.unknowns).toBe(0);
+    });
 
-  test.each([11, 12])("ends the same over a line that fails (seed %i)", { timeout: 600_000 }, async (seed) => {
-    const faults = atRandom(seededRandom(seed), 0.15, [
-      { kind: "cut-before" },
-      { kind: "cut-after" },
-      { kind: "answer-after", status: 500, code: "InternalError" },
-      { kind: "answer", status: 503, code: "SlowDown" },
-      { kind: "answer", status: 409, code: "ConditionalRequestConflict" },
-      { kind: "cut-body", afterBytes: 20 },
-    ]);
-    const { output, effects, status } = await runChain(6, "30s", faults);
-    expect(status).toBe("completed");
-    expect(Object.keys(output as object)).toEqual(["s5"]);
-    expect(new Set(effects).size).toBe(6);
+    test.each([11, 12])("ends the same over a line that fails (seed %i)", { timeout: 600_000 }, async (seed) => {
+      const faults = atRandom(seededRandom(seed), 0.15, [
+        { kind: "cut-before" },
+        { kind: "cut-after" },
+        { kind: "answer-after", status: 500, code: "InternalError" },
+        { kind: "answer", status: 503, code: "SlowDown" },
+        { kind: "answer", status: 409, code: "ConditionalRequestConflict" },
+        { kind: "cut-body", afterBytes: 20 },
+      ]);
+      const { output, effects, status } = await runChain(proxy, 6, "30s", faults);
+      expect(status).toBe("completed");
+      expect(Object.keys(output as object)).toEqual(["s5"]);
+      expect(new Set(effects).size).toBe(6);
+    });
   });
-});
+}
