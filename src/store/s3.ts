@@ -157,7 +157,9 @@ export class S3Store implements ObjectStore {
       );
       if (answer.IsTruncated === undefined)
         throw this.#refused("the answer to a list is not one of S3; check the endpoint");
-      const objects = (answer.Contents ?? []).map((object) => ({ key: object.Key ?? "", etag: unquote(object.ETag) }));
+      const objects = (answer.Contents ?? []).map(({ Key = "", ETag }) =>
+        ETag === undefined ? { key: Key } : { key: Key, etag: unquote(ETag) },
+      );
       return { objects, truncated: answer.IsTruncated };
     });
   }
