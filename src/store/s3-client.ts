@@ -34,6 +34,17 @@ const FALLBACK_REGION = "us-east-1";
 /** A body is given time as if the line carried this much: 256 KB a second. */
 const SLOWEST_BYTES_PER_MS = 256;
 
+/** S3 Express One Zone: the name says which zone the bucket is in. */
+export function isDirectoryBucket(bucket: string): boolean {
+  return bucket.endsWith("--x-s3");
+}
+
+/** What is known of how fast one key may be written: Cloudflare R2 takes one write a second and answers others with 429. */
+export function writeIntervalMs({ endpoint }: S3StoreOptions): number {
+  if (endpoint === undefined) return 0;
+  return new URL(endpoint).hostname.endsWith(".r2.cloudflarestorage.com") ? 1_000 : 0;
+}
+
 /** The wait for the answer to a request with a body of so many bytes. */
 export function requestTimeoutMs(options: S3StoreOptions, bytes: number): number {
   return (options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS) + Math.ceil(bytes / SLOWEST_BYTES_PER_MS);
