@@ -54,7 +54,10 @@ describe("the url of a store", () => {
     ["s3://runs:9000", "names a port"],
     ["s3://runs/folder", "only a whole bucket"],
     ["s3://runs#x", "after #"],
-    ["s3://runs?versions=no", '"versions", which s3: does not know (endpoint, region, addressing, checksums); whether versions are kept'],
+    [
+      "s3://runs?versions=no",
+      '"versions", which s3: does not know (endpoint, region, addressing, checksums); whether versions are kept',
+    ],
     ["s3://runs?secret=hunter2", '"secret", which s3: does not know'],
     ["s3://runs?Region=eu-1", '"Region"'],
     ["s3://runs?addressing=host", 'the option addressing of the url is path or virtual, not "host"'],
