@@ -88,3 +88,20 @@ test("steps that end within a second are written together", async () => {
   expect(limited.sent).toBeLessThan(free.sent);
   expect(limited.refused).toBeLessThanOrEqual(limited.sent);
 });
+
+test("forty workers that start at once where one has started before do not queue for the keys that all of them publish", async () => {
+  const world = new World("many", { rates: {}, latency: 20 });
+  const bucket = new LimitedBucket(R2_LIMITS);
+  const definition = untypedWorkflow("many").step("a", () => 1);
+  let started = 0;
+  const start = async (name: string): Promise<void> => {
+    const { store, host } = world.spawn(name);
+    await new Worker(handleOf(bucket.limit(store, host), host), { workflows: [definition], id: name }).start();
+    started += 1;
+  };
+  void start("first");
+  await world.run({ until: () => started === 1 });
+  for (let index = 0; index < 40; index += 1) void start(`worker-${index}`);
+  expect((await world.run({ until: () => started === 41 })).kind).toBe("done");
+  expect(bucket.refused).toBe(0);
+});
