@@ -59,6 +59,7 @@ export class LimitedBucket {
   limit(store: ObjectStore, host: Host): ObjectStore {
     const { orderedList = true, versions = true, writeIntervalMs = 0 } = this.#limits;
     const capabilities: StoreCapabilities = {
+      ...store.capabilities,
       versions: versions && store.capabilities.versions,
       ...(orderedList ? {} : { orderedList }),
       ...(writeIntervalMs === 0 ? {} : { writeIntervalMs }),
