@@ -1,5 +1,5 @@
 /** Random tasks and records of runs, as far as our codecs write them. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { stateKey, taskKey } from "../../src/keys.ts";
 import { decodeRecord, encodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { newTask, taskCodec, type TaskRecord, type TaskStatus, U32 } from "../../src/queue/task.ts";
