@@ -8,7 +8,7 @@ import { millisOf, taskCodec } from "../../src/queue/task.ts";
 import { parseJson, toPlain } from "../../src/wire/json.ts";
 import { Peer, type PeerTask } from "./peer.ts";
 import { randomRecords, randomTasks, type Written } from "./random-records.ts";
-import { type Bucket, type InteropServer, openServer, whyNoInterop } from "./server.ts";
+import { type Bucket, type InteropServer, openServer, until, whyNoInterop } from "./server.ts";
 import { reached } from "./helpers.ts";
 import { take } from "./ts-worker.ts";
 
@@ -76,8 +76,8 @@ describe.skipIf(whyNoInterop() !== undefined)("objects of ours in the hands of P
     await python.work({ worker_id: "py", handlers: { shared: shared.slice(0, 1) }, options: { max_tasks: 1 } });
     await python.worked("py");
     await reached(bucket, task.id, "pending");
-    await bucket.host.clock.sleep(50);
-    await rescheduleClaim(bucket.queue, await take(bucket.queue, task.id), 0);
+    const claim = await until("its delay is over", () => take(bucket.queue, task.id).catch(() => undefined));
+    await rescheduleClaim(bucket.queue, claim, 0);
     await python.work({ worker_id: "py-2", handlers: { shared: shared.slice(1) }, options: { max_tasks: 1 } });
     await python.worked("py-2");
     const history = await python.call<PeerTask[]>("queue", "get_history", { task_id: task.id });
