@@ -5,6 +5,7 @@ import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
 import { readDocument } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { isOrdered, listKeys } from "../store/paging.ts";
 import { parseInstant } from "../wire/instant.ts";
 import { type RunView, viewOf } from "./view.ts";
 
@@ -77,8 +78,9 @@ export async function* listRuns(store: ObjectStore, options: ListRunsOptions): A
   }
 }
 
-/** Run ids, one LIST for many: the objects of one run are jumped over. */
+/** Run ids, one LIST for many: the objects of one run are jumped over. Where lists have no order there is nothing to jump over with. */
 async function* runIds(store: ObjectStore, prefix: string): AsyncGenerator<string> {
+  if (!isOrdered(store)) return yield* allRunIds(store, prefix);
   let after: string | undefined;
   for (;;) {
     const page = await store.list(WORKFLOW_PREFIX + prefix, {
@@ -102,5 +104,15 @@ async function* runIds(store: ObjectStore, prefix: string): AsyncGenerator<strin
     }
     // U+10FFFF sorts behind everything that a key of this run can hold.
     after = `${WORKFLOW_PREFIX}${previous}/\u{10ffff}`;
+  }
+}
+
+async function* allRunIds(store: ObjectStore, prefix: string): AsyncGenerator<string> {
+  let previous: string | undefined;
+  for await (const key of listKeys(store, WORKFLOW_PREFIX + prefix)) {
+    const id = key.slice(WORKFLOW_PREFIX.length).split("/")[0];
+    if (id === undefined || id === previous) continue;
+    previous = id;
+    yield id;
   }
 }

@@ -1,6 +1,7 @@
 /** Finding work: one LIST serves all shards while it fits one page; beyond that the shards take turns. */
 import { DUE_PREFIX, minuteOf, minuteStart, parseIndexKey, READY_PREFIX, readyKey } from "../keys.ts";
-import type { ListPage } from "../store/object-store.ts";
+import type { ListOptions, ListPage } from "../store/object-store.ts";
+import { listKeys, nextPage } from "../store/paging.ts";
 import type { QueueContext } from "./task.ts";
 
 const SHARDS = [..."0123456789abcdef"];
@@ -15,13 +16,13 @@ export interface ReadyTask {
 export class ReadyLister {
   /** Undefined: one LIST for all. */
   #shard: number | undefined;
-  #after: string | undefined;
+  #from: ListOptions = {};
 
   /** Tasks whose minute has come. One LIST. */
   async list(queue: QueueContext): Promise<readonly ReadyTask[]> {
     const { store } = queue;
     const prefix = this.#shard === undefined ? READY_PREFIX : `${READY_PREFIX}${SHARDS[this.#shard] ?? "0"}/`;
-    const page = await store.list(prefix, this.#after === undefined ? {} : { after: this.#after });
+    const page = await store.list(prefix, this.#from);
     const until = minuteOf(store.time().latest);
     const due = page.objects.flatMap(({ key }) => {
       const entry = parseIndexKey(key);
@@ -33,15 +34,19 @@ export class ReadyLister {
       .map(({ id, key: foundAt }) => ({ id, foundAt }));
   }
 
-  /** A shard whose page is full of due keys goes on behind them: tasks that nobody here runs must not hide the others (C-3). */
+  /**
+   * A shard whose page is full of due keys goes on behind them: tasks that nobody here runs must not hide the others (C-3). A page in no
+   * order says nothing about those behind it.
+   */
   #turn(page: ListPage, lastDue: string | undefined): void {
     if (this.#shard === undefined) {
       this.#shard = page.truncated ? 0 : undefined;
       return;
     }
-    const last = page.objects.at(-1)?.key;
-    this.#after = page.truncated && last !== undefined && last === lastDue ? last : undefined;
-    if (this.#after !== undefined) return;
+    const mayHideDue = page.cursor !== undefined || page.objects.at(-1)?.key === lastDue;
+    const from = mayHideDue ? nextPage(page) : undefined;
+    this.#from = from ?? {};
+    if (from !== undefined) return;
     this.#shard = this.#shard + 1 < SHARDS.length ? this.#shard + 1 : undefined;
   }
 }
@@ -53,13 +58,15 @@ export interface DueTask {
   readonly availableAt: number;
 }
 
-/** Moves tasks that are due until an instant from our own index to buquet's. */
+/** Most tasks that are moved at once: those that come first are known to the worker before it moves more. */
+const MOST_DUE = 1_000;
+
+/** Moves tasks that are due until an instant from our own index to buquet's. One LIST, more where lists have no order. */
 export async function listDue(queue: QueueContext, untilMs: number): Promise<readonly DueTask[]> {
   const { store } = queue;
   const until = minuteOf(untilMs);
-  const page = await store.list(DUE_PREFIX);
   const due: DueTask[] = [];
-  for (const { key } of page.objects) {
+  for await (const key of listKeys(store, DUE_PREFIX)) {
     const entry = parseIndexKey(key);
     if (entry === undefined) continue;
     if (entry.minute > until) break;
@@ -67,6 +74,7 @@ export async function listDue(queue: QueueContext, untilMs: number): Promise<rea
     await store.put(readyKey(entry.id, availableAt), "", "always");
     await store.delete(key);
     due.push({ id: entry.id, availableAt });
+    if (due.length === MOST_DUE) break;
   }
   return due;
 }

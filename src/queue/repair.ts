@@ -6,6 +6,7 @@
  */
 import { TASKS_PREFIX } from "../keys.ts";
 import { readDocument } from "../store/document.ts";
+import { isOrdered, nextPage } from "../store/paging.ts";
 import { isLeaseOver } from "./claim.ts";
 import { repairIndex } from "./index-keys.ts";
 import { millisOf, type QueueContext, taskCodec, type TaskRecord } from "./task.ts";
@@ -15,7 +16,7 @@ const LATE_MS = 60_000;
 
 /** Options of one page of a repair. */
 export interface RepairOptions {
-  /** Go on behind this key: `next` of the page before. */
+  /** Go on here: `next` of the page before. */
   readonly after?: string;
   /** Most tasks that are read, 1 to 1000. @defaultValue 1000 */
   readonly limit?: number;
@@ -34,7 +35,8 @@ export interface RepairedTasks {
 /** Gives overdue tasks of one page of the task log their index keys again. One LIST, a GET for each task, a PUT for each that is stuck. */
 export async function repairTasks(queue: QueueContext, options: RepairOptions = {}): Promise<RepairedTasks> {
   const { after, limit = 1_000 } = options;
-  const page = await queue.store.list(TASKS_PREFIX, { limit, ...(after === undefined ? {} : { after }) });
+  const from = after === undefined ? {} : isOrdered(queue.store) ? { after } : { cursor: after };
+  const page = await queue.store.list(TASKS_PREFIX, { limit, ...from });
   const repaired: string[] = [];
   for (const { key } of page.objects) {
     try {
@@ -46,7 +48,8 @@ export async function repairTasks(queue: QueueContext, options: RepairOptions = 
       options.onUnreadable?.(key, error);
     }
   }
-  return { repaired, next: page.truncated ? page.objects.at(-1)?.key : undefined };
+  const next = nextPage(page);
+  return { repaired, next: next?.cursor ?? next?.after };
 }
 
 function isOverdue(queue: QueueContext, task: TaskRecord): boolean {

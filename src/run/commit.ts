@@ -18,7 +18,8 @@
  * R9 No step handler starts for a generation that is not recorded, nor without an unexpired lease; attempt 2 or more only after its
  *    fence write.
  *
- * In one process all writers of a run share one queue: facts that arrive while a put is under way go into the next one together.
+ * In one process all writers of a run share one queue: facts that arrive while a put is under way go into the next one together. Where
+ * a key may be written only so often, the queue is kept for so long before it is emptied.
  */
 import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
@@ -80,6 +81,8 @@ export class RunWriter {
   readonly #waiting: Waiting[] = [];
   #cached: Cached | undefined;
   #running = false;
+  /** On the monotonic clock. */
+  #wroteAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: CommitContext, runId: string) {
     this.#context = context;
@@ -99,6 +102,7 @@ export class RunWriter {
     // Facts that were reported in the same turn go into the same write.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
+      await this.#restFromWriting();
       const batch = this.#waiting.splice(0);
       try {
         await this.#commitBatch(batch);
@@ -108,6 +112,13 @@ export class RunWriter {
       }
     }
     this.#running = false;
+  }
+
+  /** What comes meanwhile goes into the same write; sent sooner it would be refused, and only what comes later would. */
+  async #restFromWriting(): Promise<void> {
+    const { store, host } = this.#context;
+    const restMs = this.#wroteAt + (store.capabilities.writeIntervalMs ?? 0) - host.clock.monotonic();
+    if (restMs > 0) await host.clock.sleep(restMs);
   }
 
   async #commitBatch(batch: readonly Waiting[]): Promise<void> {
@@ -133,6 +144,7 @@ export class RunWriter {
         members = put.members;
         continue;
       }
+      this.#wroteAt = this.#context.host.clock.monotonic();
       if (put.kind === "stored") {
         this.#cached = { record: next, etag: put.etag, whole: { record: next, program, facts: [] } };
         this.#context.onWritten?.(next, next.machine?.write.events ?? []);

@@ -76,7 +76,10 @@ export class StoredPrograms implements Programs {
     return type === undefined ? undefined : this.byHash(type.plan_hash);
   }
 
-  /** Puts plans and types into the bucket, for clients that start by name and for workers that meet older runs. */
+  /**
+   * Puts plans and types into the bucket, for clients that start by name and for workers that meet older runs. What stands there is read
+   * and left: that is cheaper, makes no version, and a fleet that starts at once does not queue for keys that take one write a second.
+   */
   async publish(names: Iterable<string> = this.#served.keys()): Promise<void> {
     for (const name of names) {
       const served = this.#served.get(name);
@@ -88,7 +91,9 @@ export class StoredPrograms implements Programs {
         definition_hash: served.definitionHash,
         input_schema: served.inputSchema,
       };
-      await this.#store.put(typeKey(name), stringifyJson(type), "always");
+      const body = stringifyJson(type);
+      const read = await this.#store.get(typeKey(name));
+      if (read.kind === "missing" || read.object.body !== body) await this.#store.put(typeKey(name), body, "always");
     }
   }
 
@@ -96,6 +101,7 @@ export class StoredPrograms implements Programs {
   async publishPlan(name: string): Promise<void> {
     const served = this.#served.get(name);
     if (served === undefined) return;
+    if ((await this.#store.get(planKey(served.planHash))).kind === "found") return;
     const stored = { plan_hash: served.planHash, definition_hash: served.definitionHash, plan: served.plan };
     await createDocumentBytes(this.#store, this.#host, planKey(served.planHash), stringifyJson(stored));
   }

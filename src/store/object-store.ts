@@ -36,15 +36,19 @@ export interface ListedObject {
 }
 
 export interface ListPage {
-  /** In UTF-8 byte order of the whole key. */
+  /** In UTF-8 byte order of the whole key; in any order where `capabilities.orderedList` is false. */
   readonly objects: readonly ListedObject[];
-  /** Whether there is more after the last key of this page. */
+  /** Whether there is more after this page. */
   readonly truncated: boolean;
+  /** Only where lists have no order, and only when there is more: what the next page is asked for with. */
+  readonly cursor?: string;
 }
 
 export interface ListOptions {
-  /** Only keys after this one (exclusive, UTF-8 byte order); it need not exist. */
+  /** Only keys after this one (exclusive, UTF-8 byte order); it need not exist. Refused (`invalid`) where lists have no order. */
   readonly after?: string;
+  /** Where lists have no order: go on where a page with this cursor ended. */
+  readonly cursor?: string;
   /** Most keys on the page, 1 to 1000. @defaultValue 1000 */
   readonly limit?: number;
 }
@@ -66,6 +70,18 @@ export interface TimeBounds {
 export interface StoreCapabilities {
   /** Whether earlier contents of a key can be read. */
   readonly versions: boolean;
+  /**
+   * Whether lists are in order and may begin after a key. False, as on directory buckets of S3: pages are followed by their `cursor`, and
+   * only folders are listed: a prefix that is not empty ends in `/`, any other is refused (`invalid`).
+   * @defaultValue true
+   */
+  readonly orderedList?: boolean;
+  /**
+   * How far apart writes of one key must be, in milliseconds. The store itself waits and tries again when one comes too soon; this is
+   * for those who can put more into one write. Cloudflare R2: 1000.
+   * @defaultValue 0
+   */
+  readonly writeIntervalMs?: number;
 }
 
 /** Options of every request. */

@@ -4,12 +4,16 @@ import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
+import type { S3StoreOptions } from "./s3-client.ts";
 
 const named = new Map<string, MemoryStore>();
-const S3_OPTIONS = ["endpoint", "region"] as const;
+const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums"] as const;
+
+type S3Options = Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums">;
 
 /**
- * `memory:` (a new one), `memory:name` (shared in the process), `file:folder`, `s3://bucket?endpoint=…&region=…`.
+ * `memory:` (a new one), `memory:name` (shared in the process), `file:folder`, `s3://bucket?endpoint=…&region=…`; `s3:` also knows
+ * `addressing=path|virtual` and `checksums=always|required`.
  * @throws {WorkflowError} `invalid` for any other url, an option that is not known, a bucket that cannot be used as it is;
  * `unavailable` when nobody answers.
  */
@@ -39,7 +43,7 @@ async function openS3(url: string, host: Host): Promise<ObjectStore> {
   return S3Store.open({ bucket, host, ...options });
 }
 
-function optionsOf(given: URLSearchParams): { readonly endpoint?: string; readonly region?: string } {
+function optionsOf(given: URLSearchParams): S3Options {
   for (const name of given.keys()) {
     if (!S3_OPTIONS.some((known) => known === name)) {
       const hint = name === "versions" ? "; whether versions are kept is a setting of the bucket" : "";
@@ -54,7 +58,23 @@ function optionsOf(given: URLSearchParams): { readonly endpoint?: string; readon
   if (region !== null && !/^[a-z0-9-]{1,40}$/i.test(region)) {
     throw invalid(`${JSON.stringify(region)} is not the name of a region, such as eu-central-1`);
   }
-  return { ...(endpoint === undefined ? {} : { endpoint }), ...(region === null ? {} : { region }) };
+  const addressing = oneOf(given, "addressing", ["path", "virtual"]);
+  const checksums = oneOf(given, "checksums", ["always", "required"]);
+  return {
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === null ? {} : { region }),
+    ...(addressing === undefined ? {} : { forcePathStyle: addressing === "path" }),
+    ...(checksums === undefined ? {} : { checksums }),
+  };
+}
+
+function oneOf<T extends string>(given: URLSearchParams, name: string, values: readonly T[]): T | undefined {
+  const value = given.get(name);
+  if (value === null) return undefined;
+  const known = values.find((one) => one === value);
+  if (known === undefined)
+    throw invalid(`the option ${name} of the url is ${values.join(" or ")}, not ${JSON.stringify(value)}`);
+  return known;
 }
 
 /** The folder of `file:folder`, `file:/folder` or `file:///folder`. */

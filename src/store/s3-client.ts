@@ -12,8 +12,17 @@ export interface S3StoreOptions {
   readonly endpoint?: string;
   /** @defaultValue what the environment and the profile say, else "us-east-1"; with an endpoint always "us-east-1" */
   readonly region?: string;
-  /** @defaultValue true with an endpoint */
+  /**
+   * Whether the bucket is named in the path of a url (true) or in its host. A directory bucket is always named in the host.
+   * @defaultValue true with an endpoint
+   */
   readonly forcePathStyle?: boolean;
+  /**
+   * Checksums beside the signature of a body: `always` sends CRC32 and checks what comes back, `required` only where S3 demands it.
+   * @defaultValue `required` with an endpoint, because foreign servers often refuse them; else what the environment and the profile say
+   * (`AWS_REQUEST_CHECKSUM_CALCULATION`, `AWS_RESPONSE_CHECKSUM_VALIDATION`), which is `always` if nothing
+   */
+  readonly checksums?: "always" | "required";
   /**
    * Longest wait for an answer, and longest silence within one, in milliseconds. A body that is sent gets more time by its size.
    * @defaultValue 5000
@@ -33,6 +42,17 @@ const MAX_SOCKETS = 128;
 const FALLBACK_REGION = "us-east-1";
 /** A body is given time as if the line carried this much: 256 KB a second. */
 const SLOWEST_BYTES_PER_MS = 256;
+
+/** S3 Express One Zone: the name says which zone the bucket is in. */
+export function isDirectoryBucket(bucket: string): boolean {
+  return bucket.endsWith("--x-s3");
+}
+
+/** What is known of how fast one key may be written: Cloudflare R2 takes one write a second and answers others with 429. */
+export function writeIntervalMs({ endpoint }: S3StoreOptions): number {
+  if (endpoint === undefined) return 0;
+  return new URL(endpoint).hostname.endsWith(".r2.cloudflarestorage.com") ? 1_000 : 0;
+}
 
 /** The wait for the answer to a request with a body of so many bytes. */
 export function requestTimeoutMs(options: S3StoreOptions, bytes: number): number {
@@ -66,7 +86,7 @@ function clientConfig(options: S3StoreOptions): S3ClientConfig {
   return {
     // Its retry turns a write that won into a conflict, and it knows neither our clock nor our chance.
     maxAttempts: 1,
-    forcePathStyle: options.forcePathStyle ?? custom,
+    forcePathStyle: !isDirectoryBucket(options.bucket) && (options.forcePathStyle ?? custom),
     // It would wait longer for "100 Continue" than for an answer: where the server does not know it, no large body would ever arrive.
     expectContinueHeader: false,
     requestHandler: {
@@ -82,11 +102,16 @@ function clientConfig(options: S3StoreOptions): S3ClientConfig {
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    // Foreign servers often refuse checksums that were not asked for.
-    ...(custom
-      ? { requestChecksumCalculation: "WHEN_REQUIRED" as const, responseChecksumValidation: "WHEN_REQUIRED" as const }
-      : {}),
+    ...checksumsOf(options.checksums ?? (custom ? "required" : undefined)),
   };
+}
+
+function checksumsOf(
+  wanted: S3StoreOptions["checksums"],
+): Pick<S3ClientConfig, "requestChecksumCalculation" | "responseChecksumValidation"> {
+  if (wanted === undefined) return {};
+  const when = wanted === "always" ? "WHEN_SUPPORTED" : "WHEN_REQUIRED";
+  return { requestChecksumCalculation: when, responseChecksumValidation: when };
 }
 
 function listenToHeaders(client: S3Client, host: Host, clock: ServerClock, onServer: OnServer): void {

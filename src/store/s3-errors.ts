@@ -1,5 +1,6 @@
 /** What an error of the S3 client means: by its name first, then by the HTTP status, then by the code of the socket. */
 import { WorkflowError } from "../errors.ts";
+import { FIRST_BACKOFF_MS, PER_KEY_BACKOFF_MS } from "./again.ts";
 
 /** The meaning of a failed request. */
 export type S3Failure =
@@ -11,11 +12,6 @@ export type S3Failure =
   /** Timeout, reset, 5xx: a write may have happened, or may still. */
   | { readonly kind: "unknown" }
   | { readonly kind: "refused"; readonly advice: string };
-
-/** The first pause before the same request is sent again. */
-export const FIRST_BACKOFF_MS = 50;
-/** Stores that allow one write a second and key answer 429. */
-const PER_KEY_BACKOFF_MS = 1_000;
 
 const REGION = "the bucket is in another region or at another endpoint; set S3_REGION and S3_ENDPOINT";
 const DENIED = "the credentials may not do this; allow them to get, put, delete and list objects of this bucket";

@@ -22,16 +22,23 @@ import type {
   StoreCapabilities,
   TimeBounds,
 } from "./object-store.ts";
-import { makeS3Client, type OnServer, requestTimeoutMs, type S3StoreOptions } from "./s3-client.ts";
-import { classifyS3Error, FIRST_BACKOFF_MS, refusedError, type S3Failure } from "./s3-errors.ts";
+import { FIRST_BACKOFF_MS, pauseMs, TRIES } from "./again.ts";
+import {
+  isDirectoryBucket,
+  makeS3Client,
+  type OnServer,
+  requestTimeoutMs,
+  type S3StoreOptions,
+  writeIntervalMs,
+} from "./s3-client.ts";
+import { classifyS3Error, refusedError, type S3Failure } from "./s3-errors.ts";
+import { checkFolder } from "./paging.ts";
 import { ServerClock } from "./server-clock.ts";
 
 type Library = typeof aws;
 
-const TRIES = 6;
 /** After a lost reply whoever asked has waited long enough. */
 const RESOLVE_TRIES = 2;
-const LONGEST_BACKOFF_MS = 5_000;
 
 /** Turns a failure into an answer; undefined: try again while that makes sense. */
 type Settle<T> = (failure: S3Failure, error: unknown, tries: number) => T | undefined | Promise<T | undefined>;
@@ -71,7 +78,7 @@ export class S3Store implements ObjectStore {
     const store = new S3Store(library, client, options, clock);
     hear = (server) => (store.#server = server);
     try {
-      store.#capabilities = { versions: await store.#keepsVersions() };
+      store.#capabilities = await store.#findCapabilities();
       return store;
     } catch (error) {
       await store[Symbol.asyncDispose]();
@@ -145,6 +152,8 @@ export class S3Store implements ObjectStore {
   }
 
   async list(prefix: string, options: ListOptions & RequestOptions = {}): Promise<ListPage> {
+    const ordered = !isDirectoryBucket(this.#bucket);
+    if (!ordered) checkFolder(prefix, options);
     return this.#send(`list ${prefix}`, options, async () => {
       const answer = await this.#client.send(
         new this.#library.ListObjectsV2Command({
@@ -152,6 +161,7 @@ export class S3Store implements ObjectStore {
           Prefix: prefix,
           MaxKeys: options.limit ?? 1000,
           ...(options.after === undefined ? {} : { StartAfter: options.after }),
+          ...(options.cursor === undefined ? {} : { ContinuationToken: options.cursor }),
         }),
         abortable(options),
       );
@@ -160,7 +170,8 @@ export class S3Store implements ObjectStore {
       const objects = (answer.Contents ?? []).map(({ Key = "", ETag }) =>
         ETag === undefined ? { key: Key } : { key: Key, etag: unquote(ETag) },
       );
-      return { objects, truncated: answer.IsTruncated };
+      const cursor = ordered ? undefined : answer.NextContinuationToken;
+      return { objects, truncated: answer.IsTruncated, ...(cursor === undefined ? {} : { cursor }) };
     });
   }
 
@@ -193,6 +204,17 @@ export class S3Store implements ObjectStore {
     if (this.#closed) return;
     this.#closed = true;
     this.#client.destroy();
+  }
+
+  async #findCapabilities(): Promise<StoreCapabilities> {
+    if (isDirectoryBucket(this.#bucket)) {
+      // It has no versions to ask for; a list must show that the bucket can be used.
+      await this.list("", { limit: 1 });
+      return { versions: false, orderedList: false };
+    }
+    const intervalMs = writeIntervalMs(this.#options);
+    const versions = await this.#keepsVersions();
+    return intervalMs === 0 ? { versions } : { versions, writeIntervalMs: intervalMs };
   }
 
   /** Asks whether versions are kept; where that may not be asked or is not known, a list must show that the bucket can be used. */
@@ -307,10 +329,8 @@ export class S3Store implements ObjectStore {
     return new WorkflowError("unavailable", `${this.url} does not answer (${what}): ${reason}`, { cause });
   }
 
-  /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
   #pause(firstMs: number, tries: number, options: RequestOptions): Promise<void> {
-    const longestMs = Math.min(LONGEST_BACKOFF_MS, firstMs * 2 ** tries);
-    return this.#host.clock.sleep(this.#host.random.next() * longestMs, options);
+    return this.#host.clock.sleep(pauseMs(this.#host.random, firstMs, tries), options);
   }
 
   #check(): void {

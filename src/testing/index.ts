@@ -1,6 +1,7 @@
 /**
  * What tests of users need: a kit with a virtual clock, a workflow as a model whose every path drives a real engine, a crash at every
- * request, the conformance suite of stores, a store in memory, and a world in which a fleet is simulated with faults.
+ * request, the conformance suite of stores, a store in memory, a bucket with the limits of R2 or of S3
+ * Express, and a world in which a fleet is simulated with faults.
  */
 export {
   createTestKit,
@@ -23,6 +24,7 @@ export { paths, type PathsOptions, type WorkflowPath } from "./model/paths.ts";
 export { coverage, type Coverage, type Covered } from "./model/coverage.ts";
 export { type ServiceFact, TestSignals } from "../services/test-signals.ts";
 export { MemoryStore, type MemoryStoreOptions } from "../store/memory.ts";
+export { type BucketLimits, EXPRESS_LIMITS, LimitedBucket, R2_LIMITS } from "./limited-bucket.ts";
 export { seededRandom } from "../host/seeded.ts";
 export { storeCases, storeRaces, type RaceContext, type StoreCase, type StoreRace } from "./store-cases.ts";
 export {

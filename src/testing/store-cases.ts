@@ -1,5 +1,8 @@
 /** What every store must do, as data without a test runner: for our stores, for yours, and for `doctor` against a live bucket. */
-import type { ObjectStore } from "../store/object-store.ts";
+import { WorkflowError } from "../errors.ts";
+import type { ListOptions, ListPage, ObjectStore } from "../store/object-store.ts";
+import { compareBytes } from "../store/order.ts";
+import { isOrdered, listKeys, nextPage } from "../store/paging.ts";
 
 /** One case. It works under its own prefix and throws an `Error` that says what is wrong. */
 export interface StoreCase {
@@ -33,7 +36,16 @@ async function keysOf(
   options: { after?: string; limit?: number } = {},
 ): Promise<string[]> {
   const page = await store.list(prefix, options);
-  return page.objects.map((object) => object.key.slice(prefix.length));
+  const keys = page.objects.map((object) => object.key.slice(prefix.length));
+  return isOrdered(store) ? keys : keys.toSorted(compareBytes);
+}
+
+async function isRefused(list: Promise<ListPage>, what: string): Promise<void> {
+  const answer = await list.then(
+    () => "a page",
+    (error: unknown) => (error instanceof WorkflowError ? error.code : String(error)),
+  );
+  equal(answer, "invalid", what);
 }
 
 const RACERS = 8;
@@ -209,6 +221,19 @@ export const storeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: "takes one write after another of one key, however soon",
+    async run({ store, prefix }) {
+      let match = await stored(store, `${prefix}a`, "0");
+      for (const body of ["1", "2"]) {
+        const put = await store.put(`${prefix}a`, body, { match });
+        equal(put.kind, "stored", `put ${body}`);
+        match = put.kind === "stored" ? put.etag : "";
+      }
+      await stored(store, `${prefix}a`, "3");
+      equal(await bodyOf(store, `${prefix}a`), "3", "the body");
+    },
+  },
+  {
     name: "lists in the order of bytes, also across folders",
     harm: "what is due first could be found last",
     async run({ store, prefix }) {
@@ -231,8 +256,10 @@ export const storeCases: readonly StoreCase[] = [
     name: "lists by prefix, also inside a name",
     async run({ store, prefix }) {
       for (const key of ["run-1/x", "run-2/x", "rux/x", "other"]) await stored(store, prefix + key, "");
-      equal(await keysOf(store, `${prefix}run-`), ["1/x", "2/x"], "the list");
+      equal(await keysOf(store, `${prefix}run-1/`), ["x"], "the list of a folder");
       equal(await keysOf(store, `${prefix}none/`), [], "a prefix that nothing has");
+      if (!isOrdered(store)) return isRefused(store.list(`${prefix}run-`), "a list inside a name, without order");
+      equal(await keysOf(store, `${prefix}run-`), ["1/x", "2/x"], "the list");
     },
   },
   {
@@ -241,6 +268,8 @@ export const storeCases: readonly StoreCase[] = [
     async run({ store, prefix }) {
       const keys = ["a/1", "a/2", "b/1", "c"];
       for (const key of keys) await stored(store, prefix + key, "");
+      if (!isOrdered(store))
+        return isRefused(store.list(prefix, { after: `${prefix}a/1` }), "a list after a key, without order");
       equal(await keysOf(store, prefix, { after: `${prefix}a/1` }), ["a/2", "b/1", "c"], "after a key that exists");
       equal(await keysOf(store, prefix, { after: `${prefix}a/9` }), ["b/1", "c"], "after one that does not");
       const page = await store.list(prefix, { limit: 3 });
@@ -333,20 +362,37 @@ export const storeCases: readonly StoreCase[] = [
       const keys = ["a!", "a/1", "a/b/c", "b", "b!"];
       for (const key of keys) await stored(store, prefix + key, "");
       const seen: string[] = [];
-      let after: string | undefined;
-      for (let pages = 0; pages <= keys.length; pages += 1) {
-        const page = await store.list(prefix, { limit: 1, ...(after === undefined ? {} : { after }) });
-        after = page.objects[0]?.key;
-        if (after !== undefined) seen.push(after.slice(prefix.length));
-        if (!page.truncated) break;
+      let from: ListOptions | undefined = {};
+      for (let pages = 0; from !== undefined && pages <= keys.length; pages += 1) {
+        const page: ListPage = await store.list(prefix, { limit: 1, ...from });
+        seen.push(...page.objects.map(({ key }) => key.slice(prefix.length)));
+        from = nextPage(page);
       }
-      equal(seen, keys, "the keys");
+      equal(isOrdered(store) ? seen : seen.toSorted(compareBytes), keys, "the keys");
+      equal(from, undefined, "what comes behind the last page");
       equal(
         (await store.list(prefix, { limit: keys.length })).truncated,
         false,
         "whether there is more after all keys",
       );
-      equal(await keysOf(store, prefix, { after: `${prefix}zzz` }), [], "after the last key");
+      if (isOrdered(store)) equal(await keysOf(store, prefix, { after: `${prefix}zzz` }), [], "after the last key");
+    },
+  },
+  {
+    name: "gives every key of a folder to who follows its pages",
+    async run({ store, prefix }) {
+      const keys = Array.from({ length: 25 }, (_, index) => `${prefix}f/${index % 5}/${index}`).toSorted(compareBytes);
+      for (const key of keys) await stored(store, key, "");
+      const found: string[] = [];
+      for await (const key of listKeys(store, `${prefix}f/`)) found.push(key);
+      equal(found, keys, "the keys");
+      const behind: string[] = [];
+      for await (const key of listKeys(store, `${prefix}f/`, `${prefix}f/3`)) behind.push(key);
+      equal(
+        behind,
+        keys.filter((key) => key > `${prefix}f/3`),
+        "the keys behind one",
+      );
     },
   },
   {

@@ -15,6 +15,7 @@ import {
   type TraceEntry,
   World,
 } from "../../src/testing/simulation/simulation.ts";
+import { type BucketLimits, LimitedBucket } from "../../src/testing/limited-bucket.ts";
 import { checkHistory } from "./checks.ts";
 import { type Execution, Observer } from "./observer.ts";
 import { letAct, type Outsider } from "./outsiders.ts";
@@ -46,6 +47,8 @@ export interface Setting {
   /** Whether the bucket keeps versions. @defaultValue true */
   readonly versions?: boolean;
   readonly outsiders?: readonly Outsider[];
+  /** What the bucket allows less than S3. @defaultValue nothing */
+  readonly limits?: BucketLimits;
   /** Whether our own client sends the signals of a shape; otherwise an outsider does. @defaultValue true */
   readonly sends?: boolean;
 }
@@ -58,6 +61,8 @@ export interface History {
   readonly struck: readonly FaultPlan[];
   readonly world: World;
   readonly executions: readonly Execution[];
+  /** Writes that the bucket refused because they came too soon. */
+  readonly refused: number;
 }
 
 const RUN = "run";
@@ -140,13 +145,17 @@ async function stage(
     rates: {},
     faults,
     latency: { minMs: 5, maxMs: 60 },
+    // A bucket with limits hides them from the fleet; the checks look at them.
     versions: setting.versions ?? true,
     onCrash: (process) => world.after(3_000, () => startWorker(process.name)),
   });
+  const bucket = new LimitedBucket(setting.limits ?? {});
+  const storeOf = ({ store, host }: Process): ObjectStore =>
+    setting.limits === undefined ? store : bucket.limit(store, host);
   const workflowFor = (process: Process) => shape.make({ world, process, observer, long: setting.long ?? true });
   const startWorker = (workerName: string): void => {
     const process = world.spawn(workerName, { clockOffsetMs: workerName === "worker-1" ? 900 : -700, driftPpm: 40 });
-    const store = setting.sweeper === false ? withoutActiveIndex(process.store) : process.store;
+    const store = setting.sweeper === false ? withoutActiveIndex(storeOf(process)) : storeOf(process);
     const concurrency = draw.chance(0.5) ? 1 : 10;
     const worker = new Worker(handleOf(store, process.host), {
       workflows: [workflowFor(process)],
@@ -164,7 +173,7 @@ async function stage(
   const problems: string[] = [];
   const client = world.spawn("client", { rates: {} });
   const asked = { all: false };
-  const remote = new WorkflowClient(handleOf(client.store, client.host), { workflows: [workflowFor(client)] });
+  const remote = new WorkflowClient(handleOf(storeOf(client), client.host), { workflows: [workflowFor(client)] });
   void actAsClient(world, remote, client, shape, setting, read)
     .then(() => (asked.all = true))
     .catch((error: unknown) => problems.push(`client: ${String(error)}`));
@@ -188,7 +197,8 @@ async function stage(
   problems.push(...observer.problems);
   if (problems.length === 0 && tailMs > 0)
     problems.push(...(await checkHistory(world, shape, setting, RUN, observer.executions)));
-  return { seed, shape: name, problems, struck: world.struck, world, executions: observer.executions };
+  const { refused } = bucket;
+  return { seed, shape: name, problems, struck: world.struck, world, executions: observer.executions, refused };
 }
 
 async function actAsClient(

@@ -1,4 +1,5 @@
 /** The circumstances under which no history may break anything. */
+import { EXPRESS_LIMITS, R2_LIMITS } from "../../src/testing/limited-bucket.ts";
 import type { Setting } from "./play.ts";
 
 const ALL = [
@@ -32,6 +33,14 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   "opened again": { shapes: RETRIED, crash: 1, freeze: 1, unknown: 1 },
   "opened again, two crashes": { shapes: RETRIED, crash: 2 },
   "opened again beside a python client that pauses": { shapes: RETRIED, outsiders: ["pauser"], crash: 1 },
+  "a bucket like R2": { shapes: ALL, limits: R2_LIMITS, crash: 1, freeze: 1, unknown: 1 },
+  "a bucket like S3 Express": { shapes: ALL, limits: EXPRESS_LIMITS, crash: 1, freeze: 1, unknown: 1 },
+  "opened again in a bucket with both limits": {
+    shapes: RETRIED,
+    limits: { ...R2_LIMITS, ...EXPRESS_LIMITS },
+    crash: 1,
+    unknown: 1,
+  },
   "two crashes": { shapes: ALL, crash: 2 },
   "lost and late replies": { shapes: ALL, unknown: 3 },
   "a frozen worker and a crash": { shapes: ALL, freeze: 1, crash: 1 },

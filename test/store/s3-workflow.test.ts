@@ -82,6 +82,24 @@ for (const name of chosenServers()) {
       expect(many.usage.unknowns).toBe(0);
     });
 
+    test("ends on a server that takes one write of a key a second, and is refused about once a write", async () => {
+      const writtenAt = new Map<string, number>();
+      let refused = 0;
+      const rule: ProxyRule = ({ method, path }) => {
+        if (method !== "PUT" && method !== "DELETE") return undefined;
+        const key = path.split("?")[0] ?? "";
+        const now = performance.now();
+        if (now - (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) >= 1_000) return void writtenAt.set(key, now);
+        refused += 1;
+        return { kind: "answer", status: 429, code: "TooManyRequests" };
+      };
+      const { effects, status, asked } = await runChain(proxy, 3, "30s", rule);
+      expect(status).toBe("completed");
+      expect(effects).toEqual(["s0", "s1", "s2"]);
+      expect(refused).toBeGreaterThan(0);
+      expect(refused).toBeLessThanOrEqual(2 * (asked.put + asked.create + asked.replace + asked.delete));
+    });
+
     test.each([11, 12])("ends the same over a line that fails (seed %i)", { timeout: 600_000 }, async (seed) => {
       const faults = atRandom(seededRandom(seed), 0.15, [
         { kind: "cut-before" },

@@ -9,7 +9,7 @@ import {
   type ServerName,
   urlOf,
 } from "../store/fixtures/servers.ts";
-import { tell } from "./run.ts";
+import { tell } from "../cli/run.ts";
 
 process.env["AWS_ACCESS_KEY_ID"] = CREDENTIALS.accessKeyId;
 process.env["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS.secretAccessKey;
