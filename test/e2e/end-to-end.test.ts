@@ -1,4 +1,5 @@
 /** Everything that a user does, on S3 servers that nobody here wrote: real processes, the real SDK, the command line. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readLedger } from "../../examples/order-fulfilment/ledger.ts";
@@ -182,10 +183,13 @@ for (const name of chosenServers()) {
       const bucket = await server.bucket("orders", kind);
       await inFolder(async (folder) => {
         const home = join(folder, "demo");
+        const ledgerFile = join(home, "ledger.jsonl");
         const killed = await runProgram("examples/order-fulfilment/demo.ts", [home, "", bucket], {
-          killAllAfterMs: 6_000,
+          // The first card is charged, and no order is over.
+          killAllWhen: () => existsSync(ledgerFile) && readFileSync(ledgerFile, "utf8").includes("charge"),
           env: server.env,
         });
+        expect(killed.signal, killed.output).toBe("SIGKILL");
         const { code, output } = await runProgram("examples/order-fulfilment/demo.ts", [home, "", bucket], {
           env: server.env,
         });

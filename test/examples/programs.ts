@@ -28,13 +28,15 @@ export interface RunOptions {
   readonly plans?: string;
   /** Kill it with all its processes after so many milliseconds, if it is still there. */
   readonly killAllAfterMs?: number;
+  /** Kill it with all its processes as soon as this holds. */
+  readonly killAllWhen?: () => boolean;
   /** Beside the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a program of the examples to its end. */
 export function runProgram(script: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  const { plans, killAllAfterMs } = options;
+  const { plans, killAllAfterMs, killAllWhen } = options;
   const hook = plans === undefined ? [] : ["--import", HOOK];
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, ["--import", "tsx", ...hook, script, ...args], {
@@ -61,6 +63,11 @@ export function runProgram(script: string, args: readonly string[], options: Run
         killedAll = struck;
       });
     }
+    const killWhen = async (holds: () => boolean): Promise<void> => {
+      while (!over.signal.aborted && !holds()) await nodeClock.sleep(20, { signal: over.signal });
+      killedAll = await killAllAfter(0);
+    };
+    if (killAllWhen !== undefined) void killWhen(killAllWhen);
     // A killed program is started again at once: what its children still do is part of the test.
     child.once("exit", (code, signal) => {
       over.abort();
