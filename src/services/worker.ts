@@ -214,7 +214,7 @@ export class Worker implements AsyncDisposable {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
       repaired: this.#repaired,
       onUnreadable: (key, error) => this.#log("warn", "lease could not be looked at", error, { key }),
-      canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#served.meaningOf(task) !== undefined,
+      canRun: async (task) => !this.#isFull() && !this.#stopping.signal.aborted && (await this.#served.canRun(task)),
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {
           workerId: this.id,
