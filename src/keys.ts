@@ -47,9 +47,12 @@ export const OWN_PREFIX = "x-workflow/";
 export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
 export const DUE_PREFIX: string = `${OWN_PREFIX}due/`;
 export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
+export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
+/** A run that is not over and that programs may change which do not know us: workers ask for it every ten seconds. */
+export const foreignKey = (runId: string): string => `${FOREIGN_PREFIX}${runId}`;
 /** A result of a step whose first result was undone: `workflow/{run}/steps/{step}.json` keeps that one for ever. */
 export const laterResultKey = (runId: string, step: string, generation: number): string =>
   `${OWN_PREFIX}results/${runId}/${step}/${generation}.json`;

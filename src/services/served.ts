@@ -26,6 +26,11 @@ export class Served {
     return new Set(this.#workflows.keys());
   }
 
+  /** Whether programs that do not know us may change runs of one of them. */
+  get isForeign(): boolean {
+    return [...this.#workflows.values()].some(({ plan }) => plan.foreign);
+  }
+
   /** What this worker says of itself in the bucket. */
   announcement(): Serving["workflows"] {
     return [...this.#workflows.values()].map((workflow) => ({

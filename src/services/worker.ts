@@ -18,6 +18,7 @@ import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { Chain, type ChainContext } from "./chain.ts";
 import { errandOf } from "./errands.ts";
+import { DEFAULT_FOREIGN_POLL_MS, ForeignPoll } from "./foreign-poll.ts";
 import { Served } from "./served.ts";
 import { servedPlan } from "../define/served.ts";
 import { sweepActive } from "./sweeper.ts";
@@ -53,6 +54,8 @@ export interface WorkerOptions {
   readonly lease?: string | number;
   /** @defaultValue "30s" */
   readonly shutdownGrace?: string | number;
+  /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody. @defaultValue "10s" */
+  readonly foreignPoll?: string | number;
   /** @defaultValue `worker-` and eight random hex digits */
   readonly id?: string;
 }
@@ -71,6 +74,7 @@ export class Worker implements AsyncDisposable {
   readonly #pollMs: number;
   readonly #leaseMs: number;
   readonly #graceMs: number;
+  readonly #foreignPollMs: number;
   readonly #stopping = new AbortController();
   readonly #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
@@ -96,6 +100,9 @@ export class Worker implements AsyncDisposable {
     this.#pollMs = parseDuration(options.poll ?? DEFAULT_POLL_MS);
     this.#leaseMs = parseDuration(options.lease ?? DEFAULT_LEASE_MS);
     this.#graceMs = parseDuration(options.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS);
+    this.#foreignPollMs = parseDuration(options.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS);
+    if (this.#foreignPollMs < 1)
+      throw new WorkflowError("invalid", "foreignPoll is a duration of a millisecond or more");
     this.#served = new Served(this.#queue, this.id, options.workflows);
     this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, options.workflows.map(servedPlan));
     this.#writers = new RunWriters({
@@ -125,6 +132,7 @@ export class Worker implements AsyncDisposable {
       this.#every(SWEEP_MS, () => this.#sweep()),
       this.#every(DUE_MS, () => this.#promote()),
       this.#every(SERVING_MS, () => this.#announce()),
+      ...(this.#served.isForeign ? [this.#pollForeign()] : []),
     ];
   }
 
@@ -231,6 +239,18 @@ export class Worker implements AsyncDisposable {
 
   async #sweep(): Promise<void> {
     await sweepActive(this.#queue, { types: this.#served.names, onReady: (id, at) => this.#hint(id, at) });
+  }
+
+  #pollForeign(): Promise<void> {
+    const poll = new ForeignPoll({
+      queue: this.#queue,
+      programs: this.#programs,
+      types: this.#served.names,
+      periodMs: this.#foreignPollMs,
+      onReady: (id, at) => this.#hint(id, at),
+      onUnreadable: (run, error) => this.#log("warn", "run could not be looked at", error, { run }),
+    });
+    return this.#every(this.#foreignPollMs, () => poll.turn());
   }
 
   async #promote(): Promise<void> {
