@@ -12,7 +12,9 @@ import { getTask } from "../queue/submit.ts";
 import { deregisterWorker, registerWorker } from "../queue/workers.ts";
 import { RunWriters } from "../run/commit.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
-import { recordCodec } from "../run/record.ts";
+import { meddling } from "../run/decide/foreign.ts";
+import { type Meddling, noteMeddling } from "../run/meddling.ts";
+import { recordCodec, type RunRecord } from "../run/record.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
@@ -112,6 +114,8 @@ export class Worker implements AsyncDisposable {
       onWritten: (record, facts) => {
         this.#handle.events.written(record);
         this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
+        const did = meddling(facts);
+        if (did !== undefined) void this.#tellMeddling(record, did);
       },
     });
   }
@@ -270,6 +274,17 @@ export class Worker implements AsyncDisposable {
         tasksFailed: this.#failed,
       }),
     ]);
+  }
+
+  async #tellMeddling(record: RunRecord, did: Meddling["did"]): Promise<void> {
+    const { id: run, type: workflow } = record;
+    const message = `a worker of another program claimed a tick of this run and ${did} it; see docs/mixed-fleets.md`;
+    this.#log("warn", message, undefined, { run, workflow });
+    try {
+      await noteMeddling(this.#queue.store, { workflow, run, did, seen_at: this.#now() });
+    } catch (error) {
+      this.#log("warn", "that could not be noted for doctor", error, { run, workflow });
+    }
   }
 
   // ------------------------------------------------------------------ tasks
