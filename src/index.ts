@@ -71,4 +71,5 @@ export type {
   TimeBounds,
 } from "./store/object-store.ts";
 export { meterStore, type MeteredKind, type MeteredStore, type StoreUsage, usageSince } from "./store/metered.ts";
+export { FileStore, type FileStoreOptions } from "./store/file.ts";
 export { openStore } from "./store/open.ts";

@@ -21,7 +21,7 @@ import {
 export interface MonitorOptions {
   /** Tasks that this process holds itself. */
   readonly ownIds: ReadonlySet<string>;
-  /** Lease keys of pending tasks, and when their ready key was put last; kept by the caller over its looks. */
+  /** Pending tasks that have a lease key, and when their ready key was put last; kept by the caller over its looks. */
   readonly repaired: Map<string, number>;
   /** Told of a task that cannot be looked at; nothing of it is deleted, and the others are looked at all the same. */
   onUnreadable(key: string, error: unknown): void;
@@ -29,60 +29,86 @@ export interface MonitorOptions {
   onExpired(taskId: string, task: TaskRecord): Promise<void>;
 }
 
+/** The lease keys of one task. */
+interface LeaseKeys {
+  /** Those whose minute has come, oldest first. */
+  readonly due: { readonly key: string; readonly minute: string }[];
+  newest: string;
+}
+
 /** The ready key of a pending task that has a lease key is put this often. */
 export const REPAIR_MS = 300_000;
+/** A lease that was over so long before its task was written last belongs to nobody who could still claim it. */
+const SUPERSEDED_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
 const RUN_TASK_PREFIX = "workflow.";
 
-/** Looks through the lease keys whose minute has come. */
+/** Looks through the lease keys whose minute has come: one read for each task that has any. */
 export async function checkLeases(queue: QueueContext, options: MonitorOptions): Promise<void> {
   const until = minuteOf(queue.store.time().latest);
+  const leases = new Map<string, LeaseKeys>();
   for await (const key of listKeys(queue.store, LEASES_PREFIX)) {
     const entry = parseIndexKey(key);
-    if (entry === undefined || entry.minute > until || options.ownIds.has(entry.id)) continue;
+    if (entry === undefined || options.ownIds.has(entry.id)) continue;
+    const known = leases.get(entry.id) ?? { due: [], newest: entry.minute };
+    if (entry.minute > known.newest) known.newest = entry.minute;
+    if (entry.minute <= until) known.due.push({ key, minute: entry.minute });
+    leases.set(entry.id, known);
+  }
+  for (const id of options.repaired.keys()) if (!leases.has(id)) options.repaired.delete(id);
+  for (const [id, keys] of leases) {
+    const [first] = keys.due;
+    if (first === undefined) continue;
     try {
-      await check(queue, key, entry.minute, entry.id, options);
+      await check(queue, id, keys, options);
     } catch (error) {
-      options.onUnreadable(key, error);
+      options.onUnreadable(first.key, error);
     }
   }
 }
 
-async function check(
-  queue: QueueContext,
-  key: string,
-  minute: string,
-  id: string,
-  options: MonitorOptions,
-): Promise<void> {
+async function check(queue: QueueContext, id: string, keys: LeaseKeys, options: MonitorOptions): Promise<void> {
   const read = await readDocument(queue.store, taskKey(id), taskCodec);
   if (read.kind === "missing") {
-    if (isOrphaned(queue, key)) await queue.store.delete(key);
-    return;
-  }
-  if (isTaskOver(read.value)) {
-    await queue.store.delete(key);
+    for (const { key } of keys.due) if (isOrphaned(queue, key)) await queue.store.delete(key);
     return;
   }
   const task = read.value;
-  if (task.status === "pending") {
-    // The lease key stays: a claimer may have put it a moment ago and be about to claim (1.15). Found by simulation.
-    const now = queue.host.clock.monotonic();
-    if (now - (options.repaired.get(key) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) return;
-    await repairIndex(queue, task, false);
-    options.repaired.set(key, now);
+  if (isTaskOver(task)) {
+    for (const { key } of keys.due) await queue.store.delete(key);
     return;
   }
+  if (task.status === "pending") return checkPending(queue, task, keys, options);
   if (isLeaseOver(queue, task)) {
     if (await options.canRun(task)) await options.onExpired(id, task);
     else await releaseExpired(queue, task, read.etag);
     return;
   }
-  // A newer lease stands in the task; its own key comes first, then the stale one goes.
-  const current = task.lease_expires_at === null ? minute : minuteOf(millisOf(task.lease_expires_at));
-  if (current === minute) return;
+  // A newer lease stands in the task; its own key comes first, then the stale ones go.
+  const current = task.lease_expires_at === null ? undefined : minuteOf(millisOf(task.lease_expires_at));
+  const stale = keys.due.filter(({ minute }) => current !== undefined && minute !== current);
+  if (stale.length === 0) return;
   await repairIndex(queue, task, false);
-  await queue.store.delete(key);
+  for (const { key } of stale) await queue.store.delete(key);
+}
+
+/**
+ * A lease key of a pending task stays: a claimer may have put it a moment ago and be about to claim (1.15; found by simulation), and it
+ * leads back to the task when a late delete takes its ready key. But every time that a task is given back one more is left: of two, the
+ * one goes that was over long before the task was written last, for whoever put it read an older task and cannot claim this one.
+ */
+async function checkPending(
+  queue: QueueContext,
+  task: TaskRecord,
+  keys: LeaseKeys,
+  options: MonitorOptions,
+): Promise<void> {
+  const over = minuteOf(millisOf(task.updated_at) - SUPERSEDED_MS);
+  for (const { key, minute } of keys.due) if (minute < over && minute < keys.newest) await queue.store.delete(key);
+  const now = queue.host.clock.monotonic();
+  if (now - (options.repaired.get(task.id) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) return;
+  await repairIndex(queue, task, false);
+  options.repaired.set(task.id, now);
 }
 
 /** For tasks that this process cannot run: as buquet's monitor does it, by its rule and in its words. */

@@ -38,7 +38,7 @@ export interface FileStoreOptions {
   readonly host: Host;
   /** `fsync`: what was acknowledged survives a power cut; `none`: only a crash of the process. @defaultValue "fsync" */
   readonly durability?: "fsync" | "none";
-  /** Earlier contents kept for each key; 0: none. @defaultValue 20 */
+  /** Earlier contents kept for each key; 0: none. @defaultValue 1000 */
   readonly versions?: number;
 }
 

@@ -4,14 +4,15 @@ import { seededRandom } from "../../src/host/seeded.ts";
 import { type RuleName, RULES } from "../../src/cost/rules.ts";
 import { randomCase } from "./cases.ts";
 import { count, predict, shown } from "./counted.ts";
+import { setting } from "../setting.ts";
 
 /** Long runs are looked at; a lease runs out only when a run was terminated around it. Polls of foreign runs: `foreign.test.ts`. */
 const RARE = ["sweep", "sweep tick", "examine", "take over"];
 const isRare = (rule: string): boolean => RARE.includes(rule) || rule.startsWith("foreign");
 
-/** More with `PATHS=1000 SEED=7 npx vitest run test/cost`. */
-const PATHS = Number(process.env["PATHS"] ?? 100);
-const FIRST_SEED = Number(process.env["SEED"] ?? 1_000);
+/** More with `COST_PATHS=1000 SEED=7 npx vitest run test/cost`. */
+const PATHS = setting("COST_PATHS", 100);
+const FIRST_SEED = setting("SEED", 1_000);
 
 test(`${PATHS} random paths cost what was predicted (seeds from ${FIRST_SEED})`, { timeout: 1_800_000 }, async () => {
   const ends = new Map<string, number>();

@@ -8,9 +8,10 @@ import { table } from "../../src/cli/output.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import type { KillPoint, PlannedKill } from "./kill-hook.ts";
 import { type Ended, firedOf, inFolder, plan, processesOf, runProgram } from "./programs.ts";
+import { setting } from "../setting.ts";
 
-const KILLS = Number(process.env["KILLS"] ?? 6);
-const SEED = Number(process.env["SEED"] ?? 7);
+const KILLS = setting("KILLS", 6);
+const SEED = setting("SEED", 7);
 const DEMO = "examples/order-fulfilment/demo.ts";
 /** Lives that are lived side by side: most of a life is waiting for the leases of the dead. */
 const LANES = 2;

@@ -7,7 +7,7 @@ import {
   type GetOutcome,
   meterStore,
   type ObjectStore,
-  openStore,
+  FileStore,
   RunNotFoundError,
   usageSince,
   WorkflowError,
@@ -294,7 +294,7 @@ describe("a store", () => {
   test("that keeps only the newest versions is told of", async () => {
     const folder = await mkdtemp(join(tmpdir(), "buquet-history-"));
     try {
-      await using store = await openStore(`file:${folder}`, nodeHost());
+      const store = await FileStore.open(folder, { host: nodeHost(), versions: 20 });
       await using kit = await createTestKit({ workflows: [trip] });
       const [first = {}, second = {}] = await bodiesOf(kit.store, await travel(kit));
       const id = String(first["id"]);

@@ -7,9 +7,10 @@ import { seededRandom } from "../../src/host/seeded.ts";
 import { checkCase, explain } from "./check.ts";
 import { randomPlan } from "./plans.ts";
 import { count, type Histogram, randomHistory } from "./world.ts";
+import { setting } from "../setting.ts";
 
-const PLANS = Number(process.env["PLANS"] ?? 2_000);
-const SEED = Number(process.env["SEED"] ?? 20_261_124);
+const PLANS = setting("PLANS", 2_000);
+const SEED = setting("SEED", 20_261_124);
 
 const sizeOf = (plan: Plan): string => {
   const { length } = plan.steps;

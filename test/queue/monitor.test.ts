@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { leaseKey, minuteOf, readyKey, taskKey } from "../../src/keys.ts";
 import { claimTask, takeOverTask } from "../../src/queue/claim.ts";
-import { completeClaim } from "../../src/queue/finish.ts";
+import { completeClaim, rescheduleClaim } from "../../src/queue/finish.ts";
 import { checkLeases, type MonitorOptions } from "../../src/queue/monitor.ts";
 import { renewClaim } from "../../src/queue/renew.ts";
 import { type QueueContext, taskCodec } from "../../src/queue/task.ts";
@@ -261,4 +261,59 @@ test("looks at every page of lease keys (C-21, C-26)", async () => {
   bench.pass(OVER_MS);
   await look(bench.queue);
   expect(await bench.task()).toMatchObject({ status: "pending" });
+});
+
+test("keeps few lease keys of a task that is given back again and again, the newest always", async () => {
+  const bench = makeBench();
+  const monitor = makeMonitor();
+  const minutes = 30;
+  await put(bench);
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const answer = await claimTask(bench.queue, ID, { workerId: "w", leaseMs: LEASE_MS, accepts: () => true });
+    if (answer.kind !== "claimed") return expect.fail(answer.kind);
+    await rescheduleClaim(bench.queue, answer.claim, 60_000);
+    bench.pass(60_000);
+    await monitor(bench.queue);
+  }
+  // One for each of the five minutes in which somebody slow may still be about to claim, and those of this minute and the last.
+  const kept = await bench.keys("leases/");
+  expect(kept.length).toBeLessThanOrEqual(7);
+  expect(kept.at(-1)).toBe(leaseKey(ID, START + (minutes - 1) * 60_000 + LEASE_MS));
+  bench.pass(3_600_000);
+  await monitor(bench.queue);
+  // Nobody wrote it since, so nobody who stood still is known to be too late.
+  expect(await bench.keys("leases/")).toEqual(kept);
+});
+
+test("never takes the only lease key of a pending task, however old, nor one whose claimer can still win", async () => {
+  const bench = makeBench();
+  const held = await putAndClaim(bench);
+  bench.pass(3_600_000);
+  // It stood still for an hour, nobody took its task, and it gives it back: the key of then is all that leads here beside the ready key.
+  await rescheduleClaim(bench.queue, held, 0);
+  await look(bench.queue);
+  expect(await bench.keys("leases/")).toEqual([leaseKey(ID, START + LEASE_MS)]);
+  const slow = bench.through({
+    put: async (key, body, condition, send) => {
+      if (key !== taskKey(ID)) return send();
+      bench.pass(3_600_000);
+      await look(bench.queue);
+      return send();
+    },
+  });
+  const answer = await claimTask(slow, ID, { workerId: "w", leaseMs: LEASE_MS, accepts: () => true });
+  expect(answer.kind).toBe("claimed");
+  const { lease_expires_at } = await bench.task();
+  expect(await bench.keys("leases/")).toContain(leaseKey(ID, Date.parse(lease_expires_at ?? "")));
+});
+
+test("reads a task once, however many lease keys it has", async () => {
+  const bench = makeBench();
+  await put(bench);
+  for (let minute = 0; minute < 5; minute += 1)
+    await bench.store.put(leaseKey(ID, START + minute * 60_000), "", "always");
+  bench.pass(600_000);
+  let reads = 0;
+  await look(bench.through({ get: (_key, send) => ((reads += 1), send()) }));
+  expect(reads).toBe(1);
 });

@@ -13,9 +13,10 @@ import { nodeHost } from "../../src/host/node.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { planOf, task } from "../machines/build.ts";
 import { randomPlan } from "../machines/plans.ts";
+import { setting } from "../setting.ts";
 
-const PLANS = Number(process.env["PLANS"] ?? 500);
-const SEED = Number(process.env["SEED"] ?? 20_261_124);
+const PLANS = setting("PLANS", 500);
+const SEED = setting("SEED", 20_261_124);
 const NOW = 1_767_225_600_000;
 
 function programOf(plan: Program["machine"]["plan"]): Program {

@@ -140,3 +140,42 @@ test(`${PARKED} parked runs cost no request in a day, and do not slow others`, {
   expect(many).toEqual(none);
   expect(none.day["list"]).toBeGreaterThan(0);
 });
+
+/** From the acknowledged start in another process until the first handler runs, for each of so many starts. */
+async function measurePickUp(starts: number): Promise<readonly number[]> {
+  const world = new World("pick-up", { rates: {}, latency: { minMs: 5, maxMs: 60 }, keepTrace: false });
+  const begun = new Map<string, number>();
+  const define = (): AnyWorkflow[] => [
+    workflow("short").step("a", (ctx) => {
+      begun.set(ctx.runId, world.nowMs);
+      return 1;
+    }),
+  ];
+  const worker = world.spawn("worker");
+  void new Worker(handleOf(worker.store, worker.host), { workflows: define() }).start();
+  const client = world.spawn("client");
+  const from = new WorkflowClient(handleOf(client.store, client.host), { workflows: define() });
+  const chance = new Chance(mixSeed("pick-up", "starts"));
+  const waited: number[] = [];
+  for (let index = 0; index < starts; index += 1) {
+    await world.advance(chance.between(20_000, 40_000));
+    const id = `run-${index}`;
+    let startedAt = Number.NaN;
+    void from.start("short", null, { id }).then(() => {
+      startedAt = world.nowMs;
+    });
+    await world.run({ until: () => begun.has(id) && !Number.isNaN(startedAt), maxVirtualMs: 60_000 });
+    waited.push((begun.get(id) ?? Number.POSITIVE_INFINITY) - startedAt);
+  }
+  return waited.toSorted((a, b) => a - b);
+}
+
+test("one idle worker picks up what another process made ready in 3 s (p50) and 6 s (p99)", async () => {
+  const waited = await measurePickUp(500);
+  const at = (part: number): number => waited[Math.ceil(part * waited.length) - 1] ?? Number.POSITIVE_INFINITY;
+  console.log(
+    `picked up after ${at(0.5).toFixed(0)} ms (p50), ${at(0.99).toFixed(0)} ms (p99), ${at(1).toFixed(0)} ms (most) of ${waited.length} starts`,
+  );
+  expect(at(0.5)).toBeLessThanOrEqual(3_000);
+  expect(at(0.99)).toBeLessThanOrEqual(6_000);
+});

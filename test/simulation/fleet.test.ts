@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { formatTrace, shrink } from "../../src/testing/simulation/simulation.ts";
 import { type History, playHistory, ROUGH } from "./fleet.ts";
+import { setting } from "../setting.ts";
 
 /** How many random histories: more with `HISTORIES=20000 npm test -- test/simulation`. */
-const HISTORIES = Number(process.env["HISTORIES"] ?? 150);
+const HISTORIES = setting("HISTORIES", 150);
 const SEED = process.env["SEED"] ?? "fleet";
 
 /** The fewest faults that still break the fleet, as a person reads them. */

@@ -4,9 +4,10 @@ import { formatTrace } from "../../src/testing/simulation/simulation.ts";
 import { describe, hunt } from "./hunt.ts";
 import { play, SHAPES } from "./play.ts";
 import { SETTINGS } from "./settings.ts";
+import { setting } from "../setting.ts";
 
 /** How many, over all settings: more with `HISTORIES=20000 npm test -- test/simulation`. */
-const HISTORIES = Number(process.env["HISTORIES"] ?? 150);
+const HISTORIES = setting("HISTORIES", 150);
 const SEED = process.env["SEED"] ?? "history";
 /** `.ci/run` crashes at every request of every shape; otherwise at eight of them. */
 const EVERY = process.env["CRASHES"] === "all";

@@ -14,9 +14,10 @@ import type { ObjectStore } from "../../src/store/object-store.ts";
 import { compileFixture } from "./fixtures/compile.ts";
 import { judgeRace, RACE_KEYS, type RaceLine } from "./fixtures/race-log.ts";
 import type { RacerOrder } from "./fixtures/racer.ts";
+import { setting } from "../setting.ts";
 
-const KILLS = Number(process.env["STORE_KILLS"] ?? 60);
-const SEED = Number(process.env["SEED"] ?? Math.floor(nodeHost().random.next() * 2 ** 31));
+const KILLS = setting("STORE_KILLS", 60);
+const SEED = setting("SEED", Math.floor(nodeHost().random.next() * 2 ** 31));
 const RACERS = 8;
 const LAST_BOUNDARY = 1_000;
 const LAST_CALLS = 15;

@@ -6,11 +6,12 @@ import { coverage, paths, type PathsOptions, type WorkflowPath } from "../../src
 import { startEngine } from "../../src/testing/model/engine.ts";
 import { randomPlan } from "../machines/plans.ts";
 import { EXAMPLES } from "./examples.ts";
+import { setting } from "../setting.ts";
 
-const SEED = Number(process.env["SEED"] ?? 20_261_124);
-const PLANS = Number(process.env["PATH_PLANS"] ?? 5);
+const SEED = setting("SEED", 20_261_124);
+const PLANS = setting("PATH_PLANS", 5);
 /** Of a plan with very many paths, so many are taken, evenly spread; CI takes all of them (PATHS=all). */
-const MOST_PATHS = process.env["PATHS"] === "all" ? Number.POSITIVE_INFINITY : Number(process.env["PATHS"] ?? 40);
+const MOST_PATHS = process.env["PATHS"] === "all" ? Number.POSITIVE_INFINITY : setting("PATHS", 40);
 
 async function take(all: readonly WorkflowPath[], most = MOST_PATHS): Promise<number> {
   const every = Math.max(1, Math.ceil(all.length / most));
