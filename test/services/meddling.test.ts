@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { examineFleet } from "../../src/cli/fleet-checkup.ts";
 import { leaseKey, meddlingKey, stateKey, taskKey, workerKey } from "../../src/keys.ts";
 import { newTask, taskCodec } from "../../src/queue/task.ts";
-import { stepTaskType } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, flightTaskId, stepTaskType } from "../../src/run/tasks.ts";
 import { workflow } from "../../src/index.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 
@@ -34,9 +34,9 @@ describe.each([true, false])("on a bucket that keeps versions: %s", (versions) =
     .step("r", { remote: true })
     .step("after", { dependsOn: ["r"], run: () => void ran.push("after") });
 
-  async function started(): Promise<TestKit & { readonly runId: string }> {
+  async function started(foreignPoll = "10s"): Promise<TestKit & { readonly runId: string }> {
     ran.length = 0;
-    const kit = await createTestKit({ workflows: [mixed] });
+    const kit = await createTestKit({ workflows: [mixed], worker: { foreignPoll } });
     Object.assign(kit.store.capabilities, { versions });
     const run = await kit.client.start(mixed, null);
     await kit.until(run, "running");
@@ -107,6 +107,29 @@ describe.each([true, false])("on a bucket that keeps versions: %s", (versions) =
       step(completed(plain, "r", { by: "python" }), "after", { status: "running", task_id: OTHERS }),
     );
   }
+
+  test("a step that Python completed is followed at once, while the task of its worker still runs", async () => {
+    await using kit = await started("1d");
+    const id = flightTaskId(kit.runId, { kind: "run", step: "r", generation: 1, wake: 0 });
+    const read = await kit.store.get(taskKey(id));
+    if (read.kind === "missing") return expect.fail("the remote step has no task");
+    const until = kit.clock.now() + 300_000;
+    const lease = { lease_id: OTHERS, lease_expires_at: new Date(until).toISOString(), worker_id: "python-1" };
+    const task = {
+      ...taskCodec.decode(read.object.body, taskKey(id)),
+      status: "running" as const,
+      attempt: 1,
+      ...lease,
+    };
+    await kit.store.put(leaseKey(id, until), "", "always");
+    await kit.store.put(taskKey(id), taskCodec.encode(task), "always");
+    await rewrite(kit, kit.runId, (plain) => completed(plain, "r", { by: "python" }));
+    await kit.queue.submit(FOREIGN_TICK_TYPE, { workflow_id: kit.runId });
+    // A poll of the kit, and no look.
+    await kit.clock.advance("60s");
+    expect(await kit.client.get(kit.runId)).toMatchObject({ status: "completed" });
+    expect(ran).toEqual(["after"]);
+  });
 
   test("a step that another orchestrator submitted is left to who runs it, and its end is taken", async () => {
     await using kit = await started();
