@@ -9,7 +9,7 @@ import { isTaskOver, type QueueContext } from "../queue/task.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import { makeWhole, type Whole } from "../run/mend.ts";
 import type { Program, Programs } from "../run/program.ts";
-import { type Flight, ownerOf, recordCodec, type RunRecord } from "../run/record.ts";
+import { type Flight, hasUnknownOwner, ownerOf, recordCodec, type RunRecord } from "../run/record.ts";
 import { flightTaskId, tickTask } from "../run/tasks.ts";
 import { openWaits } from "../run/view.ts";
 import { readDocument } from "../store/document.ts";
@@ -98,12 +98,13 @@ export class ForeignPoll {
   /** Whether a tick would find something to do that no task of ours brings. */
   async #hasChanged(record: RunRecord): Promise<boolean> {
     const { queue, programs } = this.#options;
-    if (record.machine === undefined) return true;
+    // Another program rewrote it, or it was made anew from plain fields: who holds what is found out by a look.
+    if (hasUnknownOwner(record)) return true;
     const whole = await makeWhole({ store: queue.store, programs }, record);
     if ("reason" in whole) return false;
     if (whole.facts.length > 0) return true;
     const { program }: Whole = whole;
-    const remote = record.machine.flights.filter((flight) => isRemote(program, flight));
+    const remote = (record.machine?.flights ?? []).filter((flight) => isRemote(program, flight));
     for (const flight of remote) {
       const task = await getTask(queue, flightTaskId(record.id, flight));
       if (task !== undefined && isTaskOver(task)) return true;
