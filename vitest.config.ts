@@ -8,7 +8,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
-    maxConcurrency: 2,
+    // Tests that run side by side mostly wait: for a stopped process, for the leases of a dead one.
+    maxConcurrency: 8,
     // Only to find what hangs: how long a test takes is the machine's affair.
     testTimeout: 300_000,
     hookTimeout: 300_000,

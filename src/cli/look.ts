@@ -48,8 +48,7 @@ export async function showSteps(typed: Typed): Promise<number> {
 /** What a step came to, on one line and without anything that a terminal obeys. */
 function outcomeOf(step: RunView["steps"][string]): string {
   if (step.result !== undefined) return JSON.stringify(step.result).slice(0, WIDEST);
-  const message = (step.error as { message?: unknown } | null | undefined)?.message;
-  return typeof message === "string" ? JSON.stringify(message).slice(1, -1).slice(0, WIDEST) : "";
+  return step.error === undefined ? "" : JSON.stringify(step.error).slice(1, -1).slice(0, WIDEST);
 }
 
 /** `list`. */

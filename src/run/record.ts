@@ -26,7 +26,8 @@ export interface StepState {
   readonly completed_at?: string;
   /** JSON, numbers as they were written. */
   readonly result?: unknown;
-  readonly error?: unknown;
+  /** Why it failed, in words: a program of buquet cannot read a record that says it otherwise. */
+  readonly error?: string;
   readonly task_id?: string;
   readonly attempt: number;
 }
@@ -191,10 +192,18 @@ export const RUN_STATUSES: readonly RunStatus[] = [
 
 const statusSchema = z.enum(RUN_STATUSES as [RunStatus, ...RunStatus[]]);
 
+/** Earlier versions of this package wrote an object with type and message, which no program of buquet reads. */
+const stepErrorSchema = z
+  .union([z.string(), z.looseObject({ message: z.string() }).transform(({ message }) => message)])
+  .nullish()
+  .transform((error) => error ?? undefined)
+  .optional();
+
 const stepSchema = z.looseObject({
   status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
   started_at: z.string().optional(),
   completed_at: z.string().optional(),
+  error: stepErrorSchema,
   task_id: z.string().optional(),
   attempt: z.number().int().nonnegative().default(0),
 });

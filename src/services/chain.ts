@@ -319,10 +319,9 @@ function ownStep(record: RunRecord, claim: Claim): { failed: boolean; message: s
   if (typeof input?.step !== "string") return undefined;
   const state = record.steps.get(input.step);
   if (state === undefined) return undefined;
-  const message = (state.error as { message?: unknown } | undefined)?.message;
   return {
     failed: state.status === "failed",
-    message: typeof message === "string" ? message : "failed",
+    message: state.error ?? "failed",
     output: outputOf(input.step, state),
   };
 }

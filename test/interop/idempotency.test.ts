@@ -101,7 +101,7 @@ describe.skipIf(whyNoInterop() !== undefined)("idempotency between Python and Ty
     expect(await ids(bucket)).toEqual([ours.id]);
   });
 
-  test("12, fault C-1: when we stand still there, Python overwrites our record and there are two tasks; the record names one", async () => {
+  test("12: when we stand still there, Python overwrites our record and there are two tasks, of which the record names one (C-1)", async () => {
     const bucket = await server.bucket({ versioned: false });
     await using python = await Peer.start(bucket);
     const gate = makeGate();

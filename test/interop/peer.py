@@ -7,7 +7,8 @@ Handlers and steps are scripts: a list of attempts (the last one is for all late
   {"return": value}      the result; absent: null         {"echo": true}            the input (a step: its data) is the result
   {"raise": kind, "message": text}                        {"reschedule": seconds}
   {"sleep": seconds}     {"gate": name}  waits until it is opened          {"extend": seconds}
-  {"refresh": true}      {"tell_cancellation": true}      {"wait_signal": name, "timeout": seconds}      {"kill": true}
+  {"refresh": true}      {"tell_cancellation": true}      {"kill": true}
+  {"wait_signal": name, "timeout": seconds, "as": member}   the payload is the result; under that member where one is named
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ async def play(name, script, calls, given, context, step):
         elif "wait_signal" in instruction:
             payload = await context.wait_for_signal(instruction["wait_signal"], instruction.get("timeout"))
             tell({"event": "signal", **told, "payload": to_json(payload)})
-            return payload
+            return {instruction["as"]: payload} if "as" in instruction else payload
         elif "kill" in instruction:
             os.kill(os.getpid(), signal.SIGKILL)
         else:
@@ -185,16 +186,19 @@ class Peer:
     def worker(self, spec):
         worker = buquet.Worker(self.queue, spec["worker_id"], spec.get("shards") or self.queue.all_shards())
         calls: dict[str, int] = {}
-        for task_type, script in spec.get("handlers", {}).items():
-            worker.task(task_type)(handler(task_type, script, calls))
         for name in spec.get("workflows", []):
             bw.register_workflow(worker, workflows[name], self.queue)
+        for name in spec.get("orchestrates", []):
+            worker.task("workflow.orchestrate")(bw.create_orchestrator_handler(workflows[name], self.queue))
         # A worker that runs steps and leaves the orchestration to others.
         for name in spec.get("steps_only", []):
             workflow, _, chosen = name.partition(":")
             for step in [chosen] if chosen else workflows[workflow].steps:
                 handle = bw.create_step_handler(workflows[workflow], step, self.queue)
                 worker.task(f"workflow.step:{workflow}:{step}")(handle)
+
+        for task_type, script in spec.get("handlers", {}).items():
+            worker.task(task_type)(handler(task_type, script, calls))
 
         @worker.on_startup
         async def started():

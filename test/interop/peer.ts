@@ -16,7 +16,7 @@ export type Instruction =
   | { readonly extend: number }
   | { readonly refresh: true }
   | { readonly tell_cancellation: true }
-  | { readonly wait_signal: string; readonly timeout?: number }
+  | { readonly wait_signal: string; readonly timeout?: number; readonly as?: string }
   | { readonly kill: true };
 
 /** The attempts of a handler; the last one is for all later ones. */
@@ -39,10 +39,12 @@ export interface PeerWorkflow {
 export interface PeerWorker {
   readonly worker_id: string;
   readonly shards?: readonly string[];
-  /** Plain tasks, by type. */
+  /** Tasks by type; they stand in for what the workflows say of the same type. */
   readonly handlers?: Readonly<Record<string, Script>>;
   /** Names of defined workflows that are registered whole, orchestration too. */
   readonly workflows?: readonly string[];
+  /** Names of defined workflows whose ticks it runs, without their steps. */
+  readonly orchestrates?: readonly string[];
   /** Workflows (`name`) or single steps (`name:step`) whose tasks it runs, without the orchestration. */
   readonly steps_only?: readonly string[];
   /** Members of `WorkerRunOptions`. @defaultValue a poll every 50 ms and no monitor */

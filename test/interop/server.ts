@@ -2,7 +2,7 @@
  * The S3 server on which both sides meet, with a fresh bucket for each test.
  *
  * moto by default. `INTEROP_S3_ENDPOINT` names another one that runs already (versitygw, MinIO …); `AWS_ACCESS_KEY_ID` and
- * `AWS_SECRET_ACCESS_KEY` are then its keys.
+ * `AWS_SECRET_ACCESS_KEY` are then its keys. `INTEROP_VERSIONS=off` makes buckets without versions where a test does not say which.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -38,7 +38,7 @@ export interface Bucket {
 
 export interface InteropServer {
   readonly endpoint: string;
-  /** A fresh bucket. @defaultValue versioned */
+  /** A fresh bucket. @defaultValue versioned, unless `INTEROP_VERSIONS` is `off` */
   bucket(options?: { readonly versioned?: boolean }): Promise<Bucket>;
   stop(): Promise<void>;
 }
@@ -104,7 +104,7 @@ export async function openServer(): Promise<InteropServer> {
   const opened: S3Store[] = [];
   return {
     endpoint,
-    bucket: async ({ versioned = true } = {}) => {
+    bucket: async ({ versioned = process.env["INTEROP_VERSIONS"] !== "off" } = {}) => {
       const name = `interop-${randomUUID()}`;
       await admin.send(new library.CreateBucketCommand({ Bucket: name }));
       if (versioned) {

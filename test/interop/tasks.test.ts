@@ -103,9 +103,10 @@ describe.skipIf(whyNoInterop() !== undefined)("tasks between Python and TypeScri
     const bucket = await server.bucket();
     await using python = await Peer.start(bucket);
     const inWindow = (task: TaskRecord): void => {
+      // Ours are two looks at the clock, between which the process may stand still for a moment.
       const delay = millisOf(task.available_at) - millisOf(task.updated_at);
-      expect(delay).toBeGreaterThanOrEqual(0.75 * WINDOW.initialMs - 1);
-      expect(delay).toBeLessThanOrEqual(1.25 * WINDOW.initialMs + 1);
+      expect(delay).toBeGreaterThanOrEqual(0.75 * WINDOW.initialMs - 50);
+      expect(delay).toBeLessThanOrEqual(1.25 * WINDOW.initialMs + 50);
     };
     const task = await submitTask(bucket.queue, "flaky", {}, { retryPolicy: WINDOW });
     const flaky = [[{ raise: "RetryableError", message: "come again" }]];

@@ -1,8 +1,8 @@
 /** Registrations of workers. */
 import { expect, test } from "vitest";
-import { deregisterWorker, registerWorker } from "../../src/queue/workers.ts";
+import { deregisterWorker, listWorkers, registerWorker, workerCodec } from "../../src/queue/workers.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
-import { goldenObject } from "../golden.ts";
+import { golden, goldenObject } from "../golden.ts";
 import { makeBench, START } from "./fixtures.ts";
 
 const worker = { workerId: "worker-golden", startedAt: START, tasksCompleted: 2, tasksFailed: 1 };
@@ -39,4 +39,34 @@ test("renews over whatever stands there, and takes itself away", async () => {
   await deregisterWorker(bench.queue, "worker-golden");
   await deregisterWorker(bench.queue, "worker-golden");
   expect(await bench.keys("")).toEqual([]);
+});
+
+test.each(golden("workers"))("reads the registration $name and writes the same bytes", ({ key, body }) => {
+  expect(workerCodec.encode(workerCodec.decode(body, key))).toBe(body);
+});
+
+test("lists the workers of both kinds, tells who is silent, and passes over what cannot be read", async () => {
+  const bench = makeBench();
+  const { key, body } = goldenObject("workers", "after-tasks");
+  await bench.store.put(key, body, "always");
+  bench.pass(30_000);
+  await registerWorker(bench.queue, { ...worker, workerId: "ours" });
+  await bench.store.put("workers/broken.json", '{"worker_id":"broken"}', "always");
+  bench.pass(74_000);
+  const unreadable: string[] = [];
+  const listed = await listWorkers(bench.queue, { onUnreadable: (name) => unreadable.push(name) });
+  expect(listed).toEqual([
+    { ...worker, workerId: "ours", lastHeartbeat: START + 30_000, silent: false },
+    {
+      workerId: "worker-golden",
+      startedAt: Date.UTC(2026, 10, 23, 1, 8, 55, 671),
+      lastHeartbeat: Date.UTC(2026, 10, 23, 1, 8, 58, 141),
+      silent: false,
+      tasksCompleted: 2,
+      tasksFailed: 1,
+    },
+  ]);
+  expect(unreadable).toEqual(["workers/broken.json"]);
+  bench.pass(2_000);
+  expect((await listWorkers(bench.queue)).map(({ silent }) => silent)).toEqual([true, false]);
 });

@@ -220,7 +220,7 @@ describe("with versions", () => {
 
   test("a failed step fails, and may have happened", async () => {
     const record = await mended((plain) => [
-      { ...plain, steps: new Map(plain.steps).set("a", { status: "failed", attempt: 2, error: { message: "boom" } }) },
+      { ...plain, steps: new Map(plain.steps).set("a", { status: "failed", attempt: 2, error: "boom" }) },
     ]);
     expect(record.error).toMatchObject({ type: "StepFailed", message: "boom", step: "a", attempt: 2 });
     expect(record.machine?.flights).toMatchObject([{ kind: "undo", step: "a" }]);

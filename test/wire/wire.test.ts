@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { parseIndexKey } from "../../src/keys.ts";
 import { decodeRecord, encodeRecord } from "../../src/run/record.ts";
 import { checkJsonValue } from "../../src/wire/check.ts";
 import { formatInstant, formatOpaque, parseInstant } from "../../src/wire/instant.ts";
@@ -9,6 +11,44 @@ test.each(golden("workflow-state"))("reads the record $name that buquet wrote an
   const written = encodeRecord(decodeRecord(body, key));
   expect(JSON.parse(written)).toEqual(JSON.parse(body));
   for (const number of body.match(/(?<=[:[,])-?\d+\.\d+/g) ?? []) expect(written).toContain(number);
+});
+
+test("reads the error of a step that an earlier version wrote as an object, which buquet cannot read, and writes its words", () => {
+  const step = { status: "failed", attempt: 1 };
+  const body = JSON.stringify({
+    id: "r",
+    type: "t",
+    definition_hash: "sha256:0",
+    status: "failed",
+    current_steps: [],
+    data: null,
+    steps: { a: { ...step, error: { type: "StepFailed", message: "boom" } }, b: { ...step, error: null } },
+    signals: {},
+    created_at: "2026-01-01T00:00:00+00:00",
+    updated_at: "2026-01-01T00:00:00+00:00",
+  });
+  const written = JSON.parse(encodeRecord(decodeRecord(body, "workflow/r/state.json"))) as { steps: unknown };
+  expect(written.steps).toEqual({ a: { ...step, error: "boom" }, b: step });
+});
+
+const FREE = [...golden("payloads"), ...golden("step-results"), ...golden("schedules"), ...golden("schemas")];
+
+test.each(FREE)("reads the JSON of $key that buquet wrote and writes the same bytes", ({ body }) => {
+  expect(stringifyJson(parseJson(body))).toBe(body);
+});
+
+test.each([...golden("index"), ...golden("clock")])("$name is empty, and its key says all", ({ key, body }) => {
+  expect(body).toBe("");
+  if (key !== "clock/now") expect(key).toContain(parseIndexKey(key)?.id);
+});
+
+test("every kind of recorded object is read by some test", () => {
+  const sources = readdirSync("test", { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => readFileSync(`test/${file}`, "utf8"))
+    .join("\n");
+  for (const folder of readdirSync("test/golden", { withFileTypes: true }))
+    if (folder.isDirectory() && folder.name !== "layouts") expect(sources).toContain(`golden("${folder.name}")`);
 });
 
 test("keeps numbers as they stand when JavaScript would change them", () => {

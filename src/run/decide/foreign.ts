@@ -101,15 +101,8 @@ function flightOf(draft: Draft, step: string): FlightRef | undefined {
 
 function report(draft: Draft, ref: FlightRef, state: StepState): void {
   if (state.status === "completed") return applyDone(draft, ref, state.result ?? null, state.attempt);
-  const message = describeError(state.error) ?? `${state.status} by another program`;
+  const message = state.error ?? `${state.status} by another program`;
   applyFailed(draft, ref, { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt });
-}
-
-/** Errors of a step are whatever its program wrote. */
-export function describeError(error: unknown): string | undefined {
-  if (typeof error === "string") return error;
-  const message = (error as { message?: unknown } | null | undefined)?.message;
-  return typeof message === "string" ? message : undefined;
 }
 
 function applyStatus(draft: Draft, before: RunRecord, after: RunRecord): void {

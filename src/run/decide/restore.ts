@@ -10,7 +10,7 @@ import { parseInstant } from "../../wire/instant.ts";
 import { isOver, refOf, type RunRecord, type StepState, type TimerState } from "../record.ts";
 import { addEntry, type Draft, timerEntry } from "./draft.ts";
 import { applyDone, applyFailed, applyFenced } from "./flights.ts";
-import { describeError, tellSubmitted, withoutMistake } from "./foreign.ts";
+import { tellSubmitted, withoutMistake } from "./foreign.ts";
 import { move } from "./move.ts";
 
 /** Plays the plain fields into a machine that has not started. */
@@ -83,7 +83,7 @@ function replayStep(draft: Draft, name: string, state: StepState, view: Projecti
   if (flight !== undefined) {
     if (state.status === "completed") applyDone(draft, flight, state.result ?? null, state.attempt);
     else {
-      const message = describeError(state.error) ?? "failed";
+      const message = state.error ?? "failed";
       applyFailed(draft, flight, { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt });
     }
   } else if (step?.phase === "waiting") {

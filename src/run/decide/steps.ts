@@ -32,7 +32,7 @@ export function failStep(draft: Draft, ref: { step: string; generation: number }
     status: "failed",
     ...(before?.started_at === undefined ? {} : { started_at: before.started_at }),
     completed_at: draft.now,
-    error: { type: failure.type, message: failure.message },
+    error: failure.message,
     attempt: failure.attempt,
   });
   forgetGiven(draft, ref.step);
