@@ -1,7 +1,7 @@
 /** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
 import { activeKey, foreignKey, laterResultKey, stepResultKey } from "../keys.ts";
 import { requestCancellation } from "../queue/cancel.ts";
-import type { QueueContext, TaskRecord, TaskSpec } from "../queue/task.ts";
+import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../queue/task.ts";
 import { createTask } from "../queue/submit.ts";
 import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
 import { createDocumentBytes } from "../store/document.ts";
@@ -72,8 +72,10 @@ export async function carryOut(
 
 async function makeReady(context: DispatchContext, spec: TaskSpec): Promise<TaskRecord | undefined> {
   const made = await createTask(context.queue, spec);
+  // One that stands already is due when it says: of a record made anew the timer would seem to begin now.
   const { latest } = context.queue.store.time();
-  context.onReady(spec.id, spec.availableAt ?? latest);
+  const dueAt = made.kind === "exists" ? millisOf(made.task.available_at) : (spec.availableAt ?? latest);
+  context.onReady(spec.id, dueAt);
   return made.kind === "exists" ? made.task : undefined;
 }
 

@@ -5,6 +5,7 @@ import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { Worker, type WorkerOptions } from "../../src/services/worker.ts";
+import type { ObjectStore } from "../../src/store/object-store.ts";
 import { type Bucket, until } from "./server.ts";
 
 /** One process of ours on a bucket. */
@@ -22,11 +23,11 @@ export class OurSide implements AsyncDisposable {
     this.#workflows = workflows;
   }
 
-  /** Starts a worker. Its stop does not wait for handlers. */
-  async work(options: Partial<WorkerOptions> = {}): Promise<Worker> {
-    const rounds = { poll: "100ms", foreignPoll: "250ms", shutdownGrace: 0 } as const;
+  /** Starts a worker, on a store of its own if one is given. Its stop does not wait for handlers. */
+  async work(options: Partial<WorkerOptions> = {}, store: ObjectStore = this.bucket.store): Promise<Worker> {
+    const rounds = { poll: "200ms", foreignPoll: "400ms", shutdownGrace: 0 } as const;
     // A handle of its own: what the client makes ready is found by polling, as in another process.
-    const worker = new Worker(handleOf(this.bucket.store, this.bucket.host), {
+    const worker = new Worker(handleOf(store, this.bucket.host), {
       workflows: this.#workflows,
       ...rounds,
       ...options,

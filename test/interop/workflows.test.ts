@@ -6,6 +6,7 @@ import { stateKey, stepResultKey } from "../../src/keys.ts";
 import { FOREIGN_TICK_TYPE } from "../../src/run/tasks.ts";
 import { PermanentError, workflow } from "../../src/index.ts";
 import { OurSide } from "./fleet.ts";
+import { later } from "./helpers.ts";
 import { Peer, PeerError, type PeerTask, type PeerWorkflow } from "./peer.ts";
 import { type InteropServer, openServer, until, whyNoInterop } from "./server.ts";
 
@@ -16,6 +17,9 @@ interface PeerRun {
   readonly status: string;
   readonly [member: string]: unknown;
 }
+
+/** Sixteen lists each time: workers that ask too often are what a server of tests is busy with. */
+const SELDOM = { poll_interval_ms: 250 };
 
 const waitFor30s = { timeout: { $timedelta: 30 }, poll_interval: 0.1 };
 
@@ -53,7 +57,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     // Our own wake-ups are of a type that Python never claims: this is what its client would put.
     const key = `${run.id}:orchestrate:start`;
     await here.handle.submit(FOREIGN_TICK_TYPE, { workflow_id: run.id }, { idempotency: { key } });
-    await python.work({ worker_id: "py", workflows: ["theirs"] });
+    await python.work({ worker_id: "py", workflows: ["theirs"], options: SELDOM });
     expect(await python.client<PeerRun>("wait", [run.id], waitFor30s)).toMatchObject({ status: "completed" });
     expect(JSON.parse(await bucket.body(stepResultKey(run.id, "b")))).toEqual({ order: 7, price: 1.5 });
     // Our client reads what Python left, and a worker of ours that comes later has nothing to do.
@@ -71,7 +75,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       { name: "b", depends_on: ["a"], script: [[{ return: [2] }]] },
     ];
     await python.define({ name: "theirs", steps });
-    await python.work({ worker_id: "py", steps_only: ["theirs"] });
+    await python.work({ worker_id: "py", steps_only: ["theirs"], options: SELDOM });
     await using here = new OurSide(bucket, theirs);
     await here.work();
     const run = await here.client.start(theirs, null);
@@ -147,8 +151,8 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       };
       const timed = workflow("timed", { foreign: true })
         .step("a", () => void ran.push("a"))
-        .step("later", { dependsOn: ["a"], delay: "5s", run: () => void ran.push("later") });
-      const deadline = workflow("deadline", { foreign: true }).signal("never", { timeout: "5s" });
+        .step("later", { dependsOn: ["a"], delay: "50s", run: () => void ran.push("later") });
+      const deadline = workflow("deadline", { foreign: true }).signal("never", { timeout: "50s" });
       const saga = workflow("saga", { foreign: true })
         .step("a", { run: () => 1, compensate: undo("a") })
         .step("b", { dependsOn: ["a"], run: () => 2, compensate: undo("b") })
@@ -177,7 +181,8 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       await python.client("cancel", [s.id], { reason: "twice" });
       expect(JSON.parse(await bucket.body(stateKey(s.id)))).not.toHaveProperty("machine");
       hangs = false;
-      await here.work();
+      // A minute later, without waiting for it.
+      await here.work({}, later(bucket.queue, 60_000).store);
       expect((await t.wait({ timeout: "100s" })).status).toBe("completed");
       expect(await d.wait({ timeout: "100s" })).toMatchObject({ status: "failed", error: { type: "SignalTimeout" } });
       // It was failing already: without versions nobody knows any more what came first.
@@ -199,7 +204,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
         { name: "after", depends_on: ["r"] },
       ];
       await python.define({ name: "mixed", steps });
-      await python.work({ worker_id: "py", steps_only: ["mixed:r"] });
+      await python.work({ worker_id: "py", steps_only: ["mixed:r"], options: SELDOM });
       await using here = new OurSide(bucket, mixed);
       await here.work();
       const run = await here.client.start(mixed, { order: 1 });
@@ -218,7 +223,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       const r = { name: "r", script: [[{ gate: "r" }, { return: 1 }]] };
       await python.define({ name: "mixed", steps: [r, { name: "after", depends_on: ["r"] }] });
       await python.define({ name: "other", steps: [{ name: "x" }] });
-      await python.work({ worker_id: "steps", steps_only: ["mixed:r"] });
+      await python.work({ worker_id: "steps", steps_only: ["mixed:r"], options: SELDOM });
       await using here = new OurSide(bucket, mixed);
       const worker = await here.work();
       const run = await here.client.start(mixed, null);
@@ -228,7 +233,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       await python.open("r");
       await using stranger = await Peer.start(bucket);
       await stranger.define({ name: "other", steps: [{ name: "x" }] });
-      await stranger.work({ worker_id: "stranger", workflows: ["other"] });
+      await stranger.work({ worker_id: "stranger", workflows: ["other"], options: SELDOM });
       const paused = await until("Python has paused it", async () => {
         const state = await python.client<PeerRun>("get", [run.id]);
         return state.status === "paused" ? state : undefined;
@@ -261,7 +266,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       { name: "after", depends_on: ["r"], script: [[{ gate: "after" }, { return: "in python" }]] },
     ];
     await python.define({ name: "mixed", steps });
-    await python.work({ worker_id: "whole", workflows: ["mixed"] });
+    await python.work({ worker_id: "whole", workflows: ["mixed"], options: SELDOM });
     await using here = new OurSide(bucket, mixed);
     const worker = await here.work();
     const run = await here.client.start(mixed, null);
@@ -323,7 +328,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     await using python = await Peer.start(bucket);
     const asks = workflow("asks").step("ask", { remote: true });
     await python.define({ name: "asks", steps: [{ name: "ask", script: [[{ wait_signal: "answer", timeout: 60 }]] }] });
-    await python.work({ worker_id: "py", steps_only: ["asks"] });
+    await python.work({ worker_id: "py", steps_only: ["asks"], options: SELDOM });
     await using here = new OurSide(bucket, asks);
     await here.work();
     const run = await here.client.start(asks, null);
@@ -352,7 +357,11 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     await here.work();
     await here.work();
     for (let round = 1; round <= 4; round += 1) {
-      await python.work({ worker_id: `py-${round}`, steps_only: ["diamond:right"], options: { max_tasks: 1 } });
+      await python.work({
+        worker_id: `py-${round}`,
+        steps_only: ["diamond:right"],
+        options: { ...SELDOM, max_tasks: 1 },
+      });
       const id = `diamond-${round}`;
       gates.set(id, gate());
       const run = await here.client.start("diamond", null, { id });
@@ -390,7 +399,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       const r = { name: "r", depends_on: ["before"], script: [[{ raise: "ValueError", message: "no" }]] };
       await python.define({ name, steps: [{ name: "before" }, r, { name: "after", depends_on: ["r"] }] });
     }
-    await python.work({ worker_id: "py", steps_only: flows.map(({ name }) => `${name}:r`) });
+    await python.work({ worker_id: "py", steps_only: flows.map(({ name }) => `${name}:r`), options: SELDOM });
     await using here = new OurSide(bucket, ...flows);
     await here.work();
     const runs = await Promise.all(flows.map((flow) => here.client.start(flow.name, null, { id: flow.name })));
@@ -420,7 +429,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     ];
     expect(await python.define({ name: odd.name, steps })).toBe(odd.definitionHash);
     await python.call("queue", "now");
-    await python.work({ worker_id: "py+1: é", steps_only: [odd.name] });
+    await python.work({ worker_id: "py+1: é", steps_only: [odd.name], options: SELDOM });
     await using here = new OurSide(bucket, odd);
     await here.work();
     const run = await here.client.start(odd.name, { ключ: "значение" }, { id: "lauf+1: ü" });

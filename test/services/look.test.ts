@@ -215,3 +215,16 @@ test("without foreign: true such a signal is taken at the next wake-up, or at th
   await kit.clock.advance("24h");
   expect((await left.get()).status).toBe("completed");
 });
+
+test("a delay goes on where it was when another program rewrote the record of a bucket without versions", async () => {
+  const timed = workflow("timed", { foreign: true })
+    .step("a", () => 1)
+    .step("later", { dependsOn: ["a"], delay: "50s", run: () => 2 });
+  await using kit = await createTestKit({ workflows: [timed] });
+  Object.assign(kit.store.capabilities, { versions: false });
+  const run = await kit.client.start(timed);
+  await kit.clock.advance("25s");
+  await rewrite(kit, run.id, {});
+  await kit.clock.advance("26s");
+  expect(await run.get()).toMatchObject({ status: "completed" });
+});
