@@ -1,9 +1,14 @@
-/** States, edges and seconds of the explorer at 2 to 10 steps side by side, all with an undo, at most two faults on a path. */
+/**
+ * States, edges and seconds of the explorer at 2 to 10 steps side by side, at most two faults on a path: all with an undo, in full and
+ * with symmetry; and with differences that the machine sees, every other one with an undo and a policy each.
+ */
 import { buildMachine } from "../machines/advance.ts";
 import type { Plan, TaskStep } from "../machines/plan.ts";
 import { exploreMachine } from "../src/testing/explore/explore.ts";
 
-function plan(width: number): Plan {
+const POLICIES = ["compensate", "continue", "compensate", "pause_workflow", "fail_workflow"] as const;
+
+function plan(width: number, mixed: boolean): Plan {
   const step = (index: number): TaskStep => ({
     kind: "task",
     name: `s${index}`,
@@ -12,8 +17,8 @@ function plan(width: number): Plan {
     retryPolicy: { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 },
     timeoutMs: 1_000 * (index + 1),
     delayMs: 0,
-    onFailure: "compensate",
-    compensate: true,
+    onFailure: mixed ? (POLICIES[index % POLICIES.length] ?? "compensate") : "compensate",
+    compensate: !mixed || index % 2 === 0,
     remote: false,
   });
   const steps = Array.from({ length: width }, (_, index) => step(index));
@@ -21,15 +26,16 @@ function plan(width: number): Plan {
 }
 
 const widest = Number(process.argv[2] ?? 10);
+const walks = { full: {}, symmetric: { symmetry: true }, mixed: {} } as const;
 for (let width = 2; width <= widest; width += 1) {
-  const row = [false, true].map((symmetry) => {
+  const row = Object.entries(walks).map(([name, options]) => {
     const before = performance.now();
     const cpu = process.cpuUsage();
-    const { states, edges, violations } = exploreMachine(buildMachine(plan(width)), { symmetry });
+    const { states, edges, violations } = exploreMachine(buildMachine(plan(width, name === "mixed")), options);
     if (violations.length > 0) throw new Error(violations[0]?.text);
     const { user, system } = process.cpuUsage(cpu);
     const seconds = (performance.now() - before) / 1_000;
-    return `${symmetry ? "symmetric" : "full"}: ${states} states, ${edges} edges, ${seconds.toFixed(1)} s (${((user + system) / 1e6).toFixed(1)} s of CPU)`;
+    return `${name}: ${states} states, ${edges} edges, ${seconds.toFixed(1)} s (${((user + system) / 1e6).toFixed(1)} s of CPU)`;
   });
   console.log(`${width} side by side, ${row.join("; ")}`);
 }

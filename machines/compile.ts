@@ -305,7 +305,8 @@ function waitingState(plan: Plan, step: PlanStep, over: (phase: string) => reado
     exit: [act("leaveWait", { ...params, begun: false })],
     on: {
       "signal.received": [{ guard: given, target: "completed", actions: [close, ...over("completed")] }],
-      "timer.due": late,
+      // Without a deadline nothing can come too late.
+      ...(step.timeoutMs > 0 ? { "timer.due": late } : {}),
     },
   };
 }

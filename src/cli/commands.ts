@@ -233,9 +233,15 @@ export const commands: readonly Command[] = [
       limit: { value: "n", help: "Most states (default: 500000)" },
       symmetry: { help: "Look at steps that could change places in one order only" },
       "with-operator": { help: "Also terminate, and retry failed runs" },
+      rules: { value: "export", help: "The module's options of explore: signals, outputs, always, finally …" },
       out: { value: "file", help: "Write the first counterexample as a timeline, for inspect --file" },
+      test: { value: "file", help: "Write the first counterexample as a vitest file" },
     },
-    ["order_fulfillment --workflows ./workflows.js", "etl --workflows ./etl.js --faults 1 --out timeline.json"],
+    [
+      "order_fulfillment --workflows ./workflows.js",
+      "etl --workflows ./etl.js --faults 1 --out timeline.json",
+      "order --workflows ./orders.js --rules orderRules --test order-rules.test.ts",
+    ],
   ),
   command("doctor", [], "Race the conditions of a live store; refuses an unsafe one", runDoctor, {}, [
     "--store 's3://my-bucket?endpoint=https://s3.example.com'",

@@ -1,12 +1,15 @@
 /** `explore`: every state that a workflow can reach, without a store. */
 import { writeFile } from "node:fs/promises";
+import { dirname, relative, resolve, sep } from "node:path";
+import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { DEFAULT_FAULTS } from "../testing/explore/setting.ts";
-import { type Exploration, explore, type ExploreProgress } from "../testing/explore/explore.ts";
+import { type Exploration, explore, type ExploreOptions, type ExploreProgress } from "../testing/explore/explore.ts";
+import type { TestImports } from "../testing/explore/violation.ts";
 import type { Typed } from "./arguments.ts";
 import { out as colours } from "./colours.ts";
 import { print, printJson } from "./output.ts";
-import { loadWorkflows } from "./session.ts";
+import { loadExports, loadWorkflows } from "./session.ts";
 
 /** How often people are told how far it is. */
 const TELL_EVERY_MS = 2_000;
@@ -25,21 +28,62 @@ export async function exploreWorkflow(typed: Typed): Promise<number> {
   }
   const faults = typed.count("faults", 0);
   const limit = typed.count("limit", 1);
+  const test = typed.text("test");
+  // Before the walk, which may take a while.
+  const imports = test === undefined ? undefined : await importsOf(typed, workflow, test);
   const result = explore(workflow, {
+    ...(await rulesOf(typed)),
     ...(faults === undefined ? {} : { faults }),
     ...(limit === undefined ? {} : { limit }),
     ...(typed.has("with-operator") ? { kinds: [...DEFAULT_FAULTS, "terminate", "retry"] } : {}),
-    symmetry: typed.has("symmetry"),
+    ...(typed.has("symmetry") ? { symmetry: true } : {}),
     onProgress: progressTeller(),
   });
   const out = typed.text("out");
   const counterexample = result.violations.find(({ path }) => path.length > 0);
-  if (out !== undefined && counterexample !== undefined)
-    await writeFile(out, `${JSON.stringify(counterexample.toTimeline())}\n`);
+  if (counterexample !== undefined) {
+    if (out !== undefined) await writeText(out, `${JSON.stringify(counterexample.toTimeline())}\n`);
+    if (test !== undefined && imports !== undefined) await writeText(test, counterexample.toTest(imports));
+  }
   if (typed.has("json"))
     printJson({ ...result, violations: result.violations.map(({ toTest: _test, ...rest }) => rest) });
-  else tell(result, out === undefined || counterexample === undefined ? undefined : out);
+  else tell(result, counterexample === undefined ? {} : { out, test });
   return result.violations.length === 0 ? 0 : 1;
+}
+
+/** What the module says of signals, results and own checks, under the name that `--rules` gives. */
+async function rulesOf(typed: Typed): Promise<ExploreOptions> {
+  const name = typed.text("rules");
+  if (name === undefined) return {};
+  const modules = typed.texts("workflows");
+  const rules = (await loadExports(modules)).find((exported) => exported.name === name)?.value;
+  if (typeof rules !== "object" || rules === null)
+    throw new WorkflowError("invalid", `${modules.join(", ")} export no object ${name}, the options of explore`);
+  return rules;
+}
+
+/** Where a test that lies in `file` finds the workflow and its rules. */
+async function importsOf(typed: Typed, workflow: AnyWorkflow, file: string): Promise<TestImports> {
+  const exported = (await loadExports(typed.texts("workflows"))).find(({ value }) => value === workflow);
+  if (exported === undefined)
+    throw new WorkflowError("invalid", `a test cannot import ${workflow.name}: it is exported only inside of a list`);
+  const path = relative(dirname(resolve(file)), resolve(exported.module)).replaceAll(sep, "/");
+  const options = typed.text("rules");
+  return {
+    from: path.startsWith("../") ? path : `./${path}`,
+    workflow: exported.name,
+    ...(options === undefined ? {} : { options }),
+  };
+}
+
+async function writeText(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch((error: unknown) => {
+    throw new WorkflowError(
+      "invalid",
+      `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  });
 }
 
 /** On standard error, so that it is in nobody's way. */
@@ -54,7 +98,10 @@ function progressTeller(): (progress: ExploreProgress) => void {
 
 const SHOWN = 12;
 
-function tell(result: Exploration, out: string | undefined): void {
+function tell(
+  result: Exploration,
+  { out, test }: { readonly out?: string | undefined; readonly test?: string | undefined },
+): void {
   const ends = Object.entries(result.ends).map(([status, count]) => `${count} ${status}`);
   print(`${result.workflow}: ${result.states} states, ${result.edges} moves; ends: ${ends.join(", ")}`);
   const { coverage } = result;
@@ -64,6 +111,8 @@ function tell(result: Exploration, out: string | undefined): void {
     if (never.length > SHOWN) print(`  and ${never.length - SHOWN} more`);
   }
   for (const { text } of result.violations) print(`\n${colours.red("broken")} ${text}`);
+  for (const note of result.notes) print(`note: ${note}`);
   if (out !== undefined) print(`\nthe first path is in ${out}; buquet-workflow inspect --file ${out} shows it`);
+  if (test !== undefined) print(`\nthe first path as a test is in ${test}`);
   if (result.violations.length === 0) print(colours.green("every rule holds in every state"));
 }

@@ -29,19 +29,32 @@ export async function openSession(typed: Typed): Promise<Session> {
   return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
 }
 
-/** The workflows that modules export. @throws {WorkflowError} `invalid` */
-export async function loadWorkflows(modules: readonly string[]): Promise<readonly AnyWorkflow[]> {
-  const found: AnyWorkflow[] = [];
-  for (const name of modules) {
-    const loaded = (await import(pathToFileURL(resolve(name)).href).catch((error: unknown) => {
+/** Something that a module exports. */
+export interface Exported {
+  readonly module: string;
+  readonly name: string;
+  readonly value: unknown;
+}
+
+/** Everything that modules export. @throws {WorkflowError} `invalid` when one cannot be loaded */
+export async function loadExports(modules: readonly string[]): Promise<readonly Exported[]> {
+  const found: Exported[] = [];
+  for (const module of modules) {
+    const loaded = (await import(pathToFileURL(resolve(module)).href).catch((error: unknown) => {
       throw new WorkflowError(
         "invalid",
-        `${name} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+        `${module} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
         { cause: error },
       );
     })) as Record<string, unknown>;
-    found.push(...Object.values(loaded).flat().filter(isWorkflow));
+    found.push(...Object.entries(loaded).map(([name, value]) => ({ module, name, value })));
   }
+  return found;
+}
+
+/** The workflows that modules export. @throws {WorkflowError} `invalid` */
+export async function loadWorkflows(modules: readonly string[]): Promise<readonly AnyWorkflow[]> {
+  const found = (await loadExports(modules)).flatMap(({ value }) => value).filter(isWorkflow);
   if (modules.length > 0 && found.length === 0) {
     throw new WorkflowError("invalid", `${modules.join(", ")} export no workflow; export what workflow(…) returns`);
   }

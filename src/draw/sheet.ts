@@ -182,17 +182,16 @@ export async function placeSheet(root: ChartNode): Promise<Box> {
   const anywhere = root.edges.filter(({ from }) => from === root.id);
   const words = anywhere.map((known) => `${labelOfEdge(known)}, from anywhere`).join(" · ");
   const side = Math.max(right(completed), right(failed), right(cancelled));
-  const width = Math.max(
-    side + measure(words, SIZES.event) + 24,
-    MARGIN * 2 + Math.max(...heading.map((line) => line.width)),
-  );
+  // Where the arrow from anywhere begins: in the picture, not at its edge, where it would look cut off.
+  const from = side + measure(words, SIZES.event) + 24;
+  const width = Math.max(from, MARGIN + Math.max(...heading.map((line) => line.width))) + MARGIN;
   for (const known of anywhere) {
     const y = middle(cancelled);
     draw(known, "cancel", [
-      [width, y],
+      [from, y],
       [right(cancelled), y],
     ]);
-    say(words, (right(cancelled) + width) / 2 + 4, y - 6, "middle");
+    say(words, (right(cancelled) + from) / 2 + 4, y - 6, "middle");
   }
 
   const height = floor + MARGIN;

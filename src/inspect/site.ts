@@ -7,7 +7,7 @@ import { readOften } from "./feed.ts";
 import { pageData, pageFrames, type PageNews, statesOf } from "./page-data.ts";
 import { pageHtml, type PageParts } from "./page.ts";
 import type { Site } from "./server.ts";
-import { statelyHtml } from "./stately-page.ts";
+import { statelyHtml, type StatelyNews, type StatelyPageOptions } from "./stately-page.ts";
 import { statelyEvents } from "./stately.ts";
 
 /** What is shown. */
@@ -75,14 +75,27 @@ function drawChart(config: MachineConfig): Chart {
   return { config, svg: () => (svg ??= chartSvg(config)) };
 }
 
-/** The page that hands the run to Stately's viewer. */
-export function statelySite(subject: Subject): Site {
-  const { read } = subject;
-  return {
-    html: async () => statelyHtml(statelyEvents(await read())),
+/** The page that hands the run to Stately's viewer, and what a live one does next. */
+export function statelySite(subject: Subject, options: Pick<StatelyPageOptions, "viewer"> = {}): Site {
+  const { read, grows, host } = subject;
+  const site: Site = {
+    html: async () => statelyHtml(statelyEvents(await read()), { ...options, live: grows }),
     // It brings its own policy: the hashes of its script and style.
     policy: () => "object-src 'none'",
     timeline: async () => statelyEvents(await read()),
     nonce: nonceOf(subject),
+  };
+  if (!grows) return site;
+  return {
+    ...site,
+    follow: async function* (from, signal) {
+      let next = from;
+      for await (const timeline of readOften(read, { clock: host.clock, signal })) {
+        const events = statelyEvents(timeline).slice(next);
+        const news: StatelyNews = { id: timeline.id, events };
+        next += events.length;
+        if (events.length > 0) yield { next, news };
+      }
+    },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * The page that hands a run to the Stately inspector: it opens the viewer in a window and posts the messages when that says that it is
- * there. Everything is in the page; it asks nobody but that window for anything.
+ * there. What has happened is in the page; what a live run does next it is told by its own server. It asks nobody else for anything.
  *
  * The protocol is that of the browser adapter of `@statelyai/inspect` 0.7.2: the viewer posts `{ type: "@statelyai.connected" }` to the
  * window that opened it, once each time it is loaded.
@@ -16,6 +16,15 @@ export const STATELY_VIEWER = "https://stately.ai/inspect";
 export interface StatelyPageOptions {
   /** Address of the viewer. @defaultValue {@link STATELY_VIEWER} */
   readonly viewer?: string;
+  /** Whether the server tells what comes next, under `follow`. @defaultValue false */
+  readonly live?: boolean;
+}
+
+/** What the server tells a page that follows. */
+export interface StatelyNews {
+  /** The run that it is about. */
+  readonly id: string;
+  readonly events: readonly StatelyEvent[];
 }
 
 /**
@@ -24,8 +33,10 @@ export interface StatelyPageOptions {
  */
 export function statelyHtml(events: readonly StatelyEvent[], options: StatelyPageOptions = {}): string {
   const viewer = addressOf(options.viewer ?? STATELY_VIEWER);
-  const data = { viewer, events };
-  const policy = `default-src 'none'; script-src '${hashOf(SCRIPT)}'; style-src '${hashOf(STYLE)}'`;
+  const { live = false } = options;
+  const data = { viewer, events, live };
+  const follow = live ? "; connect-src 'self'" : "";
+  const policy = `default-src 'none'; script-src '${hashOf(SCRIPT)}'; style-src '${hashOf(STYLE)}'${follow}`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -70,11 +81,17 @@ button { font: inherit; padding: 0.5rem 1rem; }
 /** A blocked window needs a click, so there is a button; a viewer that is loaded again is told everything again. */
 const SCRIPT = `
 "use strict";
-const { viewer, events } = JSON.parse(document.getElementById("data").textContent);
+const { viewer, events, live } = JSON.parse(document.getElementById("data").textContent);
 const origin = new URL(viewer).origin;
 const say = (text) => { document.getElementById("state").textContent = text; };
 let target = null;
+let connected = false;
+const send = (some) => {
+  for (const event of some) target.postMessage(event, origin);
+  say(events.length + " messages were sent to " + viewer + (live ? "; what comes next follows." : "."));
+};
 const open = () => {
+  connected = false;
   target = window.open(viewer, "xstateinspector");
   say(target === null ? "The browser blocked the window; press the button." : "Waiting for " + viewer + " …");
 };
@@ -84,9 +101,18 @@ window.addEventListener("message", (message) => {
     say("The viewer is at " + message.origin + " now, not at " + origin + ". Nothing was sent there.");
     return;
   }
-  for (const event of events) target.postMessage(event, origin);
-  say(events.length + " messages were sent to " + viewer + ".");
+  connected = true;
+  send(events);
 });
+if (live) {
+  new EventSource("follow?from=" + events.length).addEventListener("frames", (message) => {
+    const news = JSON.parse(message.data);
+    // A server that was started again may tell of another run.
+    if (news.id !== events[0]?.sessionId) return location.reload();
+    events.push(...news.events);
+    if (connected) send(news.events);
+  });
+}
 document.getElementById("run").textContent = events[0]?.sessionId ?? "";
 document.getElementById("open").addEventListener("click", open);
 open();

@@ -1,4 +1,7 @@
 /** `explore` on the command line: what it says, and how it ends. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { tell, type Told } from "./run.ts";
 
@@ -27,6 +30,41 @@ test("--json is the whole result", async () => {
     workflow: "greet",
     violations: [],
     coverage: { states: { all: expect.any(Number) } },
+  });
+});
+
+test("a rule of the module that is broken: as text, as JSON, as a page and as a test that finds its module", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "buquet-explore-"));
+  try {
+    const [out, written, page] = ["path.json", "path.test.ts", "path.html"].map((name) => join(folder, name));
+    const broken = ["asking", "--rules", "askingRules", "--out", `${out}`, "--test", `${written}`];
+    const told = await run(...broken);
+    expect(told).toMatchObject({ code: 1, stderr: "" });
+    expect(told.stdout).toMatch(/^broken asking: nobody answered \(finally\)\n {2}1\. the run starts /m);
+    expect(told.stdout).toContain(`buquet-workflow inspect --file ${out} shows it`);
+    expect(told.stdout).toContain(`the first path as a test is in ${written}`);
+    expect((await run(...broken, "--json")).json()).toMatchObject({
+      violations: [{ check: "finally", path: [{ event: { type: "start" } }, {}, {}] }],
+    });
+    expect(await tell("inspect", "--file", `${out}`, "--out", `${page}`)).toMatchObject({ code: 0 });
+    expect(await readFile(`${page}`, "utf8")).toContain("nobody answered");
+    const text = await readFile(`${written}`, "utf8");
+    const [, names, from] = /^import \{ (.*) \} from "(\..*)";$/m.exec(text) ?? [];
+    expect(names).toBe("asking, askingRules");
+    expect(resolve(folder, from ?? "")).toBe(resolve(MODULE));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("what is not exported is refused before anything is walked", async () => {
+  expect(await run("greet", "--rules", "nothing")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("export no object nothing, the options of explore"),
+  });
+  expect(await run("asking", "--rules", "askingRules", "--out", "/no-such-folder/x.json")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("/no-such-folder/x.json cannot be written"),
   });
 });
 

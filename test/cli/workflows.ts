@@ -1,6 +1,7 @@
 /** What the tests of the command line serve. */
 import { z } from "zod";
 import { PermanentError, workflow } from "../../src/index.ts";
+import type { ExploreOptions } from "../../src/testing/index.ts";
 
 export const greet = workflow("greet", { input: z.object({ name: z.string() }) }).step("hello", (ctx) => ({
   text: `hello ${ctx.input.name}`,
@@ -12,6 +13,12 @@ export const asking = workflow("asking", { signals: { answer: z.object({ yes: z.
     dependsOn: ["prepare"],
     run: async (ctx) => ({ yes: (await ctx.waitForSignal("answer"))?.yes ?? false }),
   });
+
+/** What `explore --rules` finds; the rule is broken by every run that is over well. */
+export const askingRules: ExploreOptions<"prepare" | "ask"> = {
+  signals: { answer: { by: "ask" } },
+  finally: ({ status }) => status !== "completed" || "nobody answered",
+};
 
 export const failing = workflow("failing").step("fall", () => {
   throw new PermanentError("it never works");

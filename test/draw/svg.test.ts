@@ -135,6 +135,15 @@ describe("nothing is on top of anything, and no way runs through a box", () => {
   });
 });
 
+test.each(all)("%s: no way runs out of the picture", async (_name, plan) => {
+  const svg = await drawWorkflow({ plan });
+  const [width = 0, height = 0] = (/ width="(\d+)" height="(\d+)"/.exec(svg) ?? []).slice(1).map(Number);
+  for (const [x, y] of readPicture(svg).edges.flatMap(({ points }) => points)) {
+    expect(Math.min(x, width - x)).toBeGreaterThan(12);
+    expect(Math.min(y, height - y)).toBeGreaterThan(12);
+  }
+});
+
 test("levels stand from left to right: a step is to the right of all that it depends on", async () => {
   for (const [name, plan] of all) {
     const { states } = await pictureOf(name, plan);

@@ -6,6 +6,7 @@ import { createActor } from "xstate";
 import { buildMachine } from "../../machines/advance.ts";
 import { serveSite, type Served } from "../../src/cli/serve.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
+import type { Host } from "../../src/host/host.ts";
 import { nodeClock, nodeHost } from "../../src/host/node.ts";
 import { type PageAssets, pageSite } from "../../src/inspect/site.ts";
 import type { Site } from "../../src/inspect/server.ts";
@@ -14,7 +15,7 @@ const read = (name: string): string => readFileSync(`src/inspect/page/${name}`, 
 export const assets: PageAssets = { style: read("page.css"), script: read("page.js") };
 
 /** Reads on at once, so that no test waits for a second to pass. */
-const eager = {
+export const eager: Host = {
   ...nodeHost(),
   clock: { ...nodeClock, sleep: (ms: number, options = {}) => nodeClock.sleep(Math.min(ms, 20), options) },
 };
@@ -111,4 +112,13 @@ export const shownOn = (page: Page): Promise<number> => page.evaluate(() => Numb
 /** Resolves when this frame is shown. */
 export async function untilShown(page: Page, number: number): Promise<void> {
   await page.waitForFunction((wanted) => document.body.dataset["frame"] === String(wanted), number);
+}
+
+/** Unfolds everything that is folded, also inside of what was folded. A fold draws what is in it a moment after it opens. */
+export async function unfold(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const folds = [...document.querySelectorAll<HTMLDetailsElement>("details.folded")];
+    for (const fold of folds) fold.open = true;
+    return folds.every((fold) => fold.childElementCount > 1);
+  });
 }

@@ -11,7 +11,7 @@ import { serveSite } from "../../src/cli/serve.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 import { tell } from "../cli/run.ts";
-import { activeIn, assets, litOn, open, openUrl, shownOn, siteOf, untilShown } from "./browser.ts";
+import { activeIn, assets, litOn, open, openUrl, shownOn, siteOf, unfold, untilShown } from "./browser.ts";
 import { findChromium, startChromium } from "./chromium.ts";
 import { follow, read, slow, trip } from "./runs.ts";
 
@@ -167,8 +167,10 @@ inBrowser("the page", () => {
     expect(await page.locator("#changes .change", { hasText: "steps.confirm.phase" }).textContent()).toBe(
       'steps.confirm.phase"running""waiting"',
     );
+    expect(await page.textContent("#changes")).not.toContain("outbox");
     await page.locator("#changes > .engine > summary").click();
-    expect(await page.textContent("#changes")).toContain("outbox");
+    // A browser says that a fold was opened in a task of its own, after the click is over.
+    await expect.poll(() => page.textContent("#changes")).toContain("outbox");
     // The address names the version, so that it can be shown to somebody.
     expect(new URL(page.url()).hash).toBe(`#${waiting + 1}`);
     await page.reload();
@@ -206,6 +208,39 @@ inBrowser("the page", () => {
       return pane !== undefined && live !== undefined && live.left >= pane.left && live.right <= pane.right;
     });
     expect(inSight).toBe(true);
+  });
+
+  test("has the row of the version that is shown in sight, from the start and while it follows", async () => {
+    const timeline = await compensated();
+    let told: Timeline = { ...timeline, frames: timeline.frames.slice(0, -2) };
+    // No room for all of them.
+    await using shown = await open(
+      browser,
+      siteOf(async () => told),
+      { viewport: { width: 1440, height: 380 } },
+    );
+    const { page } = shown;
+    const seen = (): Promise<{ readonly selected: boolean; readonly scrolled: number }> =>
+      page.$eval("#events", (list) => {
+        const [box, row] = [list.getBoundingClientRect(), list.querySelector('[aria-selected="true"]')];
+        const at = row?.getBoundingClientRect();
+        return {
+          selected: at !== undefined && at.top >= box.top - 1 && at.bottom <= box.bottom + 1,
+          scrolled: list.scrollTop,
+        };
+      });
+    const before = await seen();
+    expect(before).toMatchObject({ selected: true });
+    expect(before.scrolled).toBeGreaterThan(0);
+    told = timeline;
+    await untilShown(page, timeline.frames.length);
+    const after = await seen();
+    expect(after).toMatchObject({ selected: true });
+    expect(after.scrolled).toBeGreaterThan(before.scrolled);
+    // More room shows more rows.
+    await page.setViewportSize({ width: 1440, height: 1_200 });
+    await page.waitForFunction((all) => document.querySelectorAll("#events .row").length === all, told.frames.length);
+    expect(shown.trouble).toEqual([]);
   });
 
   test("keeps a long run of many steps small: a thousand versions, two hundred steps", async () => {
@@ -395,9 +430,7 @@ inBrowser("a run whose every string is markup or script", () => {
     await page.keyboard.press("Home");
     for (const frame of timeline.frames) {
       if (frame.snapshot !== null) expect(await litOn(page)).toEqual(activeIn(timeline, frame));
-      await page.evaluate(() => {
-        for (const fold of document.querySelectorAll("details")) fold.open = true;
-      });
+      await unfold(page);
       await page.keyboard.press("ArrowRight");
     }
     expect(await page.evaluate(() => (window as { __pwned?: unknown }).__pwned)).toBeUndefined();

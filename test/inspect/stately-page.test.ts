@@ -6,11 +6,14 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { workflow } from "../../src/index.ts";
 import type { Timeline } from "../../src/draw/timeline.ts";
+import { serveSite } from "../../src/cli/serve.ts";
+import { statelySite } from "../../src/inspect/site.ts";
 import { statelyHtml } from "../../src/inspect/stately-page.ts";
 import { statelyEvents } from "../../src/inspect/stately.ts";
 import { createTestKit } from "../../src/testing/index.ts";
+import { eager } from "./browser.ts";
 import { findChromium, startChromium } from "./chromium.ts";
-import { read, trip } from "./runs.ts";
+import { follow, read, trip } from "./runs.ts";
 
 const esbuild = createRequire(import.meta.resolve("tsx"))("esbuild") as {
   build(options: object): Promise<{ outputFiles: readonly { text: string }[] }>;
@@ -94,8 +97,12 @@ describe.skipIf(executable === undefined)("in Chromium the page", () => {
   /** Opens the page, and the viewer that it opens. */
   async function open(timeline: Timeline, address = viewer): Promise<{ page: Page; popup: Page }> {
     html = statelyHtml(statelyEvents(timeline), { viewer: address });
+    return openAt(home);
+  }
+
+  async function openAt(url: string): Promise<{ page: Page; popup: Page }> {
     const page = await context.newPage();
-    await page.goto(home);
+    await page.goto(url);
     if (context.pages().length < 2) await Promise.all([context.waitForEvent("page"), page.getByRole("button").click()]);
     const popup = context.pages().find((other) => other !== page) as Page;
     return { page, popup };
@@ -126,6 +133,28 @@ describe.skipIf(executable === undefined)("in Chromium the page", () => {
     expect(await popup.evaluate(() => globalThis.received)).toEqual(events);
     const others = asked.filter((url) => !url.startsWith(home) && !url.startsWith(new URL(viewer).origin));
     expect(others).toEqual([]);
+    for (const one of context.pages()) await one.close();
+  });
+
+  test("goes on with what a live run does next, and tells all of it to a viewer that comes late", async () => {
+    await using kit = await createTestKit({ workflows: [trip] });
+    const run = await kit.client.start(trip);
+    await kit.until(run, "waiting_signal");
+    const readOn = follow(kit.store, run.id);
+    const before = statelyEvents(await readOn());
+    await using served = await serveSite(statelySite({ read: readOn, grows: true, host: eager }, { viewer }));
+    const { page, popup } = await openAt(served.url);
+    await popup.waitForFunction((count) => globalThis.received.length === count, before.length);
+    await run.signal("answer", { yes: true });
+    await run.wait();
+    const events = JSON.parse(JSON.stringify(statelyEvents(await readOn()))) as unknown[];
+    expect(events.length).toBeGreaterThan(before.length);
+    await popup.waitForFunction((count) => globalThis.received.length === count, events.length);
+    expect(await popup.evaluate(() => globalThis.received)).toEqual(events);
+    await sent(page, new RegExp(`^${events.length} messages were sent to ${viewer}; what comes next follows`));
+    await popup.reload();
+    await popup.waitForFunction((count) => globalThis.received.length === count, events.length);
+    expect(await popup.evaluate(() => globalThis.received)).toEqual(events);
     for (const one of context.pages()) await one.close();
   });
 

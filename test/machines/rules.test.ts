@@ -111,6 +111,15 @@ test("a held signal node waits again as a new generation", () => {
   expect(run.view.status).toBe("completed");
 });
 
+test("a signal node without a deadline waits for ever: no timer ends it, and the chart shows none", () => {
+  const plan = planOf([signal("go")]);
+  const run = started(plan);
+  expect(run.send(due("deadline", "go"))).toEqual([]);
+  expect(run.view).toMatchObject({ status: "waiting_signal", outcome: null });
+  expect(JSON.stringify(compilePlan(plan))).not.toContain("timer.due");
+  expect(JSON.stringify(compilePlan(planOf([signal("go", { timeoutMs: 9 })])))).toContain("timer.due");
+});
+
 test("P59 compensate: completed steps are undone, dependents first, independent ones side by side", () => {
   const run = started(order);
   run.send(done("validate"), done("reserve"), done("charge"));

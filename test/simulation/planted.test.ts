@@ -25,8 +25,8 @@ function inLane<T>(number: number, hunt: () => Promise<T>): Promise<T> {
   return mine;
 }
 
-async function plant(mistake: Mistake): Promise<string> {
-  const copy = join(".cache", "planted", String(mistake.number));
+async function plant(mistake: Mistake, home = "planted"): Promise<string> {
+  const copy = join(".cache", home, String(mistake.number));
   await rm(copy, { recursive: true, force: true });
   for (const folder of ["src", "machines", "examples", "test/simulation"])
     await cp(folder, join(copy, folder), { recursive: true, filter: (path) => !path.endsWith(".test.ts") });
@@ -63,4 +63,17 @@ describe("a planted mistake is found", () => {
       expect(prey.trace.split("\n").length).toBeGreaterThan(5);
     });
   }
+});
+
+test.runIf(ALL)("every planted mistake compiles: one that does not would be found for the wrong reason", async () => {
+  const home = "planted-types";
+  for (const mistake of MISTAKES) await plant(mistake, home);
+  const config = { extends: "../../tsconfig.json", include: ["*/src/**/*.ts"], exclude: [] };
+  await writeFile(join(".cache", home, "tsconfig.json"), JSON.stringify(config));
+  const compiler = join("node_modules", "typescript", "bin", "tsc");
+  const compiled = run(process.execPath, [compiler, "-p", join(".cache", home)]).then(
+    ({ stdout }) => stdout,
+    (error: unknown) => String((error as { stdout?: string }).stdout ?? error),
+  );
+  expect(await compiled).toBe("");
 });

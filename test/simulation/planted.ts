@@ -339,7 +339,7 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: FLIGHTS,
         from: '  const flight = findFlight(draft, ref);\n  if (flight === undefined) return;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
-        to: '  const flight = findFlight(draft, ref);\n  if (flight === undefined) return ref.kind === "run" ? completeStep(draft, ref.step, result, attempt) : undefined;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
+        to: '  const flight = findFlight(draft, ref);\n  if (flight === undefined) return ref.kind === "run" ? completeStep(draft, ref, result, attempt) : undefined;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
       },
     ],
     setting: { shapes: ["two", "three"], freeze: 1 },

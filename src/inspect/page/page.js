@@ -261,9 +261,14 @@ function makeRow(index) {
   return row;
 }
 
+/** Makes room for a row of each frame. */
+function makeRoom() {
+  spacer.style.setProperty("height", `${frames.length * ROW}px`);
+}
+
 /** Draws the rows in sight and takes away the others. */
 function showRows() {
-  spacer.style.setProperty("height", `${frames.length * ROW}px`);
+  makeRoom();
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
   const last = Math.min(frames.length - 1, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + BEYOND);
   for (const [index, row] of rows) {
@@ -283,6 +288,8 @@ function showRows() {
 
 /** @param {number} index */
 function revealRow(index) {
+  // Before there is room for a row the list cannot be scrolled to it.
+  makeRoom();
   const top = index * ROW;
   if (top < list.scrollTop) list.scrollTop = top;
   else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
@@ -583,6 +590,7 @@ new ResizeObserver(() => {
   showRows();
   if (zoom === "fit") setZoom("fit");
 }).observe(chart);
+new ResizeObserver(showRows).observe(list);
 
 /** @type {Readonly<Record<string, () => void>>} */
 const keys = {

@@ -11,6 +11,7 @@ import { isFinal } from "./checks.ts";
 import { type ExploredCoverage, meterCoverage } from "./coverage.ts";
 import { type Key, keyReader } from "./key.ts";
 import type { Move } from "./moves.ts";
+import { notesOf } from "./notes.ts";
 import { type FaultKind, prepare, type Setting, type WorldOptions } from "./setting.ts";
 import { interchangeable, orbitOf, textOf } from "./symmetry.ts";
 import type { Check } from "./view.ts";
@@ -94,6 +95,8 @@ export interface Exploration {
   /** One for each rule and way of breaking it, shortest path first; empty: it holds in every state. */
   readonly violations: readonly Violation[];
   readonly coverage: ExploredCoverage;
+  /** Sentences about what no rule forbids but is rarely meant: failures that leave effects with an undo as they are. */
+  readonly notes: readonly string[];
   /** Whether there were more states than the limit; there is a violation then, too. */
   readonly truncated: boolean;
 }
@@ -210,6 +213,7 @@ export function exploreMachine(machine: RunMachine, options: ExploreOptions): Ex
     ends,
     violations,
     coverage: meter.result(),
+    notes: notesOf(setting),
     truncated,
   };
 }

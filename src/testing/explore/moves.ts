@@ -137,7 +137,9 @@ export function strays(own: StepSetting, step: StepWorld): readonly RunEvent[] {
     if (lacks(FENCE) || past.generation !== generation) events.push({ type: "step.fenced", ...at, outcome: "unknown" });
     if (lacks(AWAIT) || isPast) events.push({ type: "signal.received", ...timed });
     if (lacks(DELAY) || isPast) events.push({ type: "timer.due", timer: "delay", ...timed });
-    if (lacks(DEADLINE) || isPast) events.push({ type: "timer.due", timer: "deadline", ...timed });
+    // A wait that has no deadline cannot miss it.
+    if (isPast || (lacks(DEADLINE) && (open & AWAIT) === 0))
+      events.push({ type: "timer.due", timer: "deadline", ...timed });
     if (lacks(UNDO) || past.generation !== generation)
       events.push({ type: "undo.done", ...at }, { type: "undo.failed", ...at });
   };

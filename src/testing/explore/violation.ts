@@ -26,7 +26,7 @@ export interface PathStep {
 export interface TestImports {
   /** The module of the workflow, as the test file imports it. */
   readonly from: string;
-  /** The name under which that module exports the workflow. */
+  /** The name under which that module exports the workflow; it may be `default`. */
   readonly workflow: string;
   /** The name under which it exports the options of the walk, when a check of your own was broken. */
   readonly options?: string;
@@ -130,18 +130,19 @@ function testOf(
     const move = { event, ...(fault === undefined ? {} : { fault }), ...(output === undefined ? {} : { output }) };
     return `  // ${index + 1}. ${sentenceOf(event, fault).replaceAll(/[\r\n\u2028\u2029]/g, " ")}\n  ${quoted(move)},`;
   });
+  const [subject, imported] = workflow === "default" ? ["subject", "default as subject"] : [workflow, workflow];
   return [
     `/** The shortest path on which ${quoted(name).replaceAll("*/", "* /")} broke a rule (${check}). */`,
     `import { type PathMove, replay } from "buquet-workflow/testing";`,
     `import { expect, test } from "vitest";`,
-    `import { ${workflow}${options === undefined ? "" : `, ${options}`} } from ${quoted(from)};`,
+    `import { ${imported}${options === undefined ? "" : `, ${options}`} } from ${quoted(from)};`,
     "",
     "const path: readonly PathMove[] = [",
     ...moves,
     "];",
     "",
     `test(${quoted(`${name} is safe from: ${message}`)}, () => {`,
-    `  expect(replay(${workflow}, path${options === undefined ? "" : `, ${options}`})).toBeUndefined();`,
+    `  expect(replay(${subject}, path${options === undefined ? "" : `, ${options}`})).toBeUndefined();`,
     "});",
     "",
   ].join("\n");

@@ -50,6 +50,34 @@ test("entangled and chained undos break no rule, also when an operator terminate
   }
 });
 
+test("waits without a deadline break no rule: a signal node's, and a handler's that is said to have none", () => {
+  const machine = buildMachine(planOf([signal("go"), task("ask", { dependsOn: ["go"] })], { signals: ["x"] }));
+  const { violations, coverage } = exploreMachine(machine, { signals: { x: { by: "ask", deadline: false } } });
+  expect(violations.map(({ text }) => text)).toEqual([]);
+  expect(coverage.states.never).toEqual([]);
+});
+
+test("a failure that leaves what could be undone is no breach, since somebody wrote it, but is told", () => {
+  const undo = { compensate: true, onFailure: "compensate" } as const;
+  const { violations, notes } = exploreMachine(
+    buildMachine(
+      planOf([
+        task("a", undo),
+        task("b", { dependsOn: ["a"] }),
+        task("c", { ...undo, dependsOn: ["b"] }),
+        task("d", { compensate: true }),
+      ]),
+    ),
+    {},
+  );
+  expect(violations).toEqual([]);
+  expect(notes).toEqual([
+    "when b fails, nothing is undone (fail_workflow): effects of a, d may be left",
+    "when d fails, nothing is undone (fail_workflow): effects of a, c, d may be left",
+  ]);
+  expect(exploreMachine(side(2), {}).notes).toEqual([]);
+});
+
 describe("reductions", () => {
   test("five steps that could change places: the symmetric states stand for exactly the full ones", () => {
     const full = exploreMachine(side(5), { faults: 1, reduce: false });
