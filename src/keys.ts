@@ -47,9 +47,13 @@ export const OWN_PREFIX = "x-workflow/";
 export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
 export const DUE_PREFIX: string = `${OWN_PREFIX}due/`;
 export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
+export const MEDDLING_PREFIX: string = `${OWN_PREFIX}meddling/`;
+export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
+/** A run that is not over and that programs may change which do not know us: workers ask for it every ten seconds. */
+export const foreignKey = (runId: string): string => `${FOREIGN_PREFIX}${runId}`;
 /** A result of a step whose first result was undone: `workflow/{run}/steps/{step}.json` keeps that one for ever. */
 export const laterResultKey = (runId: string, step: string, generation: number): string =>
   `${OWN_PREFIX}results/${runId}/${step}/${generation}.json`;
@@ -58,6 +62,8 @@ export const dueKey = (taskId: string, availableAt: number): string =>
   `${DUE_PREFIX}${minuteOf(availableAt)}/${taskId}`;
 /** A stored plan; runs name it by its hash (`sha256:` and hex; the colon is left out of the key). */
 export const planKey = (planHash: string): string => `${OWN_PREFIX}plans/${planHash.replace(":", "-")}.json`;
+/** That a worker of another program took part in runs of a workflow that is not its to drive; for `doctor`. */
+export const meddlingKey = (workflow: string): string => `${MEDDLING_PREFIX}${encodeURIComponent(workflow)}.json`;
 /** What the workers serve under a workflow name: hashes and the schema of the input. */
 export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${encodeURIComponent(workflow)}.json`;
 /** What one worker serves, renewed every minute while it lives. */

@@ -63,6 +63,10 @@ export const commands: readonly Command[] = [
       poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s)" },
       lease: { value: "duration", help: "How long a task is held between heartbeats (default: 30s)" },
       grace: { value: "duration", help: "How long a stop waits for handlers (default: 30s)" },
+      "foreign-poll": {
+        value: "duration",
+        help: "How often runs with foreign: true are asked for changes (default: 10s)",
+      },
     },
     ["--workflows ./workflows.js", "--workflows ./orders.js --workflows ./etl.js --concurrency 50"],
   ),
@@ -95,6 +99,10 @@ export const commands: readonly Command[] = [
       },
       waits: { value: "step=signal", help: "A signal that the handler of a step waits for", repeatable: true },
       answer: { value: "duration", help: "How long after a wait has begun its signal comes (default: 1h)" },
+      "foreign-poll": {
+        value: "duration",
+        help: "As with worker: how often foreign runs are asked for (default: 10s)",
+      },
       why: { help: "Also what the requests are for" },
     },
     ["order_fulfillment --workflows ./orders.js", "order_fulfillment --duration charge=45s --why --json"],

@@ -62,11 +62,13 @@ function optionsOf(typed: Typed): CostOptions {
     waits.set(step, [...(waits.get(step) ?? []), { signal }]);
   }
   const answer = typed.text("answer");
+  const foreignPoll = typed.text("foreign-poll");
   return {
     ...(all === undefined ? {} : { duration: all }),
     ...(own.length === 0 ? {} : { duration: Object.fromEntries(own) }),
     ...(waits.size === 0 ? {} : { waits: Object.fromEntries(waits) }),
     ...(answer === undefined ? {} : { answer }),
+    ...(foreignPoll === undefined ? {} : { foreignPoll }),
   };
 }
 

@@ -7,6 +7,7 @@ import { listKeys } from "../store/paging.ts";
 import { storeCases } from "../testing/store-cases.ts";
 import type { Typed } from "./arguments.ts";
 import { coloured, print, printJson, table } from "./output.ts";
+import { examineFleet } from "./fleet-checkup.ts";
 import { openSession } from "./session.ts";
 
 /** What the doctor found. */
@@ -86,8 +87,12 @@ export async function runDoctor(typed: Typed): Promise<number> {
   if (store.url.startsWith("memory:"))
     throw new WorkflowError("invalid", "a store in memory is gone with this process");
   const checkup = await examineStore(store, host);
-  if (typed.has("json")) printJson(checkup);
-  else showCheckup(checkup);
+  const fleet = await examineFleet(store);
+  if (typed.has("json")) printJson({ ...checkup, fleet });
+  else {
+    showCheckup(checkup);
+    for (const line of fleet) print(line);
+  }
   return checkup.safe ? 0 : 1;
 }
 

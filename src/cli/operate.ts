@@ -1,6 +1,7 @@
 /** Commands that keep things going: worker, sweeper. */
 import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
+import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { sweepActive } from "../services/sweeper.ts";
 import {
   DEFAULT_CONCURRENCY,
@@ -36,6 +37,7 @@ export async function runWorker(typed: Typed): Promise<number> {
     poll: typed.text("poll") ?? DEFAULT_POLL_MS,
     lease: typed.text("lease") ?? DEFAULT_LEASE_MS,
     shutdownGrace: typed.text("grace") ?? DEFAULT_SHUTDOWN_GRACE_MS,
+    foreignPoll: typed.text("foreign-poll") ?? DEFAULT_FOREIGN_POLL_MS,
   });
   await worker.start();
   const names = session.workflows.map((workflow) => workflow.name).join(", ");

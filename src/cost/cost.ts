@@ -5,6 +5,7 @@ import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
+import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
 import { type CostPath, DEFAULT_DURATION_MS } from "./path.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
@@ -26,6 +27,8 @@ export interface CostOptions {
   readonly answer?: string | number;
   /** The lease of the workers. @defaultValue "30s" */
   readonly lease?: string | number;
+  /** How often the worker asks for changes of runs with `foreign: true`. @defaultValue "10s" */
+  readonly foreignPoll?: string | number;
   /** Paths of your own instead of the typical ones. */
   readonly paths?: readonly CostPath[];
 }
@@ -60,7 +63,7 @@ export interface CostReason {
 export interface CostReport {
   readonly workflow: string;
   readonly paths: readonly PathCost[];
-  /** A run that only waits, a day: one look; with `foreign: true` a poll every minute. Dollars for a million runs. */
+  /** A run that only waits for one signal, a day: one look; with `foreign: true` also its polls. Dollars for a million runs. */
   readonly parkedDay: Priced;
   /** A worker with nothing to do, a day: not in any path. Dollars for a million workers. */
   readonly idleWorkerDay: Priced;
@@ -91,6 +94,7 @@ export function explainCost(workflow: CostedWorkflow, options: CostOptions = {})
     workerAt: SOME_MINUTE,
     leaseMs: parseDuration(options.lease ?? DEFAULT_LEASE_MS),
     skewMarginMs: DEFAULT_SKEW_MARGIN_MS,
+    foreignPollMs: foreignPollOf(options),
     horizonMs: YEAR_MS,
   };
   const waits = waitsOf(workflow, options);
@@ -101,7 +105,7 @@ export function explainCost(workflow: CostedWorkflow, options: CostOptions = {})
     workflow: workflow.name,
     paths: paths.map((path) => costOf(path.name, walk(program, path, settings))),
     parkedDay: parkedDay(settings, plan.foreign),
-    idleWorkerDay: idleWorkerDay(settings),
+    idleWorkerDay: idleWorkerDay(settings, plan.foreign),
     notes: notesOf(workflow, waits),
   };
 }
@@ -120,9 +124,16 @@ function priced(requests: Requests): Priced {
   return { requests, dollars };
 }
 
+function foreignPollOf({ foreignPoll = DEFAULT_FOREIGN_POLL_MS }: CostOptions): number {
+  const periodMs = parseDuration(foreignPoll);
+  if (periodMs < 1) throw new WorkflowError("invalid", "foreignPoll is a duration of a millisecond or more");
+  return periodMs;
+}
+
 /** The rounds of an idle worker: one LIST each, and two puts each time it says that it lives. */
-function idleWorkerDay({ leaseMs }: WalkOptions): Priced {
-  const list = [DEFAULT_POLL_MS, leaseMs * MONITOR_SHARE, SWEEP_MS, DUE_MS].reduce((sum, ms) => sum + DAY_MS / ms, 0);
+function idleWorkerDay({ leaseMs, foreignPollMs }: WalkOptions, foreign: boolean): Priced {
+  const rounds = [DEFAULT_POLL_MS, leaseMs * MONITOR_SHARE, SWEEP_MS, DUE_MS, ...(foreign ? [foreignPollMs] : [])];
+  const list = rounds.reduce((sum, ms) => sum + DAY_MS / ms, 0);
   return priced({ ...NO_REQUESTS, list: Math.round(list), put: 2 * (DAY_MS / SERVING_MS) });
 }
 
@@ -202,6 +213,8 @@ function notesOf({ plan }: CostedWorkflow, waits: Waits): readonly string[] {
     ...(remote.length === 0
       ? []
       : [`${remote.join(", ")} run in another program: priced as if a worker of this package ran them`]),
-    ...(plan.foreign ? ["foreign: true: a run that is parked is looked at all day; see the parked day"] : []),
+    ...(plan.foreign
+      ? ["foreign: true: each worker that serves it asks for every open run all day, priced here for one worker"]
+      : []),
   ];
 }

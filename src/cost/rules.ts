@@ -146,6 +146,31 @@ export const RULES = {
     what: "the look becomes a tick",
     from: "src/services/sweeper.ts",
   },
+  "foreign entry": {
+    requests: { put: 1 },
+    what: "foreign: true: the run's entry among those that are asked for changes",
+    from: "src/run/start.ts 1.1",
+  },
+  "foreign entry gone": {
+    requests: { delete: 1 },
+    what: "foreign: true: that entry goes with the end of the run",
+    from: "src/run/dispatch.ts",
+  },
+  "foreign poll": {
+    requests: { get: 1 },
+    what: "foreign: true: the record is read for changes that wake nobody",
+    from: "src/services/foreign-poll.ts",
+  },
+  "foreign poll of an inbox": {
+    requests: { list: 1 },
+    what: "foreign: true: the inbox of an awaited signal is listed",
+    from: "src/services/foreign-poll.ts",
+  },
+  "foreign poll of a step": {
+    requests: { get: 1 },
+    what: "foreign: true: the task of a remote step in flight is read",
+    from: "src/services/foreign-poll.ts",
+  },
   examine: {
     requests: { get: 1 },
     what: "a look asks for the task of a step in flight",

@@ -9,7 +9,7 @@ import { project } from "../../machines/advance.ts";
 import type { OpenWait } from "../../machines/snapshot.ts";
 import { backoffMs } from "../queue/backoff.ts";
 import { decide } from "../run/decide/decide.ts";
-import { isMine } from "../run/dispatch.ts";
+import { isMine, isOpened } from "../run/dispatch.ts";
 import type { Fact, FoundSignal } from "../run/facts.ts";
 import type { Program, TaskStep } from "../run/program.ts";
 import {
@@ -42,6 +42,8 @@ export interface WalkOptions {
   readonly workerAt: number;
   readonly leaseMs: number;
   readonly skewMarginMs: number;
+  /** How often runs of workflows with `foreign: true` are asked for changes. */
+  readonly foreignPollMs: number;
   /** The walk ends after this, even if something would still happen. */
   readonly horizonMs: number;
   /** Whether the sweeper's looks at a run that only waits count too. @defaultValue false */
@@ -110,11 +112,13 @@ class Walk {
   readonly #waited = new Set<string>();
   readonly #sent: Sent[] = [];
   #record: RunRecord;
+  #polledUntil: number;
 
   constructor(program: Program, path: CostPath, options: WalkOptions) {
     this.#program = program;
     this.#path = path;
     this.#options = options;
+    this.#polledUntil = options.startAt;
     this.#agenda = new Agenda(options.startAt);
     this.#queue = new PricedQueue(this.#agenda, this.#ledger, options.leaseMs, RUN_ID);
     this.#queue.onReady = (id, at) => this.#hint(id, at);
@@ -142,6 +146,7 @@ class Walk {
       if (upkeepAt < this.#agenda.next()) this.#upkeep.step(upkeepAt);
       else this.#agenda.step();
     }
+    this.#pollUntil(this.#options.looks === true ? until : this.#agenda.now);
     const lastMs = this.#agenda.now - this.#options.startAt;
     return { ledger: this.#ledger, record: this.#record, lastMs, sent: this.#sent };
   }
@@ -152,8 +157,32 @@ class Walk {
     return this.#agenda.next() === Number.POSITIVE_INFINITY && !isOver(this.#record.status);
   }
 
+  /**
+   * The polls of a foreign run since the last change of its record: each found the same. One in the moment of a change is not counted
+   * twice.
+   */
+  #pollUntil(at: number): void {
+    const { foreignPollMs, workerAt } = this.#options;
+    const turnsBefore = (instant: number): number => Math.floor((instant - workerAt) / foreignPollMs);
+    const turns = turnsBefore(at) - turnsBefore(this.#polledUntil);
+    this.#polledUntil = at;
+    const { machine, status } = this.#record;
+    if (!this.#isForeign || isOver(status) || turns <= 0) return;
+    const isRemote = (flight: Flight): boolean =>
+      flight.kind === "run" && flight.owner === undefined && this.#step(flight.step)?.remote === true;
+    this.#ledger.charge("foreign poll", turns);
+    this.#ledger.charge("foreign poll of a step", turns * (machine?.flights ?? []).filter(isRemote).length);
+    const names = new Set(this.#waits().map(({ signal }) => signal));
+    this.#ledger.charge("foreign poll of an inbox", turns * names.size);
+  }
+
+  get #isForeign(): boolean {
+    return this.#program.machine.plan.foreign;
+  }
+
   #start(): void {
     this.#ledger.charge("start");
+    if (this.#isForeign) this.#ledger.charge("foreign entry");
     const lookAt = this.#record.machine?.look_at ?? null;
     if (lookAt !== null) this.#upkeep.file(lookAt);
     this.#tick({ kind: "start" });
@@ -268,6 +297,7 @@ class Walk {
   /** A look at a run whose holders live finds every task and puts its index key again. */
   #examine(): readonly Fact[] {
     const { machine } = this.#record;
+    if (this.#isForeign && (machine?.look_at ?? null) !== null) this.#ledger.charge("foreign entry");
     for (const flight of machine?.flights ?? []) {
       this.#ledger.charge("examine");
       const task = this.#queue.tasks.get(ownerOf(flight)?.task ?? flightTaskId(RUN_ID, flight));
@@ -318,6 +348,7 @@ class Walk {
     const delivery = { actor, facts, takes: (ref: FlightRef) => this.#takes(ref) };
     const next = decide(this.#record, this.#program, [delivery], { now: this.#agenda.now, writeId: "" });
     if (next === this.#record) return false;
+    this.#pollUntil(this.#agenda.now);
     this.#ledger.charge("decide");
     this.#record = next;
     this.#answer();
@@ -439,6 +470,8 @@ class Walk {
         return this.#fence(chain, entry.ref);
       case "look":
         this.#queue.moveLook(entry.at, entry.was);
+        if (this.#isForeign && entry.at === null) this.#ledger.charge("foreign entry gone");
+        if (this.#isForeign && isOpened(this.#record, entry)) this.#ledger.charge("foreign entry");
         return [];
     }
   }

@@ -1,5 +1,6 @@
 /** What a write applied: the short labels of its record, as words for people and as events of the machine. */
 import type { AppliedEvent } from "../draw/timeline.ts";
+import { MISTAKEN_PAUSE } from "../run/decide/foreign.ts";
 
 /** One label, read. */
 export interface ReadLabel {
@@ -42,6 +43,7 @@ const WHOLE: ReadonlyMap<string, ReadLabel> = new Map([
   ["retry", plain("opened again by retry", "retry")],
   ["mismatch", plain("paused: no worker serves its definition", "pause")],
   ["paused by another program", plain("paused by another program", "pause")],
+  [MISTAKEN_PAUSE, plain("a worker of another program paused it by mistake; undone", "foreign")],
   ["resumed by another program", plain("resumed by another program", "resume")],
   ["cancelled by another program", plain("cancelled by another program", "cancel")],
   ["failed by another program", plain("failed by another program", "cancel")],

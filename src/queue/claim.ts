@@ -44,7 +44,7 @@ export interface LeaseOptions {
 export interface ClaimOptions extends LeaseOptions {
   /** The index key under which the task was found. It is deleted when the task is over, or long missing (1.15). */
   readonly foundAt?: string;
-  accepts(task: TaskRecord): boolean;
+  accepts(task: TaskRecord): boolean | Promise<boolean>;
 }
 
 /** Claims a pending task. */
@@ -62,7 +62,7 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
   }
   const availableAt = millisOf(task.available_at);
   if (availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
-  if (!options.accepts(task)) return { kind: "not_mine" };
+  if (!(await options.accepts(task))) return { kind: "not_mine" };
   if (task.expires_at !== undefined && queue.store.time().latest >= millisOf(task.expires_at))
     return markExpired(queue, task, read.etag, task.expires_at);
   const claim = await takeLease(queue, task, read.etag, options, task.retry_count);

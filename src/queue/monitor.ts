@@ -25,7 +25,7 @@ export interface MonitorOptions {
   readonly repaired: Map<string, number>;
   /** Told of a task that cannot be looked at; nothing of it is deleted, and the others are looked at all the same. */
   onUnreadable(key: string, error: unknown): void;
-  canRun(task: TaskRecord): boolean;
+  canRun(task: TaskRecord): boolean | Promise<boolean>;
   onExpired(taskId: string, task: TaskRecord): Promise<void>;
 }
 
@@ -80,7 +80,7 @@ async function check(queue: QueueContext, id: string, keys: LeaseKeys, options: 
   }
   if (task.status === "pending") return checkPending(queue, task, keys, options);
   if (isLeaseOver(queue, task)) {
-    if (options.canRun(task)) await options.onExpired(id, task);
+    if (await options.canRun(task)) await options.onExpired(id, task);
     else await releaseExpired(queue, task, read.etag);
     return;
   }

@@ -1,11 +1,11 @@
 /** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
-import { activeKey, laterResultKey, stepResultKey } from "../keys.ts";
+import { activeKey, foreignKey, laterResultKey, stepResultKey } from "../keys.ts";
 import { requestCancellation } from "../queue/cancel.ts";
-import type { QueueContext, TaskRecord, TaskSpec } from "../queue/task.ts";
+import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../queue/task.ts";
 import { createTask } from "../queue/submit.ts";
 import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
 import { createDocumentBytes } from "../store/document.ts";
-import { stringifyJson } from "../wire/json.ts";
+import { parseJson, stringifyJson } from "../wire/json.ts";
 import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
@@ -65,15 +65,17 @@ export async function carryOut(
     case "fence":
       return fence(context, record, program, entry, carrier);
     case "look":
-      await moveLook(context, record, entry);
+      await Promise.all([moveLook(context, record, entry), moveForeign(context, record, program, entry)]);
       return [];
   }
 }
 
 async function makeReady(context: DispatchContext, spec: TaskSpec): Promise<TaskRecord | undefined> {
   const made = await createTask(context.queue, spec);
+  // One that stands already is due when it says: of a record made anew the timer would seem to begin now.
   const { latest } = context.queue.store.time();
-  context.onReady(spec.id, spec.availableAt ?? latest);
+  const dueAt = made.kind === "exists" ? millisOf(made.task.available_at) : (spec.availableAt ?? latest);
+  context.onReady(spec.id, dueAt);
   return made.kind === "exists" ? made.task : undefined;
 }
 
@@ -120,21 +122,39 @@ async function create(
   // Who holds the task knows that it was made, and its lease key stands.
   if (flight === undefined || flightTaskId(record.id, flight) === carrier.actor.task) return [];
   const existing = await makeReady(context, flightTask(record, program.machine.plan, flight));
-  return existing === undefined ? [] : endedWithoutUs(flight, existing);
+  return existing === undefined ? [] : endedWithoutUs(context.queue, record.id, flight, existing);
 }
 
 /**
  * A task that ended while its step is in flight: somebody ended it who did not tell the record first, as ours do. A worker of others
  * completed it and died, a foreign monitor failed it, or the record was made anew from plain fields that do not know of it.
  */
-export function endedWithoutUs(flight: Flight, task: TaskRecord): readonly Fact[] {
+export async function endedWithoutUs(
+  queue: QueueContext,
+  runId: string,
+  flight: Flight,
+  task: TaskRecord,
+): Promise<readonly Fact[]> {
   const { status, attempt } = task;
   if (status === "pending" || status === "running") return [];
   const ref = refOf(flight);
   const output = status === "completed" ? readOutput(task.output) : undefined;
   if (output !== undefined) return output.waits ? [] : [{ fact: "done", ref, result: output.result, attempt }];
+  // buquet's worker puts the result before the record. Where it loses the race for that, it fails its task though the step is done (W-2).
+  const left =
+    flight.kind === "run" && flight.generation === 1 ? await readResult(queue, runId, flight.step) : undefined;
+  if (left !== undefined) return [{ fact: "done", ref, result: left.result, attempt }];
   const message = task.last_error ?? `its task was ended as ${status} by somebody else`;
   return [{ fact: "failed", ref, failure: { type: "WorkerLost", message, outcome: "unknown", attempt } }];
+}
+
+async function readResult(
+  queue: QueueContext,
+  runId: string,
+  step: string,
+): Promise<{ readonly result: unknown } | undefined> {
+  const read = await queue.store.get(stepResultKey(runId, step));
+  return read.kind === "missing" ? undefined : { result: parseJson(read.object.body) };
 }
 
 async function fence(
@@ -181,4 +201,22 @@ async function moveLook(
   const gone = entry.was === null ? undefined : activeKey(record.id, entry.was);
   if (put !== undefined) await store.put(put, "", "always");
   if (gone !== undefined && gone !== put) await store.delete(gone);
+}
+
+/** A run that was started or opened again without our start, or by one that died, gets its entry here; its end takes it away. */
+async function moveForeign(
+  context: DispatchContext,
+  record: RunRecord,
+  program: Program,
+  entry: Extract<OutboxEntry, { do: "look" }>,
+): Promise<void> {
+  if (!program.machine.plan.foreign) return;
+  const { store } = context.queue;
+  if (entry.at === null) await store.delete(foreignKey(record.id));
+  else if (isOpened(record, entry)) await store.put(foreignKey(record.id), "", "always");
+}
+
+/** Whether the run may have no entry of its own yet. A late DELETE of its former end may take the new one: the next look puts it again. */
+export function isOpened(record: RunRecord, entry: Extract<OutboxEntry, { do: "look" }>): boolean {
+  return entry.at !== null && (entry.was === null || record.machine?.reopened !== undefined);
 }

@@ -1,6 +1,6 @@
 /** Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. */
 import { WorkflowError } from "../errors.ts";
-import { activeKey, stateKey } from "../keys.ts";
+import { activeKey, foreignKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
@@ -54,7 +54,9 @@ export async function startRun(
   const { latest } = store.time();
   const record = firstRecord(input, latest, host.random.ulid(latest));
   const body = encodeRecord(record);
-  await store.put(activeKey(input.id, latest + LOOK_MS), "", "always");
+  const isForeign = input.program.machine.plan.foreign;
+  const indexes = [activeKey(input.id, latest + LOOK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
+  await Promise.all(indexes.map((key) => store.put(key, "", "always")));
   const task = tickTask(record, { kind: "start" });
   const [state] = await Promise.all([
     createDocumentBytes(store, host, stateKey(input.id), body),

@@ -15,6 +15,7 @@ export type TickCause =
   | { readonly kind: "start" }
   | { readonly kind: "signal"; readonly name: string; readonly segment: string }
   | { readonly kind: "timer"; readonly timer: TimerState }
+  /** `minute`: of the look, with its second where a poll found something, so that looks of one instant are one task. */
   | { readonly kind: "sweep"; readonly minute: string }
   /** `at`: when it was given, in milliseconds since 1970, so that a pause that arrives after a later resume is void. */
   | { readonly kind: "command"; readonly id: string; readonly command: RunCommand; readonly at: number };

@@ -1,6 +1,6 @@
 /** What a task means to us, and what its claimer has to do before it drives. */
 import { z } from "zod";
-import { minuteOf } from "../keys.ts";
+import { foreignKey, minuteOf } from "../keys.ts";
 import { repairIndex } from "../queue/index-keys.ts";
 import { listLeasedTasks } from "../queue/monitor.ts";
 import { isTaskOver, type QueueContext, type TaskRecord } from "../queue/task.ts";
@@ -120,6 +120,9 @@ async function examine(
 ): Promise<readonly Fact[]> {
   const { machine } = record;
   if (machine === undefined) return [];
+  // It may have been lost: a run that another program started, or one that was opened again.
+  if (program.machine.plan.foreign && machine.look_at !== null)
+    await queue.store.put(foreignKey(record.id), "", "always");
   const facts: Fact[] = [];
   for (const flight of machine.flights.filter(({ owner }) => owner !== "unknown")) {
     const owner = ownerOf(flight);
@@ -131,7 +134,7 @@ async function examine(
       continue;
     }
     if (owner === undefined) {
-      if (task !== undefined) facts.push(...endedWithoutUs(flight, task));
+      if (task !== undefined) facts.push(...(await endedWithoutUs(queue, record.id, flight, task)));
     } else {
       facts.push({ fact: "release", task: id, before: Number.MAX_SAFE_INTEGER });
     }
@@ -157,7 +160,7 @@ async function examineOrphans(queue: QueueContext, record: RunRecord, ownTask: s
   for (const flight of record.machine?.flights ?? []) {
     if (flight.owner !== "unknown") continue;
     const task = await getTask(queue, flightTaskId(record.id, flight));
-    if (task !== undefined) facts.push(...endedAlone(flight, task));
+    if (task !== undefined) facts.push(...(await endedAlone(queue, record.id, flight, task)));
   }
   return [...facts, { fact: "disown" }];
 }
@@ -168,8 +171,13 @@ function isOf(task: TaskRecord, runId: string): boolean {
 }
 
 /** How a flight ended of which only its task tells. */
-function endedAlone(flight: Flight, task: TaskRecord): readonly Fact[] {
-  const told = endedWithoutUs(flight, task);
+async function endedAlone(
+  queue: QueueContext,
+  runId: string,
+  flight: Flight,
+  task: TaskRecord,
+): Promise<readonly Fact[]> {
+  const told = await endedWithoutUs(queue, runId, flight, task);
   if (told.length > 0 || task.status !== "completed") return told;
   const message = "its record was rebuilt without what its handler waited for; a bucket with versions keeps that";
   const failure = { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt } as const;
@@ -179,4 +187,10 @@ function endedAlone(flight: Flight, task: TaskRecord): readonly Fact[] {
 /** The cause of a look at this instant. */
 export function sweepCause(nowMs: number): TickCause {
   return { kind: "sweep", minute: minuteOf(nowMs) };
+}
+
+/** The cause of a look for what a poll found: there may be several in a minute. */
+export function pollCause(nowMs: number): TickCause {
+  const second = Math.floor((nowMs % 60_000) / 1_000);
+  return { kind: "sweep", minute: `${minuteOf(nowMs)}:${String(second).padStart(2, "0")}` };
 }

@@ -1,9 +1,11 @@
 /** What one worker serves: which tasks it takes, with which handlers, and which runs fit its definitions. */
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
+import { stateKey } from "../keys.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
-import type { FlightRef, RunRecord } from "../run/record.ts";
+import { type FlightRef, recordCodec, type RunRecord } from "../run/record.ts";
 import { isServedElsewhere, type Serving } from "../run/serving.ts";
 import type { Unfit } from "./driver.ts";
+import { readDocument } from "../store/document.ts";
 import { parseTask, type TaskMeaning } from "./errands.ts";
 
 /** The workflows of one worker. */
@@ -24,6 +26,11 @@ export class Served {
     return new Set(this.#workflows.keys());
   }
 
+  /** Whether programs that do not know us may change runs of one of them. */
+  get isForeign(): boolean {
+    return [...this.#workflows.values()].some(({ plan }) => plan.foreign);
+  }
+
   /** What this worker says of itself in the bucket. */
   announcement(): Serving["workflows"] {
     return [...this.#workflows.values()].map((workflow) => ({
@@ -42,9 +49,18 @@ export class Served {
     return this.handlerOf(meaning.workflow, { kind, step: meaning.step }) === undefined ? undefined : meaning;
   }
 
+  /**
+   * Whether a task can be run here. A tick that buquet put names no workflow: the record of its run says whether it is one of ours, or
+   * one that buquet's own workers drive (W-3, W-4).
+   */
+  async canRun(task: TaskRecord): Promise<boolean> {
+    const meaning = this.meaningOf(task);
+    return meaning?.kind === "foreign_tick" ? this.#serves(meaning.runId) : meaning !== undefined;
+  }
+
   /** Whether a ready task is taken. A step of a workflow that is served without a handler for it is left to others, and said once. */
-  accepts(task: TaskRecord): boolean {
-    if (this.meaningOf(task) !== undefined) return true;
+  async accepts(task: TaskRecord): Promise<boolean> {
+    if (await this.canRun(task)) return true;
     const parsed = parseTask(task);
     if (parsed?.kind !== "step" || !this.#workflows.has(parsed.workflow) || this.#saidOnce.has(task.task_type))
       return false;
@@ -55,6 +71,11 @@ export class Served {
       step: parsed.step,
     });
     return false;
+  }
+
+  async #serves(runId: string): Promise<boolean> {
+    const read = await readDocument(this.#queue.store, stateKey(runId), recordCodec);
+    return read.kind === "found" && this.#workflows.has(read.value.type);
   }
 
   /** The handler of a step or its undo; undefined: none here. */

@@ -81,7 +81,7 @@ async function look(
 }
 
 /** Over, and not only by the word of a foreign writer, who does not know of its steps in flight and its undos. */
-function isDone(record: RunRecord, queue: QueueContext): boolean {
+export function isDone(record: RunRecord, queue: QueueContext): boolean {
   if (!isOver(record.status)) return false;
   if (record.machine !== undefined) return record.machine.look_at === null;
   return record.status !== "cancelled" && !queue.store.capabilities.versions;

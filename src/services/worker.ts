@@ -12,12 +12,15 @@ import { getTask } from "../queue/submit.ts";
 import { deregisterWorker, registerWorker } from "../queue/workers.ts";
 import { RunWriters } from "../run/commit.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
-import { recordCodec } from "../run/record.ts";
+import { meddling } from "../run/decide/foreign.ts";
+import { type Meddling, noteMeddling } from "../run/meddling.ts";
+import { recordCodec, type RunRecord } from "../run/record.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { Chain, type ChainContext } from "./chain.ts";
 import { errandOf } from "./errands.ts";
+import { DEFAULT_FOREIGN_POLL_MS, ForeignPoll } from "./foreign-poll.ts";
 import { Served } from "./served.ts";
 import { servedPlan } from "../define/served.ts";
 import { sweepActive } from "./sweeper.ts";
@@ -53,6 +56,8 @@ export interface WorkerOptions {
   readonly lease?: string | number;
   /** @defaultValue "30s" */
   readonly shutdownGrace?: string | number;
+  /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody. @defaultValue "10s" */
+  readonly foreignPoll?: string | number;
   /** @defaultValue `worker-` and eight random hex digits */
   readonly id?: string;
 }
@@ -71,6 +76,7 @@ export class Worker implements AsyncDisposable {
   readonly #pollMs: number;
   readonly #leaseMs: number;
   readonly #graceMs: number;
+  readonly #foreignPollMs: number;
   readonly #stopping = new AbortController();
   readonly #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
@@ -96,6 +102,9 @@ export class Worker implements AsyncDisposable {
     this.#pollMs = parseDuration(options.poll ?? DEFAULT_POLL_MS);
     this.#leaseMs = parseDuration(options.lease ?? DEFAULT_LEASE_MS);
     this.#graceMs = parseDuration(options.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS);
+    this.#foreignPollMs = parseDuration(options.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS);
+    if (this.#foreignPollMs < 1)
+      throw new WorkflowError("invalid", "foreignPoll is a duration of a millisecond or more");
     this.#served = new Served(this.#queue, this.id, options.workflows);
     this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, options.workflows.map(servedPlan));
     this.#writers = new RunWriters({
@@ -105,6 +114,8 @@ export class Worker implements AsyncDisposable {
       onWritten: (record, facts) => {
         this.#handle.events.written(record);
         this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
+        const did = meddling(facts);
+        if (did !== undefined) void this.#tellMeddling(record, did);
       },
     });
   }
@@ -125,6 +136,7 @@ export class Worker implements AsyncDisposable {
       this.#every(SWEEP_MS, () => this.#sweep()),
       this.#every(DUE_MS, () => this.#promote()),
       this.#every(SERVING_MS, () => this.#announce()),
+      ...(this.#served.isForeign ? [this.#pollForeign()] : []),
     ];
   }
 
@@ -214,7 +226,7 @@ export class Worker implements AsyncDisposable {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
       repaired: this.#repaired,
       onUnreadable: (key, error) => this.#log("warn", "lease could not be looked at", error, { key }),
-      canRun: (task) => !this.#isFull() && !this.#stopping.signal.aborted && this.#served.meaningOf(task) !== undefined,
+      canRun: async (task) => !this.#isFull() && !this.#stopping.signal.aborted && (await this.#served.canRun(task)),
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {
           workerId: this.id,
@@ -231,6 +243,18 @@ export class Worker implements AsyncDisposable {
 
   async #sweep(): Promise<void> {
     await sweepActive(this.#queue, { types: this.#served.names, onReady: (id, at) => this.#hint(id, at) });
+  }
+
+  #pollForeign(): Promise<void> {
+    const poll = new ForeignPoll({
+      queue: this.#queue,
+      programs: this.#programs,
+      types: this.#served.names,
+      periodMs: this.#foreignPollMs,
+      onReady: (id, at) => this.#hint(id, at),
+      onUnreadable: (run, error) => this.#log("warn", "run could not be looked at", error, { run }),
+    });
+    return this.#every(this.#foreignPollMs, () => poll.turn());
   }
 
   async #promote(): Promise<void> {
@@ -250,6 +274,17 @@ export class Worker implements AsyncDisposable {
         tasksFailed: this.#failed,
       }),
     ]);
+  }
+
+  async #tellMeddling(record: RunRecord, did: Meddling["did"]): Promise<void> {
+    const { id: run, type: workflow } = record;
+    const message = `a worker of another program claimed a tick of this run and ${did} it; see docs/mixed-fleets.md`;
+    this.#log("warn", message, undefined, { run, workflow });
+    try {
+      await noteMeddling(this.#queue.store, { workflow, run, did, seen_at: this.#now() });
+    } catch (error) {
+      this.#log("warn", "that could not be noted for doctor", error, { run, workflow });
+    }
   }
 
   // ------------------------------------------------------------------ tasks

@@ -60,11 +60,16 @@ describe("explainCost", () => {
     expect(told.paths[0]?.requests.list).toBe(2);
   });
 
-  test("prices a parked day: one look, and one a minute for a foreign workflow", () => {
+  test("prices a parked day: one look, and a poll every ten seconds, or as it is set, for a foreign workflow", () => {
     expect(explainCost(orders).parkedDay.requests).toEqual({ put: 6, get: 4, list: 1, delete: 3, head: 0 });
-    const foreign = explainCost(workflow("open", { foreign: true }).step("a", () => 1));
-    expect(foreign.parkedDay.requests).toEqual({ put: 8_640, get: 5_760, list: 1_440, delete: 4_320, head: 0 });
+    const open = workflow("open", { foreign: true }).step("a", () => 1);
+    const foreign = explainCost(open);
+    expect(foreign.parkedDay.requests).toEqual({ put: 7, get: 8_644, list: 8_641, delete: 3, head: 0 });
+    expect(foreign.idleWorkerDay.requests.list).toBe((17 + 6) * 24 * 60);
     expect(foreign.notes).toEqual([expect.stringContaining("foreign: true")]);
+    const seldom = explainCost(open, { foreignPoll: "10m" });
+    expect(seldom.parkedDay.requests).toEqual({ put: 7, get: 148, list: 145, delete: 3, head: 0 });
+    expect(() => explainCost(open, { foreignPoll: 0 })).toThrow("foreignPoll");
   });
 
   test("prices an idle worker apart", () => {

@@ -6,6 +6,7 @@ import { type Sent, walk, type Walked } from "../../src/cost/walk.ts";
 import type { AnyWorkflow, UntypedWorkflow } from "../../src/define/workflow.ts";
 import { meterStore, PermanentError, type StoreUsage, untypedWorkflow } from "../../src/index.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../../src/run/handle.ts";
+import { DEFAULT_FOREIGN_POLL_MS } from "../../src/services/foreign-poll.ts";
 import { DEFAULT_LEASE_MS } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
@@ -28,6 +29,8 @@ export interface SpecStep {
 export interface Case {
   readonly steps: readonly SpecStep[];
   readonly compensation: "mirror" | "chain";
+  /** @defaultValue false */
+  readonly foreign?: boolean;
   readonly path: CostPath;
   /** Milliseconds between the start of the worker and that of the run. */
   readonly offsetMs: number;
@@ -43,7 +46,10 @@ interface HandlerContext {
 }
 
 /** The workflow of a case; its handlers do what the path says. */
-export function workflowOf({ steps, compensation, path }: Case, stage: Stage = { sleep: async () => {} }): AnyWorkflow {
+export function workflowOf(
+  { steps, compensation, path, foreign = false }: Case,
+  stage: Stage = { sleep: async () => {} },
+): AnyWorkflow {
   const calls = new Map<string, number>();
   const act =
     (kind: "run" | "undo", name: string) =>
@@ -58,7 +64,7 @@ export function workflowOf({ steps, compensation, path }: Case, stage: Stage = {
       if (course.ends === "fails") throw new PermanentError("never");
       return null;
     };
-  let workflow: UntypedWorkflow = untypedWorkflow("counted", { compensation });
+  let workflow: UntypedWorkflow = untypedWorkflow("counted", { compensation, foreign });
   for (const step of steps) {
     const { name, dependsOn, signal } = step;
     const onFailure = step.onFailure === undefined ? {} : { onFailure: step.onFailure };
@@ -136,6 +142,7 @@ export function predict(priced: Case, workflow: AnyWorkflow = workflowOf(priced)
     workerAt,
     leaseMs: DEFAULT_LEASE_MS,
     skewMarginMs: DEFAULT_SKEW_MARGIN_MS,
+    foreignPollMs: DEFAULT_FOREIGN_POLL_MS,
     horizonMs: 86_400_000,
   });
 }
@@ -151,6 +158,8 @@ export async function count(
     worker: { concurrency: 1_000 },
     startAt: NEW_YEAR_2026,
   });
+  const strideMs = played.foreign === true ? DEFAULT_FOREIGN_POLL_MS / 2 : STRIDE_MS;
+  const stride = (on: TestKit, forMs: number): Promise<void> => strideBy(on, forMs, strideMs);
   await stride(kit, played.offsetMs);
   const counted = meterRun(kit);
   const startedAt = kit.clock.now();
@@ -184,8 +193,8 @@ async function command(kit: TestKit, asked: Extract<Sent, { command: unknown }>[
   }
 }
 
-async function stride(kit: TestKit, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= STRIDE_MS) await kit.clock.advance(Math.min(left, STRIDE_MS));
+async function strideBy(kit: TestKit, ms: number, strideMs: number): Promise<void> {
+  for (let left = ms; left > 0; left -= strideMs) await kit.clock.advance(Math.min(left, strideMs));
   await kit.clock.advance(0);
 }
 

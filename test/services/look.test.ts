@@ -1,8 +1,12 @@
-import { expect, test } from "vitest";
-import { signalKey, taskKey } from "../../src/keys.ts";
-import { flightTaskId } from "../../src/run/tasks.ts";
-import { workflow } from "../../src/index.ts";
-import { createTestKit } from "../../src/testing/index.ts";
+import { describe, expect, test } from "vitest";
+import { foreignKey, signalKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../../src/keys.ts";
+import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
+import { PermanentError, workflow } from "../../src/index.ts";
+import { createTestKit, type TestKit } from "../../src/testing/index.ts";
+
+async function keysOf(kit: TestKit, prefix: string): Promise<readonly string[]> {
+  return (await kit.store.list(prefix)).objects.map(({ key }) => key);
+}
 
 test("a run that waits long for its next attempt is looked at every ten minutes, not every minute", async () => {
   const patient = workflow("patient").step("a", {
@@ -32,13 +36,7 @@ test("a step whose foreign worker completed only the task, and died before it to
   const run = await kit.client.start(definition);
   await kit.until(run, "running");
   await kit.idle();
-  const id = flightTaskId(run.id, { kind: "run", step: "r", generation: 1, wake: 0 });
-  const read = await kit.store.get(taskKey(id));
-  if (read.kind === "missing") return expect.fail("the remote step has no task");
-  const task = JSON.parse(read.object.body) as Record<string, unknown>;
-  const output = { success: true, result: { by: "python" }, step: "r" };
-  const completed = { ...task, status: "completed", attempt: 1, output, completed_at: task["updated_at"] };
-  await kit.store.put(taskKey(id), JSON.stringify(completed), "always");
+  await endTask(kit, run.id, { status: "completed", output: { success: true, result: { by: "python" }, step: "r" } });
   await kit.clock.advance("15m");
   expect(await run.result()).toEqual({ after: { got: { by: "python" } } });
 });
@@ -53,15 +51,180 @@ test("a run that waits for a signal is looked at once a day, also after its firs
   expect((await kit.store.list("tasks/")).objects).toHaveLength(4);
 });
 
-test("a run that foreign programs may signal is looked at every minute for as long as it waits", async () => {
-  const waiting = workflow("waiting", { foreign: true }).signal("answer");
-  await using kit = await createTestKit({ workflows: [waiting] });
-  const run = await kit.client.start(waiting);
-  // Not in one leap: the rounds in between are what it is about.
-  for (let minute = 0; minute < 113; minute += 1) await kit.clock.advance("1m");
+/** A signal as a real client puts it: one object, no wake-up. */
+async function putForeignSignal(kit: TestKit, runId: string, name: string): Promise<void> {
   const at = new Date(kit.clock.now()).toISOString().replace("Z", "000+00:00");
-  const sent = { id: "s", name: "answer", payload: { yes: true }, created_at: at };
-  await kit.store.put(signalKey(run.id, "answer", `${at}_s.json`), JSON.stringify(sent), "always");
-  await kit.clock.advance("121s");
-  expect((await run.get()).status).toBe("completed");
+  const sent = { id: "s", name, payload: { yes: true }, created_at: at };
+  await kit.store.put(signalKey(runId, name, `${at}_s.json`), JSON.stringify(sent), "always");
+}
+
+/** Rewrites a record as a real client does, without the members that it does not know. */
+async function rewrite(kit: TestKit, runId: string, change: Readonly<Record<string, unknown>>): Promise<void> {
+  const read = await kit.store.get(stateKey(runId));
+  if (read.kind === "missing") throw new Error(`run ${runId} is missing`);
+  const { machine: _unknown, error: _gone, ...plain } = JSON.parse(read.object.body) as Record<string, unknown>;
+  const put = await kit.store.put(stateKey(runId), JSON.stringify({ ...plain, ...change }), {
+    match: read.object.etag,
+  });
+  expect(put.kind).toBe("stored");
+}
+
+/** Ends the task of the step `r` as another program does, which tells nobody. */
+async function endTask(kit: TestKit, runId: string, end: Readonly<Record<string, unknown>>): Promise<void> {
+  const key = taskKey(flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 }));
+  const read = await kit.store.get(key);
+  if (read.kind === "missing") throw new Error("the remote step has no task");
+  const task = JSON.parse(read.object.body) as Record<string, unknown>;
+  const ended = { ...task, attempt: 1, completed_at: task["updated_at"], ...end };
+  await kit.store.put(key, JSON.stringify(ended), "always");
+}
+
+describe("a run of a workflow with foreign: true", () => {
+  const waiting = workflow("waiting", { foreign: true }).signal("answer");
+
+  test("takes a signal that nobody announced within ten seconds, however long it has waited", async () => {
+    await using kit = await createTestKit({ workflows: [waiting] });
+    const run = await kit.client.start(waiting);
+    await kit.clock.advance("113m");
+    await putForeignSignal(kit, run.id, "answer");
+    await kit.clock.advance("10s");
+    expect((await run.get()).status).toBe("completed");
+    expect(await keysOf(kit, "x-workflow/foreign/")).toEqual([]);
+  });
+
+  test("hears of a pause, a resume and a cancel that nobody announced, each within the period that its worker was given", async () => {
+    await using kit = await createTestKit({ workflows: [waiting], worker: { foreignPoll: "2s" } });
+    const run = await kit.client.start(waiting);
+    await kit.until(run, "waiting_signal");
+    const machine = async (): Promise<unknown> => {
+      await kit.clock.advance("2s");
+      const read = await kit.store.get(stateKey(run.id));
+      return read.kind === "found" && (JSON.parse(read.object.body) as { machine?: unknown }).machine !== undefined;
+    };
+    await rewrite(kit, run.id, { status: "paused", error: { type: "Paused", message: "by python" } });
+    expect([await machine(), (await run.get()).status]).toEqual([true, "paused"]);
+    await rewrite(kit, run.id, { status: "running" });
+    expect([await machine(), (await run.get()).status]).toEqual([true, "waiting_signal"]);
+    await rewrite(kit, run.id, { status: "cancelled", error: { type: "Cancelled", message: "by python" } });
+    expect([await machine(), (await run.get()).status]).toEqual([true, "cancelled"]);
+  });
+
+  test("costs a GET and a LIST each time, and a GET for each remote step in flight", async () => {
+    const both = workflow("both", { foreign: true }).step("r", { remote: true }).signal("answer");
+    await using kit = await createTestKit({ workflows: [both] });
+    const run = await kit.client.start(both);
+    await kit.clock.advance("1m");
+    const asked: string[] = [];
+    const { get, list, put } = kit.store;
+    Object.assign(kit.store, {
+      get: (key: string) => (asked.push(`get ${key}`), get.call(kit.store, key)),
+      list: (prefix: string, options?: object) => (asked.push(`list ${prefix}`), list.call(kit.store, prefix, options)),
+      put: (...what: Parameters<typeof put>) => (asked.push(`put ${what[0]}`), put.call(kit.store, ...what)),
+    });
+    await kit.clock.advance("10s");
+    const step = taskKey(flightTaskId(run.id, { kind: "run", step: "r", generation: 1, wake: 0 }));
+    const rounds = /^list (?:ready|leases|x-workflow\/active|x-workflow\/due)/u;
+    expect(asked.filter((request) => !rounds.test(request))).toEqual([
+      "list x-workflow/foreign/",
+      `get ${stateKey(run.id)}`,
+      `get ${step}`,
+      `list ${signalsPrefix(run.id, "answer")}`,
+    ]);
+  });
+
+  test("is asked for again after it was opened again, and after its entry was lost", async () => {
+    let fails = true;
+    const risky = workflow("risky", { foreign: true })
+      .step("a", {
+        retries: 0,
+        run: () => {
+          if (fails) throw new PermanentError("no");
+        },
+      })
+      .signal("answer", { dependsOn: ["a"] });
+    await using kit = await createTestKit({ workflows: [risky] });
+    const run = await kit.client.start(risky);
+    await expect(run.result()).rejects.toThrow("no");
+    await kit.idle();
+    expect(await keysOf(kit, "x-workflow/foreign/")).toEqual([]);
+    fails = false;
+    await run.retry({ applied: true });
+    await kit.until(run, "waiting_signal");
+    await kit.idle();
+    expect(await keysOf(kit, "x-workflow/foreign/")).toEqual([foreignKey(run.id)]);
+    await kit.store.delete(foreignKey(run.id));
+    // Its daily look.
+    await kit.clock.advance("25h");
+    expect(await keysOf(kit, "x-workflow/foreign/")).toEqual([foreignKey(run.id)]);
+    await putForeignSignal(kit, run.id, "answer");
+    await kit.clock.advance("10s");
+    expect((await run.get()).status).toBe("completed");
+  });
+
+  test("ends when its remote step failed for good and its worker told nobody", async () => {
+    const told = workflow("told", { foreign: true }).step("r", { remote: true });
+    await using kit = await createTestKit({ workflows: [told] });
+    const run = await kit.client.start(told);
+    await kit.until(run, "running");
+    await kit.idle();
+    await endTask(kit, run.id, { status: "failed", last_error: "ValueError: no" });
+    await kit.clock.advance("10s");
+    expect(await run.get()).toMatchObject({ status: "failed", error: { message: "ValueError: no", step: "r" } });
+  });
+
+  test("takes the result that a Python worker left when it lost the race for the record and failed its task (W-2)", async () => {
+    const told = workflow("told", { foreign: true }).step("r", { remote: true });
+    await using kit = await createTestKit({ workflows: [told] });
+    const run = await kit.client.start(told);
+    await kit.until(run, "running");
+    await kit.idle();
+    await kit.store.put(stepResultKey(run.id, "r"), '{"by":"python"}', "absent");
+    const last_error = "RuntimeError: state conflict: workflow was modified";
+    await endTask(kit, run.id, { status: "failed", last_error });
+    await kit.clock.advance("10s");
+    expect(await run.result()).toEqual({ r: { by: "python" } });
+  });
+
+  test("whose record nobody here can make whole is told of more and more seldom", async () => {
+    await using kit = await createTestKit({ workflows: [waiting] });
+    const run = await kit.client.start(waiting);
+    await kit.until(run, "waiting_signal");
+    Object.assign(kit.store.capabilities, { versions: false });
+    await rewrite(kit, run.id, { definition_hash: "sha256:0000000000000000", status: "paused" });
+    await kit.clock.advance("2h");
+    const looks = (await keysOf(kit, "tasks/")).length;
+    await kit.clock.advance("2h");
+    // Every ten minutes by the poll, and as often by the sweeper.
+    expect((await keysOf(kit, "tasks/")).length - looks).toBeLessThan(30);
+  });
+});
+
+test("without foreign: true such a signal is taken at the next wake-up, or at the next look", async () => {
+  const waiting = workflow("waiting").signal("answer");
+  await using kit = await createTestKit({ workflows: [waiting] });
+  const [woken, left] = [await kit.client.start(waiting), await kit.client.start(waiting)];
+  await kit.clock.advance("10m");
+  for (const run of [woken, left]) await putForeignSignal(kit, run.id, "answer");
+  await kit.clock.advance("1h");
+  expect([(await woken.get()).status, (await left.get()).status]).toEqual(["waiting_signal", "waiting_signal"]);
+  // Any wake-up does: this one says nothing.
+  await kit.queue.submit(FOREIGN_TICK_TYPE, { workflow_id: woken.id });
+  // A poll of the kit.
+  await kit.clock.advance("1m");
+  expect((await woken.get()).status).toBe("completed");
+  await kit.clock.advance("24h");
+  expect((await left.get()).status).toBe("completed");
+});
+
+test("a delay goes on where it was when another program rewrote the record of a bucket without versions", async () => {
+  const timed = workflow("timed", { foreign: true })
+    .step("a", () => 1)
+    .step("later", { dependsOn: ["a"], delay: "50s", run: () => 2 });
+  await using kit = await createTestKit({ workflows: [timed] });
+  Object.assign(kit.store.capabilities, { versions: false });
+  const run = await kit.client.start(timed);
+  await kit.clock.advance("25s");
+  await rewrite(kit, run.id, {});
+  await kit.clock.advance("26s");
+  expect(await run.get()).toMatchObject({ status: "completed" });
 });

@@ -6,7 +6,7 @@ import { readyKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../..
 import { createTask } from "../../src/queue/submit.ts";
 import { newTask, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { encodeRecord } from "../../src/run/record.ts";
-import { flightTaskId, tickTaskId } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, flightTaskId, tickTaskId } from "../../src/run/tasks.ts";
 import { judge } from "../../src/services/handler.ts";
 import { parseInstant } from "../../src/wire/instant.ts";
 import { type Define, makeFleet } from "./fleet.ts";
@@ -80,6 +80,22 @@ test("a worker leaves the ticks of workflows that it does not have as they are (
   expect(await fleet.keys("leases/")).toEqual([]);
   fleet.worker("worker-1");
   expect((await fleet.play(() => client.wait("r"))).status).toBe("completed");
+});
+
+test("a tick of buquet's own kind is left to buquet when its run is one of a workflow that buquet's workers drive (W-3, W-4)", async () => {
+  const fleet = makeFleet(() => [workflow("ours").step("a", () => 1)]);
+  const { handle } = fleet.client();
+  const at = "2026-01-01T00:00:00+00:00";
+  const head = { definition_hash: "sha256:72808dbb20881c00", status: "running", created_at: at, updated_at: at };
+  const theirs = JSON.stringify({ id: "p", type: "theirs", data: {}, ...head });
+  await fleet.world.store.put(stateKey("p"), theirs, "always");
+  const id = await fleet.play(() => handle.submit(FOREIGN_TICK_TYPE, { workflow_id: "p" }));
+  const before = await fleet.world.store.get(taskKey(id));
+  fleet.worker("worker-1");
+  await fleet.world.advance(60_000);
+  expect(fleet.world.trace.some((request) => request.process === "worker-1" && request.key === taskKey(id))).toBe(true);
+  expect(await fleet.world.store.get(taskKey(id))).toEqual(before);
+  expect(await fleet.keys("leases/")).toEqual([]);
 });
 
 test("a run makes no task that an orchestrator of buquet would claim, and no record of its keys (W-4, W-6, W-14)", async () => {

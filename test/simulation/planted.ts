@@ -122,7 +122,7 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: "src/queue/monitor.ts",
-        from: "  if (isLeaseOver(queue, task)) {\n    if (options.canRun(task)) await options.onExpired(id, task);\n    else await",
+        from: "  if (isLeaseOver(queue, task)) {\n    if (await options.canRun(task)) await options.onExpired(id, task);\n    else await",
         to: "  if (Number(1) === 1) {\n    await",
       },
       {

@@ -3,10 +3,45 @@
  * `cancelled` into the status; its workers complete and fail steps and move signal cursors.
  */
 import { project } from "../../../machines/advance.ts";
-import { type FlightRef, isOver, type RunRecord, type StepState } from "../record.ts";
-import { blame, type Draft, heal, hold } from "./draft.ts";
+import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record.ts";
+import { blame, type Draft, heal, hold, mapFlight } from "./draft.ts";
 import { applyDone, applyFailed } from "./flights.ts";
 import { move } from "./move.ts";
+
+/** Facts of a write by which it can be told that a worker of buquet took part in a run that is not its to drive. */
+export const MISTAKEN_PAUSE = "a pause of another program's worker is void";
+const SUBMITTED = "submitted by another program:";
+
+/** What a worker of buquet did to a run by claiming its ticks, as the facts of a write tell; undefined: nothing. */
+export function meddling(facts: readonly string[]): "paused" | "drove" | undefined {
+  if (facts.includes(MISTAKEN_PAUSE)) return "paused";
+  return facts.some((fact) => fact.startsWith(SUBMITTED)) ? "drove" : undefined;
+}
+
+/** The words of buquet's orchestrator for a run that it has another definition of. Ours say more. */
+const MISMATCH = /^Workflow definition changed\. Expected (\S+), got \S+$/u;
+
+/** A worker of buquet with any other workflow claims ticks of ours and pauses the run (W-3, W-4): the definition that it missed is here. */
+function isMistaken(error: RunError | undefined, definitionHash: string): boolean {
+  return error?.type === "VersionMismatch" && MISMATCH.exec(error.message)?.[1] === definitionHash;
+}
+
+/** The plain fields without a pause that is void. */
+export function withoutMistake(draft: Draft, plain: RunRecord): RunRecord {
+  if (plain.status !== "paused" || !isMistaken(plain.error, draft.program.definitionHash)) return plain;
+  draft.applied.push(MISTAKEN_PAUSE);
+  const { error: _void, ...rest } = plain;
+  return { ...rest, status: "running" };
+}
+
+/** Says which steps buquet's orchestrator submitted: nobody else names a task in the table of steps. */
+export function tellSubmitted(draft: Draft, after: RunRecord, before?: RunRecord): readonly string[] {
+  const submitted = [...after.steps].flatMap(([name, { status, task_id }]) =>
+    status === "running" && task_id !== undefined && task_id !== before?.steps.get(name)?.task_id ? [name] : [],
+  );
+  for (const name of submitted) draft.applied.push(`${SUBMITTED} ${name}`);
+  return submitted;
+}
 
 /** Applies the difference between two versions of the plain fields. */
 export function applyForeign(draft: Draft, before: RunRecord, after: RunRecord): void {
@@ -14,7 +49,17 @@ export function applyForeign(draft: Draft, before: RunRecord, after: RunRecord):
   draft.record = { ...draft.record, data, rest };
   moveCursors(draft, before, after);
   applySteps(draft, before, after);
+  for (const name of tellSubmitted(draft, after, before)) leaveToSubmitter(draft, name);
   applyStatus(draft, before, after);
+}
+
+/** A step that has its task from elsewhere and has just been started by us gets none of ours: somebody may be running it. */
+function leaveToSubmitter(draft: Draft, step: string): void {
+  const flight = flightOf(draft, step);
+  const fresh = flight === undefined ? -1 : draft.fresh.findIndex((ref) => sameFlight(ref, flight));
+  if (flight === undefined || fresh === -1) return;
+  draft.fresh.splice(fresh, 1);
+  mapFlight(draft, flight, (other) => ({ ...other, owner: "unknown" }));
 }
 
 /** What a foreign consumer has read is not given once more, also not when the inbox is looked through from before its cursor. */
@@ -63,6 +108,7 @@ function report(draft: Draft, ref: FlightRef, state: StepState): void {
 function applyStatus(draft: Draft, before: RunRecord, after: RunRecord): void {
   if (before.status === after.status || isOver(draft.record.status)) return;
   if (after.status === "paused") {
+    if (withoutMistake(draft, after) !== after) return;
     if (move(draft, { type: "pause" }, "paused by another program") && after.error !== undefined)
       hold(draft, after.error);
   } else if (after.status === "cancelled" || after.status === "failed") {

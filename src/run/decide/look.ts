@@ -11,9 +11,6 @@ const MINUTE_MS = 60_000;
 export const LOOK_MS: number = 10 * 60_000;
 /** A parked run without a deadline is looked at once a day. */
 export const PARKED_LOOK_MS: number = 24 * 60 * 60_000;
-/** A parked run that foreign writers may change is looked at this often. */
-export const FOREIGN_LOOK_MS = 10_000;
-
 /** A run whose holders are not known is looked at again in two lease periods. */
 export const ORPHAN_LOOK_MS = 60_000;
 
@@ -66,7 +63,6 @@ function nextLook(draft: Draft, view: Projection, leaving: number | null): numbe
 function wantedLook(draft: Draft, view: Projection): number {
   if (draft.machine.flights.some((flight) => flight.owner === "unknown")) return draft.nowMs + ORPHAN_LOOK_MS;
   if (!isParked(draft, view)) return draft.nowMs + LOOK_MS;
-  if (draft.program.machine.plan.foreign) return draft.nowMs + FOREIGN_LOOK_MS;
   const due = draft.machine.timers.map((timer) => timer.dueAt);
   return due.length === 0 ? draft.nowMs + PARKED_LOOK_MS : Math.min(...due) + LOOK_MS;
 }

@@ -10,10 +10,13 @@ import { parseInstant } from "../../wire/instant.ts";
 import { isOver, refOf, type RunRecord, type StepState, type TimerState } from "../record.ts";
 import { addEntry, type Draft, timerEntry } from "./draft.ts";
 import { applyDone, applyFailed, applyFenced } from "./flights.ts";
+import { tellSubmitted, withoutMistake } from "./foreign.ts";
 import { move } from "./move.ts";
 
 /** Plays the plain fields into a machine that has not started. */
-export function applyRestore(draft: Draft, plain: RunRecord): void {
+export function applyRestore(draft: Draft, told: RunRecord): void {
+  const plain = withoutMistake(draft, told);
+  tellSubmitted(draft, plain);
   if (plain.status === "pending" || !move(draft, { type: "start" }, "start")) return;
   const stopsRun = stoppers(draft);
   // First what a run survives, because it enables more; then what stopped it. A step that failed after a cancel did not.

@@ -1,0 +1,30 @@
+/** What `doctor` says of the programs that share a bucket. */
+import { WORKERS_PREFIX } from "../keys.ts";
+import { listMeddling } from "../run/meddling.ts";
+import { listServing } from "../run/serving.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { listKeys } from "../store/paging.ts";
+
+/** Notes of meddling that are older say nothing of the fleet of today. */
+const FRESH_MS = 7 * 86_400_000;
+
+/** A sentence for each thing that people should know; the first word of one that asks for a change is `change:`. */
+export async function examineFleet(store: ObjectStore): Promise<readonly string[]> {
+  const now = store.time().latest;
+  const ours = new Set((await listServing(store, now)).map(({ worker_id }) => worker_id));
+  const others: string[] = [];
+  for await (const key of listKeys(store, WORKERS_PREFIX)) {
+    const id = key.slice(WORKERS_PREFIX.length).replace(/\.json$/u, "");
+    if (!ours.has(id)) others.push(id);
+  }
+  const meddled = (await listMeddling(store)).filter(({ seen_at }) => seen_at > now - FRESH_MS);
+  return [
+    ...(others.length === 0 ? [] : [`workers of other programs, or of ours that died: ${others.join(", ")}`]),
+    ...meddled.map(
+      ({ workflow, run, did, seen_at }) =>
+        `change: a worker of another program claimed a workflow.orchestrate task of run ${run} of ${workflow} and ${did} the run ` +
+        `(seen ${new Date(seen_at).toISOString()}). It registers a whole workflow on this bucket; ` +
+        `have it register step types alone, as docs/mixed-fleets.md shows, or give it a bucket of its own`,
+    ),
+  ];
+}

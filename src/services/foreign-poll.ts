@@ -1,0 +1,128 @@
+/**
+ * Finds what programs that do not know us did to runs of workflows with `foreign: true`. They put a signal, rewrite a record or fail a
+ * task, and wake nobody. A look costs one GET, one LIST for each awaited signal and one GET for each remote step in flight; only what
+ * was found costs a tick.
+ */
+import { FOREIGN_PREFIX, stateKey } from "../keys.ts";
+import { createTask, getTask } from "../queue/submit.ts";
+import { isTaskOver, type QueueContext } from "../queue/task.ts";
+import { lookIntoInbox } from "../run/inbox.ts";
+import { makeWhole, type Whole } from "../run/mend.ts";
+import type { Program, Programs } from "../run/program.ts";
+import { type Flight, hasUnknownOwner, ownerOf, recordCodec, type RunRecord } from "../run/record.ts";
+import { flightTaskId, tickTask } from "../run/tasks.ts";
+import { openWaits } from "../run/view.ts";
+import { readDocument } from "../store/document.ts";
+import { listKeys } from "../store/paging.ts";
+import { pollCause } from "./errands.ts";
+import { isDone } from "./sweeper.ts";
+
+/** How often such runs are asked for. */
+export const DEFAULT_FOREIGN_POLL_MS = 10_000;
+/** An entry without a record is left until it is far older than any start can live. */
+const ORPHAN_MS = 60 * 60_000;
+/** A change that a tick did not take up is told again after this at the latest. */
+const LONGEST_PATIENCE_MS = 10 * 60_000;
+
+/** What a poll needs from its worker. */
+export interface ForeignPollOptions {
+  readonly queue: QueueContext;
+  readonly programs: Programs;
+  /** Names of the workflows that this worker serves. */
+  readonly types: ReadonlySet<string>;
+  readonly periodMs: number;
+  onReady(taskId: string, availableAt: number): void;
+  /** Told of a run that cannot be looked at; the others are looked at all the same. */
+  onUnreadable(runId: string, error: unknown): void;
+}
+
+/** The polls of one worker. */
+export class ForeignPoll {
+  readonly #options: ForeignPollOptions;
+  /** Runs of workflows that are not served here: never asked for again. */
+  readonly #others = new Set<string>();
+  readonly #missingSince = new Map<string, number>();
+  /** What was told last of a run, and when it may be told again. */
+  readonly #told = new Map<string, { readonly etag: string; readonly until: number; readonly waitMs: number }>();
+
+  constructor(options: ForeignPollOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at every such run once. */
+  async turn(): Promise<void> {
+    const { queue } = this.#options;
+    const seen = new Set<string>();
+    for await (const key of listKeys(queue.store, FOREIGN_PREFIX)) {
+      const runId = key.slice(FOREIGN_PREFIX.length);
+      seen.add(runId);
+      if (this.#others.has(runId)) continue;
+      try {
+        await this.#look(runId, key);
+      } catch (error) {
+        this.#options.onUnreadable(runId, error);
+      }
+    }
+    for (const known of [this.#others, this.#missingSince, this.#told])
+      for (const runId of known.keys()) if (!seen.has(runId)) known.delete(runId);
+  }
+
+  async #look(runId: string, key: string): Promise<void> {
+    const { queue, types } = this.#options;
+    const read = await readDocument(queue.store, stateKey(runId), recordCodec);
+    if (read.kind === "missing") return this.#forgetLater(runId, key);
+    this.#missingSince.delete(runId);
+    const { value: record, etag } = read;
+    if (isDone(record, queue)) return queue.store.delete(key);
+    if (!types.has(record.type)) {
+      this.#others.add(runId);
+      return;
+    }
+    const now = queue.host.clock.monotonic();
+    const told = this.#told.get(runId);
+    if (told !== undefined && told.etag === etag && now < told.until) return;
+    if (!(await this.#hasChanged(record))) {
+      this.#told.delete(runId);
+      return;
+    }
+    // The same again: the tick is still on its way, or nobody can go on with the run.
+    const same = told?.etag === etag;
+    const waitMs = same ? Math.min(2 * told.waitMs, LONGEST_PATIENCE_MS) : this.#options.periodMs;
+    this.#told.set(runId, { etag, until: now + waitMs, waitMs });
+    const at = Math.round(queue.store.time().latest);
+    const task = tickTask(record, pollCause(at));
+    await createTask(queue, task);
+    this.#options.onReady(task.id, at);
+  }
+
+  /** Whether a tick would find something to do that no task of ours brings. */
+  async #hasChanged(record: RunRecord): Promise<boolean> {
+    const { queue, programs } = this.#options;
+    // Another program rewrote it, or it was made anew from plain fields: who holds what is found out by a look.
+    if (hasUnknownOwner(record)) return true;
+    const whole = await makeWhole({ store: queue.store, programs }, record);
+    if ("reason" in whole) return false;
+    if (whole.facts.length > 0) return true;
+    const { program }: Whole = whole;
+    const remote = (record.machine?.flights ?? []).filter((flight) => isRemote(program, flight));
+    for (const flight of remote) {
+      const task = await getTask(queue, flightTaskId(record.id, flight));
+      if (task !== undefined && isTaskOver(task)) return true;
+    }
+    return (await lookIntoInbox(queue, record, openWaits(record, program))).length > 0;
+  }
+
+  #forgetLater(runId: string, key: string): Promise<void> | undefined {
+    const now = this.#options.queue.host.clock.monotonic();
+    const since = this.#missingSince.get(runId) ?? now;
+    this.#missingSince.set(runId, since);
+    return now - since > ORPHAN_MS ? this.#options.queue.store.delete(key) : undefined;
+  }
+}
+
+/** A step that only other programs run, and that is theirs to take. */
+function isRemote(program: Program, flight: Flight): boolean {
+  if (flight.kind !== "run" || ownerOf(flight) !== undefined) return false;
+  const step = program.machine.plan.steps.find(({ name }) => name === flight.step);
+  return step?.kind === "task" && step.remote;
+}
