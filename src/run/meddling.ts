@@ -6,15 +6,20 @@ import { z } from "zod";
 import { MEDDLING_PREFIX, meddlingKey } from "../keys.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
-const noteSchema = z.object({
+/** What was seen. `seen_at`: milliseconds since 1970. */
+export interface Meddling {
+  readonly workflow: string;
+  readonly run: string;
+  readonly did: "paused" | "drove";
+  readonly seen_at: number;
+}
+
+const noteSchema: z.ZodType<Meddling> = z.object({
   workflow: z.string(),
   run: z.string(),
   did: z.enum(["paused", "drove"]),
   seen_at: z.number(),
 });
-
-/** What was seen. `seen_at`: milliseconds since 1970. */
-export type Meddling = Readonly<z.infer<typeof noteSchema>>;
 
 /** Writes a note over the last one. */
 export async function noteMeddling(store: ObjectStore, note: Meddling): Promise<void> {
