@@ -20,7 +20,7 @@ export class Sender {
   /** Puts a command. Returns its id, by which the record names it once it is applied. */
   async command(record: RunRecord, command: RunCommand): Promise<string> {
     const id = this.#handle.context.host.random.uuid();
-    await this.#tick(record, { kind: "command", id, command, at: this.#nextInstant() });
+    await this.#tick(record, { kind: "command", id, command, at: this.#nextInstant(seenAt(record)) });
     return id;
   }
 
@@ -42,9 +42,20 @@ export class Sender {
     this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
   }
 
-  /** Two messages of one sender never have the same time, and a later one never sorts before an earlier one. */
-  #nextInstant(): number {
-    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1);
+  /**
+   * Two messages of one sender never have the same time, and a later one never sorts before an earlier one, nor before what the sender
+   * had seen.
+   */
+  #nextInstant(seen = 0): number {
+    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1, seen + 1);
     return this.#lastSentAt;
   }
+}
+
+/**
+ * The newest instant by which the record orders commands. Who gives a command to a run that is seen to be paused gives it after the pause,
+ * though the clock of another process, which S3 tells to a second, was ahead.
+ */
+function seenAt({ machine }: RunRecord): number {
+  return Math.max(machine?.steered_at ?? 0, machine?.reopened?.at ?? 0);
 }
