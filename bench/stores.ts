@@ -169,7 +169,7 @@ ${grid(["case", ...examined.map((_, index) => String(index + 1))], rows)}
 
 ${reasons.join("\n")}
 
-The commands that make this page stand at the top of \`bench/stores.ts\`. CI does it on moto, versitygw and MinIO each time.
+The commands that make this page stand at the top of \`bench/stores.ts\`. CI runs the conformance, race and end-to-end suites on moto, versitygw and MinIO each time; the chaos run is started by hand.
 `;
 }
 
