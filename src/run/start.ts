@@ -1,4 +1,7 @@
-/** Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. */
+/**
+ * Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. The task last:
+ * its claimer would find no record, finish it, and the run would wait for its first look.
+ */
 import { WorkflowError } from "../errors.ts";
 import { activeKey, foreignKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
@@ -57,11 +60,9 @@ export async function startRun(
   const isForeign = input.program.machine.plan.foreign;
   const indexes = [activeKey(input.id, latest + LOOK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
   await Promise.all(indexes.map((key) => store.put(key, "", "always")));
+  const state = await createDocumentBytes(store, host, stateKey(input.id), body);
   const task = tickTask(record, { kind: "start" });
-  const [state] = await Promise.all([
-    createDocumentBytes(store, host, stateKey(input.id), body),
-    createTask(queue, task),
-  ]);
+  await createTask(queue, task);
   if (state.kind === "exists") await checkSameRun(queue, record);
   return { taskId: task.id, created: state.kind === "stored" };
 }

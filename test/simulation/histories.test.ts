@@ -40,6 +40,22 @@ group("a single crash before, after or behind any request of a worker", () => {
   }
 });
 
+test("a start of which any request is lost or late moves at once, without a sweeper", async () => {
+  const setting = { shapes: ["two"], long: false, sweeper: false };
+  // Whether the connection breaks at once or a reply is waited for is the seed's affair.
+  for (const seed of ["a", "b", "c", "d", "e", "f"]) {
+    const calm = await play(seed, setting);
+    const calls = calm.world.trace.filter(({ process }) => process === "client");
+    expect(calls.filter(({ kind }) => kind === "put").length).toBeGreaterThanOrEqual(4);
+    for (const { process, call } of calls) {
+      for (const kind of ["request-lost", "reply-lost", "late"] as const) {
+        const history = await play(seed, setting, [{ process, call, kind, delayMs: 2_000 }]);
+        expect(history.problems, `${kind} at call ${call}, seed ${seed}`).toEqual([]);
+      }
+    }
+  }
+});
+
 test("one seed gives one history", async () => {
   const setting = { shapes: ["saga"], crash: 1, unknown: 1 };
   const first = await play("twice", setting);

@@ -36,6 +36,8 @@ export interface Setting {
   readonly unknown?: number;
   /** Lost and late replies strike only requests that begin so, such as `delete ready/`. @defaultValue all */
   readonly aim?: string;
+  /** Whose requests meet what goes wrong. @defaultValue workers */
+  readonly victims?: "workers" | "client";
   /** What lost and late replies are drawn from. @defaultValue all kinds */
   readonly strikes?: readonly FaultKind[];
   /** @defaultValue 2 */
@@ -73,10 +75,12 @@ const CRASHES: readonly FaultKind[] = ["crash-before", "crash-after", "crash-lat
 /** One call of one process. */
 type Call = Pick<FaultPlan, "process" | "call">;
 
-/** Requests of workers that matter to a run; polling and announcing do not. */
-function isTelling({ process, kind, key }: TraceEntry): boolean {
+/** Requests that matter to a run; polling and announcing do not. */
+function isTelling({ process, kind, key }: TraceEntry, { victims = "workers" }: Setting): boolean {
   return (
-    process.startsWith("worker") && kind !== "list" && !/^(?:workers|x-workflow\/(?:serving|plans|types))\//u.test(key)
+    process.startsWith(victims === "workers" ? "worker" : victims) &&
+    kind !== "list" &&
+    !/^(?:workers|x-workflow\/(?:serving|plans|types))\//u.test(key)
   );
 }
 
@@ -124,7 +128,17 @@ export async function play(
   const budget = (setting.crash ?? 0) + (setting.freeze ?? 0) + (setting.unknown ?? 0);
   const calm = await stage(seed, setting, [], budget === 0 ? TAIL_MS : 0);
   if (budget === 0 || calm.problems.length > 0) return calm;
-  return stage(seed, setting, drawFaults(seed, setting, calm.world.trace.filter(isTelling)), TAIL_MS, watch);
+  return stage(
+    seed,
+    setting,
+    drawFaults(
+      seed,
+      setting,
+      calm.world.trace.filter((entry) => isTelling(entry, setting)),
+    ),
+    TAIL_MS,
+    watch,
+  );
 }
 
 /** Until then everything that was left behind is found by a monitor or at the next look. */
@@ -212,7 +226,7 @@ async function actAsClient(
   const chance = new Chance(mixSeed(world.seed, "client"));
   const sleep = (leastMs: number, mostMs: number): Promise<void> =>
     process.host.clock.sleep(chance.between(leastMs, mostMs));
-  await client.start(shape.workflow ?? shape.name, {}, { id: RUN });
+  await ask(() => client.start(shape.workflow ?? shape.name, {}, { id: RUN }));
   if (setting.sends === false && (shape.script === "signal" || shape.script === "signals")) return;
   switch (shape.script) {
     case "nothing":
@@ -220,36 +234,36 @@ async function actAsClient(
     case "signals":
     case "signal":
       await sleep(0, 2_000);
-      await client.signal(RUN, "go", { n: 1 }).catch(refusedWhenOver);
+      await ask(() => client.signal(RUN, "go", { n: 1 })).catch(refusedWhenOver);
       if (shape.script === "signal") return;
       await sleep(0, 2_000);
-      await client.signal(RUN, "go", { n: 2 }).catch(refusedWhenOver);
+      await ask(() => client.signal(RUN, "go", { n: 2 })).catch(refusedWhenOver);
       return;
     case "approve":
       await sleep(0, 20_000);
-      await client.signal(RUN, "approval", { approver: "me" }).catch(refusedWhenOver);
+      await ask(() => client.signal(RUN, "approval", { approver: "me" })).catch(refusedWhenOver);
       return;
     case "profile":
       await sleep(0, 150_000);
-      await client.signal(RUN, "profile_finished", { photo: true }).catch(refusedWhenOver);
+      await ask(() => client.signal(RUN, "profile_finished", { photo: true })).catch(refusedWhenOver);
       return;
     case "answer":
       await sleep(0, 120_000);
-      await client.signal(RUN, "answer", { n: 1 }).catch(refusedWhenOver);
+      await ask(() => client.signal(RUN, "answer", { n: 1 })).catch(refusedWhenOver);
       return;
     case "cancel":
       await sleep(0, 40_000);
-      await client.cancel(RUN);
+      await ask(() => client.cancel(RUN));
       return;
     case "pause":
       await sleep(0, 1_500);
-      await client.pause(RUN);
+      await ask(() => client.pause(RUN));
       await sleep(0, 40_000);
-      await client.resume(RUN);
+      await ask(() => client.resume(RUN));
       return;
     case "resume-held":
       while ((await read())?.status !== "paused") await sleep(500, 1_000);
-      await client.resume(RUN);
+      await ask(() => client.resume(RUN));
       return;
     case "retry":
       for (let round = 1; round <= (shape.retries ?? 0); round += 1) {
@@ -258,11 +272,24 @@ async function actAsClient(
         if (record.status !== "failed") return;
         // At once too, while its last driver still carries out what its end asks for.
         if (chance.chance(0.5)) await sleep(0, 20_000);
-        await client.retry(RUN);
+        await ask(() => client.retry(RUN));
         // Impatient operators ask twice; it counts once.
         if (chance.chance(0.3)) await client.retry(RUN).catch(refusedWhenOver);
         while (((await read())?.machine?.reopened?.count ?? 0) < round) await sleep(500, 1_000);
       }
+  }
+}
+
+/** Asks until the store answers. What was done although nobody heard of it may be refused the second time. */
+async function ask(act: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await act();
+      return;
+    } catch (error) {
+      if (tries > 1 && error instanceof WorkflowError && error.code === "invalid") return;
+      if (!(error instanceof WorkflowError && error.code === "unavailable")) throw error;
+    }
   }
 }
 

@@ -44,6 +44,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   "two crashes": { shapes: ALL, crash: 2 },
   "lost and late replies": { shapes: ALL, unknown: 3 },
   "a frozen worker and a crash": { shapes: ALL, freeze: 1, crash: 1 },
+  "a client on a bad line, and no sweeper": {
+    shapes: [...PLAIN, "wait", "parked", "gate", "hold", "pause"],
+    victims: "client",
+    unknown: 2,
+    sweeper: false,
+  },
   "no sweeper": { shapes: ALL, crash: 1, sweeper: false },
   "a python client pauses and resumes": { shapes: PLAIN, outsiders: ["pauser"], crash: 1 },
   "a python client cancels": { shapes: [...PLAIN, "wait", "gate"], outsiders: ["canceller"], crash: 1 },
