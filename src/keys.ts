@@ -50,6 +50,9 @@ export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
 export const MEDDLING_PREFIX: string = `${OWN_PREFIX}meddling/`;
 export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
+/** There once a bucket on a server with a name of its own was opened: a second put "if absent" must be refused. */
+export const PROBE_KEY: string = `${OWN_PREFIX}probe.json`;
+
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
 /** A run that is not over and that programs may change which do not know us: workers ask for it every ten seconds. */

@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import { resolve } from "node:path";
 import { WorkflowClient } from "../client/client.ts";
 import { connect } from "../client/connect.ts";
+import type { OpenOptions } from "../store/open.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
@@ -17,14 +18,14 @@ export interface Session extends AsyncDisposable {
 }
 
 /** Opens what the options name. Log lines go to standard error. */
-export async function openSession(typed: Typed): Promise<Session> {
+export async function openSession(typed: Typed, options: OpenOptions = {}): Promise<Session> {
   const logger = createLogger({
     level: "info",
     format: typed.has("json") ? "json" : "text",
     write: (line) => process.stderr.write(`${line}\n`),
   });
   const workflows = await loadWorkflows(typed.texts("workflows"));
-  const handle = await connect(typed.text("store"), { host: nodeHost({ logger }) });
+  const handle = await connect(typed.text("store"), { host: nodeHost({ logger }), ...options });
   const client = new WorkflowClient(handle, { workflows });
   return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
 }

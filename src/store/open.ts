@@ -4,30 +4,40 @@ import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
-import type { S3StoreOptions } from "./s3-client.ts";
+import { type S3StoreOptions, writeIntervalMs } from "./s3-client.ts";
+import { refuseUnsafe } from "./unsafe.ts";
 
 const named = new Map<string, MemoryStore>();
-const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums"] as const;
+const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums", "unsafe"] as const;
 
-type S3Options = Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums">;
+interface S3Options extends Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums"> {
+  readonly allowUnsafe?: boolean;
+}
+
+/** How a store is opened. */
+export interface OpenOptions {
+  /** Whether one on which runs would be lost is opened all the same, as `unsafe=allow` in the url says. @defaultValue false */
+  readonly allowUnsafe?: boolean;
+}
 
 /**
  * `memory:` (a new one), `memory:name` (shared in the process), `file:folder`, `s3://bucket?endpoint=…&region=…`; `s3:` also knows
- * `addressing=path|virtual` and `checksums=always|required`.
- * @throws {WorkflowError} `invalid` for any other url, an option that is not known, a bucket that cannot be used as it is;
+ * `addressing=path|virtual`, `checksums=always|required` and `unsafe=allow`.
+ * @throws {WorkflowError} `invalid` for any other url, an option that is not known, a bucket that cannot be used as it is, a server that
+ * is known to lose runs;
  * `unavailable` when nobody answers.
  */
-export async function openStore(url: string, host: Host): Promise<ObjectStore> {
+export async function openStore(url: string, host: Host, options: OpenOptions = {}): Promise<ObjectStore> {
   if (url.startsWith("memory:")) return openMemory(withoutOptions(url, "memory:"), host);
   if (url.startsWith("file:")) {
     const { FileStore } = await import("./file.ts");
     return FileStore.open(folderOf(url), { host });
   }
-  if (url.startsWith("s3:")) return openS3(url, host);
+  if (url.startsWith("s3:")) return openS3(url, host, options);
   throw notAStore();
 }
 
-async function openS3(url: string, host: Host): Promise<ObjectStore> {
+async function openS3(url: string, host: Host, { allowUnsafe = false }: OpenOptions): Promise<ObjectStore> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || parsed.hostname === "" || parsed.username !== "" || parsed.password !== "") {
     throw notAStore();
@@ -38,9 +48,22 @@ async function openS3(url: string, host: Host): Promise<ObjectStore> {
     throw invalid(`the url names a folder in the bucket ${bucket}; only a whole bucket can be used`);
   }
   if (parsed.hash !== "") throw invalid("the url has a part after #, which means nothing; escape it as %23");
-  const options = optionsOf(parsed.searchParams);
+  const { allowUnsafe: allowed, ...options } = optionsOf(parsed.searchParams);
   const { S3Store } = await import("./s3.ts");
-  return S3Store.open({ bucket, host, ...options });
+  const store = await S3Store.open({ bucket, host, ...options });
+  if (allowUnsafe || allowed === true || isKnownSafe(options)) return store;
+  try {
+    await refuseUnsafe(store);
+    return store;
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** AWS itself, and R2, where a key takes one write a second: a fleet that starts would wait for the probe. */
+function isKnownSafe(options: Pick<S3StoreOptions, "endpoint">): boolean {
+  return options.endpoint === undefined || writeIntervalMs(options) > 0;
 }
 
 function optionsOf(given: URLSearchParams): S3Options {
@@ -60,11 +83,13 @@ function optionsOf(given: URLSearchParams): S3Options {
   }
   const addressing = oneOf(given, "addressing", ["path", "virtual"]);
   const checksums = oneOf(given, "checksums", ["always", "required"]);
+  const unsafe = oneOf(given, "unsafe", ["allow"]);
   return {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === null ? {} : { region }),
     ...(addressing === undefined ? {} : { forcePathStyle: addressing === "path" }),
     ...(checksums === undefined ? {} : { checksums }),
+    ...(unsafe === undefined ? {} : { allowUnsafe: true }),
   };
 }
 

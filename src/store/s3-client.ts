@@ -49,7 +49,7 @@ export function isDirectoryBucket(bucket: string): boolean {
 }
 
 /** What is known of how fast one key may be written: Cloudflare R2 takes one write a second and answers others with 429. */
-export function writeIntervalMs({ endpoint }: S3StoreOptions): number {
+export function writeIntervalMs({ endpoint }: Pick<S3StoreOptions, "endpoint">): number {
   if (endpoint === undefined) return 0;
   return new URL(endpoint).hostname.endsWith(".r2.cloudflarestorage.com") ? 1_000 : 0;
 }
