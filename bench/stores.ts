@@ -2,11 +2,9 @@
  * Writes docs/stores.md: what `doctor --json` says of every S3 server that is installed here, and what the tests of whole runs said.
  *
  *   bash .ci/setup-servers.sh moto versitygw minio s3s seaweedfs radosgw
- *   export SERVERS=moto,versitygw,minio,radosgw
- *   npx vitest run test/e2e --reporter=json --outputFile=.cache/whole-runs-1.json
- *   npm run chaos -- --minutes 5
+ *   npm run chaos -- --minutes 5 --servers moto,versitygw,minio,radosgw
  *   export SERVERS=moto,versitygw,minio,s3s,seaweedfs,radosgw
- *   npx vitest run test/store/conformance-races.test.ts --reporter=json --outputFile=.cache/whole-runs-2.json
+ *   npx vitest run test/e2e test/store/conformance-races.test.ts --reporter=json --outputFile=.cache/whole-runs.json
  *   npm run docs:stores
  */
 import { execFileSync } from "node:child_process";

@@ -7,15 +7,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { refuseUnsafe } from "../../src/store/unsafe.ts";
 import { startProxy, type Proxy } from "./fixtures/proxy.ts";
-import {
-  type BucketKind,
-  bucketKinds,
-  CREDENTIALS,
-  chosenServers,
-  openServer,
-  type ServerName,
-  urlOf,
-} from "./fixtures/servers.ts";
+import { bucketKinds, CREDENTIALS, chosenServers, openServer, refusedKinds, urlOf } from "./fixtures/servers.ts";
 
 /** A store in memory that differs in some members. */
 function storeWith(changes: Partial<ObjectStore>): ObjectStore {
@@ -78,13 +70,6 @@ describe("a store", () => {
   });
 });
 
-/** What cannot be seen at a glance (s3s: it keeps conditions, but not in a race) is left to `doctor`. */
-const REFUSED: Readonly<Partial<Record<ServerName, readonly BucketKind[]>>> = {
-  versitygw: ["versioned"],
-  seaweedfs: ["plain", "versioned"],
-  radosgw: ["versioned"],
-};
-
 for (const name of chosenServers()) {
   const opened = await openServer(name);
   describe(`on ${name}`, () => {
@@ -117,7 +102,7 @@ for (const name of chosenServers()) {
     test.each(bucketKinds(name))("a bucket that is %s", async (kind) => {
       await server.bucket(`unsafe-${kind}`, kind);
       const url = urlOf(`unsafe-${kind}`, proxy.endpoint);
-      if (REFUSED[name]?.includes(kind) === true) {
+      if (refusedKinds(name).includes(kind)) {
         await expect(connect(url)).rejects.toThrow("must not be used");
         await using _opened = await connect(url, { allowUnsafe: true });
         await using _allowed = await connect(`${url}&unsafe=allow`);
