@@ -50,7 +50,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     unknown: 2,
     sweeper: false,
   },
-  "no sweeper": { shapes: ALL, crash: 1, sweeper: false },
+  "no sweeper": { shapes: [...ALL, ...RETRIED], crash: 1, freeze: 1, unknown: 1, sweeper: false },
   "a python client pauses and resumes": { shapes: PLAIN, outsiders: ["pauser"], crash: 1 },
   "a python client cancels": { shapes: [...PLAIN, "wait", "gate"], outsiders: ["canceller"], crash: 1 },
   "a python worker completes a step": { shapes: ["remote"], outsiders: ["python"], crash: 1, unknown: 1 },
