@@ -61,9 +61,9 @@ export async function startRun(
   const indexes = [activeKey(input.id, latest + LOOK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
   await Promise.all(indexes.map((key) => store.put(key, "", "always")));
   const state = await createDocumentBytes(store, host, stateKey(input.id), body);
+  if (state.kind === "exists") await checkSameRun(queue, record);
   const task = tickTask(record, { kind: "start" });
   await createTask(queue, task);
-  if (state.kind === "exists") await checkSameRun(queue, record);
   return { taskId: task.id, created: state.kind === "stored" };
 }
 

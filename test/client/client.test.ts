@@ -9,6 +9,8 @@ import {
   WorkflowClient,
   WorkflowFailedError,
 } from "../../src/index.ts";
+import { taskKey } from "../../src/keys.ts";
+import { tickTaskId } from "../../src/run/tasks.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { errorOf, HOUR, START, waiter } from "./setup.ts";
 
@@ -45,6 +47,20 @@ describe("start", () => {
     await kit.client.start(add, { n: 1, by: 1 }, { id: "taken" });
     const error = await errorOf(kit.client.start(waiter, null, { id: "taken" }));
     expect(error).toMatchObject({ code: "invalid", message: expect.stringContaining('is a "add", not a "waiter"') });
+  });
+
+  test("refused, it puts no task in the place of one that a client had no time to put", async () => {
+    await using kit = await createTestKit({ workflows: [add, waiter], workers: 0 });
+    await kit.client.start(add, { n: 1, by: 1 }, { id: "taken" });
+    const key = taskKey(tickTaskId("taken", { kind: "start" }));
+    await kit.store.delete(key);
+    await errorOf(kit.client.start(waiter, null, { id: "taken" }));
+    expect((await kit.store.get(key)).kind).toBe("missing");
+    const run = await kit.client.start(add, { n: 1, by: 1 }, { id: "taken" });
+    await kit.startWorker();
+    // Long before its first look.
+    await kit.clock.advance("10s");
+    expect((await run.get()).status).toBe("completed");
   });
 
   test("refuses an input that the schema refuses, that is not JSON or that is too large, and puts nothing", async () => {
