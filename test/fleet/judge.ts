@@ -1,6 +1,13 @@
 /** Whether a run ended as it must, by what the bucket holds and what the outside world was asked for. */
 import { meterStore, type QueueHandle, type RunView, sweepActive, type WorkflowClient } from "../../src/index.ts";
-import { ACTIVE_PREFIX, DUE_PREFIX, LEASES_PREFIX, READY_PREFIX, stepResultKey } from "../../src/keys.ts";
+import {
+  ACTIVE_PREFIX,
+  DUE_PREFIX,
+  FOREIGN_PREFIX,
+  LEASES_PREFIX,
+  READY_PREFIX,
+  stepResultKey,
+} from "../../src/keys.ts";
 import type { ObjectStore, TimeBounds } from "../../src/store/object-store.ts";
 import { listKeys } from "../../src/store/paging.ts";
 import type { Booked, Ledger } from "./ledger.ts";
@@ -81,7 +88,7 @@ export async function sweepAhead(queue: QueueHandle): Promise<number> {
 /** Keys of the indexes that nothing may be left under when all runs are over. */
 export async function leftovers(store: ObjectStore): Promise<readonly string[]> {
   const keys: string[] = [];
-  for (const prefix of [READY_PREFIX, LEASES_PREFIX, ACTIVE_PREFIX, DUE_PREFIX]) {
+  for (const prefix of [READY_PREFIX, LEASES_PREFIX, ACTIVE_PREFIX, DUE_PREFIX, FOREIGN_PREFIX]) {
     for await (const key of listKeys(store, prefix)) keys.push(key);
   }
   return keys;

@@ -41,8 +41,8 @@ export const line = workflow("line")
   .step("d", { ...PATIENT, dependsOn: ["c"], delay: "200ms", run: act })
   .step("e", { ...PATIENT, dependsOn: ["d"], run: act });
 
-/** Four steps side by side between two others. */
-export const wide = workflow("wide")
+/** Four steps side by side between two others; any program may change its runs. */
+export const wide = workflow("wide", { foreign: true })
   .step("split", { ...PATIENT, run: act })
   .step("w", { ...PATIENT, dependsOn: ["split"], run: act })
   .step("x", { ...PATIENT, dependsOn: ["split"], run: act })
