@@ -50,8 +50,9 @@ export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
 export const MEDDLING_PREFIX: string = `${OWN_PREFIX}meddling/`;
 export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
-/** There once a bucket on a server with a name of its own was opened: a second put "if absent" must be refused. */
-export const PROBE_KEY: string = `${OWN_PREFIX}probe.json`;
+/** What is put to see whether a server keeps conditions; empty but for the verdicts, one for each server. */
+export const PROBE_PREFIX: string = `${OWN_PREFIX}probe/`;
+export const verdictKey = (answerer: string): string => `${PROBE_PREFIX}${encodeURIComponent(answerer)}.json`;
 
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;

@@ -4,8 +4,8 @@ import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { type S3StoreOptions, writeIntervalMs } from "./s3-client.ts";
-import { refuseUnsafe } from "./unsafe.ts";
+import { isKnownSafe, refuseUnsafe } from "./probe.ts";
+import type { S3StoreOptions } from "./s3-client.ts";
 
 const named = new Map<string, MemoryStore>();
 const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums", "unsafe"] as const;
@@ -51,19 +51,14 @@ async function openS3(url: string, host: Host, { allowUnsafe = false }: OpenOpti
   const { allowUnsafe: allowed, ...options } = optionsOf(parsed.searchParams);
   const { S3Store } = await import("./s3.ts");
   const store = await S3Store.open({ bucket, host, ...options });
-  if (allowUnsafe || allowed === true || isKnownSafe(options)) return store;
+  if (allowUnsafe || allowed === true || isKnownSafe(store.answerer)) return store;
   try {
-    await refuseUnsafe(store);
+    await refuseUnsafe(store, host, store.answerer);
     return store;
   } catch (error) {
     await store[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** AWS itself, and R2, where a key takes one write a second: a fleet that starts would wait for the probe. */
-function isKnownSafe(options: Pick<S3StoreOptions, "endpoint">): boolean {
-  return options.endpoint === undefined || writeIntervalMs(options) > 0;
 }
 
 function optionsOf(given: URLSearchParams): S3Options {

@@ -49,7 +49,7 @@ export function isDirectoryBucket(bucket: string): boolean {
 }
 
 /** What is known of how fast one key may be written: Cloudflare R2 takes one write a second and answers others with 429. */
-export function writeIntervalMs({ endpoint }: Pick<S3StoreOptions, "endpoint">): number {
+export function writeIntervalMs({ endpoint }: S3StoreOptions): number {
   if (endpoint === undefined) return 0;
   return new URL(endpoint).hostname.endsWith(".r2.cloudflarestorage.com") ? 1_000 : 0;
 }
@@ -59,8 +59,8 @@ export function requestTimeoutMs(options: S3StoreOptions, bytes: number): number
   return (options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS) + Math.ceil(bytes / SLOWEST_BYTES_PER_MS);
 }
 
-/** Told what the server calls itself, with every answer. */
-export type OnServer = (server: string | undefined) => void;
+/** Told with every answer what the server calls itself, and where the request went: a profile may say that too. */
+export type OnServer = (server: string | undefined, host: string) => void;
 
 /** Makes the client. Without a region anywhere it takes the one that buquet takes. */
 export async function makeS3Client(
@@ -121,7 +121,8 @@ function listenToHeaders(client: S3Client, host: Host, clock: ServerClock, onSer
       const result = await next(args);
       const { headers } = result.response as { headers?: Record<string, string> };
       const date = Date.parse(headers?.["date"] ?? "");
-      onServer(headers?.["server"]);
+      const { hostname, port } = args.request as { readonly hostname: string; readonly port?: number };
+      onServer(headers?.["server"], port === undefined ? hostname : `${hostname}:${port}`);
       if (!Number.isNaN(date)) clock.observe(date, sentAt, host.clock.monotonic());
       return result;
     },

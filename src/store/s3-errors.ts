@@ -107,6 +107,13 @@ function regionAdvice(error: ErrorShape): string {
   return `the bucket is in region ${region}; set S3_REGION to it`;
 }
 
+/** Whether what failed is not allowed to these credentials. */
+export function isDenied(error: unknown): boolean {
+  if (!(error instanceof WorkflowError)) return false;
+  const failure = classifyS3Error(error.cause);
+  return failure.kind === "refused" && failure.advice === DENIED;
+}
+
 /** The error for a request that can never succeed as it is. */
 export function refusedError(url: string, advice: string, cause: unknown): WorkflowError {
   return new WorkflowError("invalid", `${url}: ${advice}`, { cause });

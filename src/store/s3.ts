@@ -55,6 +55,7 @@ export class S3Store implements ObjectStore {
   #capabilities: StoreCapabilities = { versions: false };
   #closed = false;
   #server: string | undefined;
+  #answerer = "";
 
   private constructor(library: Library, client: S3Client, options: S3StoreOptions, clock: ServerClock) {
     this.#library = library;
@@ -74,9 +75,12 @@ export class S3Store implements ObjectStore {
     const library = await import("@aws-sdk/client-s3");
     const clock = new ServerClock(options.host.clock);
     let hear: OnServer = () => {};
-    const client = await makeS3Client(library, options, clock, (server) => hear(server));
+    const client = await makeS3Client(library, options, clock, (...heard) => hear(...heard));
     const store = new S3Store(library, client, options, clock);
-    hear = (server) => (store.#server = server);
+    hear = (server, answerer) => {
+      store.#server = server;
+      store.#answerer = answerer;
+    };
     try {
       store.#capabilities = await store.#findCapabilities();
       return store;
@@ -92,6 +96,11 @@ export class S3Store implements ObjectStore {
 
   get server(): string | undefined {
     return this.#server;
+  }
+
+  /** The host, and port if it is named, that answered last. */
+  get answerer(): string {
+    return this.#answerer;
   }
 
   async get(key: string, options: RequestOptions = {}): Promise<GetOutcome> {

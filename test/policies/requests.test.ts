@@ -6,7 +6,7 @@ import { examineFleet } from "../../src/cli/fleet-checkup.ts";
 import { type AnyWorkflow, workflow } from "../../src/define/workflow.ts";
 import type { Host } from "../../src/host/host.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
-import { activeKey, PROBE_KEY, readyKey, stateKey, taskKey } from "../../src/keys.ts";
+import { activeKey, PROBE_PREFIX, readyKey, stateKey, taskKey } from "../../src/keys.ts";
 import { handleOf } from "../../src/run/handle.ts";
 import { StoredPrograms } from "../../src/run/stored-programs.ts";
 import { tickTaskId } from "../../src/run/tasks.ts";
@@ -57,6 +57,9 @@ const waiting = (host: Host): AnyWorkflow =>
     .signal("go", { dependsOn: ["first"] })
     .signal("again", { dependsOn: ["go"] });
 
+/** Its only step is run by another program. */
+const mixed = workflow("mixed", { foreign: true }).step("theirs", { remote: true });
+
 /** Another definition of it, which leaves runs of the first one alone. */
 const changed = workflow("wait").signal("go");
 
@@ -98,7 +101,7 @@ async function playClient(role: "client" | "operator", seed: string): Promise<vo
     const caller = world.spawn(role, { rates: { "reply-lost": 0.2, "request-lost": 0.05 } });
     const { clock } = caller.host;
     const handle = handleOf(caller.store, caller.host);
-    const client = new WorkflowClient(handle, { workflows: [waiting(caller.host)] });
+    const client = new WorkflowClient(handle, { workflows: [waiting(caller.host), mixed] });
     await again(() => client.start("wait", {}, { id: "run" }));
     await clock.sleep(6_000);
     await again(() => client.signal("run", "go", 1));
@@ -116,6 +119,12 @@ async function playClient(role: "client" | "operator", seed: string): Promise<vo
     await again(() => client.resume("run"));
     await again(() => client.signal("run", "again", 2));
     await again(() => client.cancel("by-name"));
+    await again(() => client.start("mixed", {}, { id: "mixed" }));
+    await again(() => client.send("twice", { type: "go" }));
+    await again(() => client.terminate("twice"));
+    await again(async () => {
+      for await (const _run of client.bulk({ type: "cancel" }, { type: "mixed" }));
+    });
     await again(async () => {
       for await (const view of client.list()) await client.get(view.id);
     });
@@ -182,7 +191,6 @@ async function playChanged(): Promise<void> {
 /** A worker of buquet that registers a whole workflow pauses a run of another definition; `doctor` tells an operator of it. */
 async function playMeddled(): Promise<void> {
   await playScript("meddled", async (world, process) => {
-    const mixed = workflow("mixed", { foreign: true }).step("theirs", { remote: true });
     const worker = new Worker(handleOf(process.store, process.host), { workflows: [mixed], id: "w" });
     await worker.start();
     const { store, host } = world.spawn("client");
@@ -235,9 +243,9 @@ describe.each(ROLES)("the policy of a %s", (role) => {
   test("allows nothing that it never asks for", () => {
     const idle = grantedTo(role).filter(
       (permission) =>
-        // Asked once, when the store is opened: test/store/s3-open.test.ts, test/store/unsafe.test.ts.
+        // Asked once, when the store is opened: test/store/s3-open.test.ts, test/store/probe.test.ts.
         permission.action !== "s3:GetBucketVersioning" &&
-        permission.keys !== PROBE_KEY &&
+        permission.keys !== `${PROBE_PREFIX}*` &&
         ![...asked[role].values()].some((one) => permits(permission, one)),
     );
     expect(idle).toEqual([]);
