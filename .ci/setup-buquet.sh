@@ -22,9 +22,8 @@ if ! python=$(find_python); then
     echo "buquet $version needs Python 3.11, 3.12 or 3.13 with venv; there is none, and only root on Debian or Ubuntu can be helped"
     exit 1
   fi
-  apt-get update -qq
   for name in python3.13 python3.12 python3.11; do
-    if apt-get install -y -qq "$name" "$name-venv" 2>/dev/null; then break; fi
+    if bash .ci/apt.sh "$name" "$name-venv" 2>/dev/null; then break; fi
   done
   if ! python=$(find_python); then
     echo "buquet $version needs Python 3.11, 3.12 or 3.13 with venv; the packages of this system hold none of them"

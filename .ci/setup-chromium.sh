@@ -9,5 +9,5 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "there is no Chromium, and only root on Debian or Ubuntu can be helped: install one, or name it in CHROMIUM_PATH"
   exit 1
 fi
-apt-get update -qq && apt-get install -y -qq chromium
+bash "$(dirname "$0")/apt.sh" chromium
 chromium --version

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 [ -x .cache/venv/bin/moto_server ] && exit 0
 mkdir -p .cache
 if ! python3 -m venv .cache/venv 2>/dev/null; then
-  apt-get update -qq && apt-get install -y -qq python3 python3-venv
+  bash .ci/apt.sh python3 python3-venv
   python3 -m venv .cache/venv
 fi
 .cache/venv/bin/pip install -q "moto[server]==$MOTO"

