@@ -13,8 +13,7 @@ import { createTask, submitTask } from "../../src/queue/submit.ts";
 import { millisOf, type TaskRecord } from "../../src/queue/task.ts";
 import { listWorkers, registerWorker } from "../../src/queue/workers.ts";
 import { makeGate } from "../queue/fixtures.ts";
-import { type Proxy as S3Proxy, startProxy } from "../store/fixtures/proxy.ts";
-import { idIn, later, reached, readTask } from "./helpers.ts";
+import { idIn, later, proxyBefore, reached, readTask } from "./helpers.ts";
 import { Peer } from "./peer.ts";
 import { type Bucket, type InteropServer, openServer, until, whyNoInterop } from "./server.ts";
 import { startTaskWorker, take } from "./ts-worker.ts";
@@ -96,7 +95,7 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
 
   test.concurrent("16: Python loses its completion to a flag that is set meanwhile; our monitor gets the task run again (C-7)", async () => {
     const bucket = await server.bucket({ versioned: false });
-    await using proxy: S3Proxy & AsyncDisposable = await disposable(startProxy(server.endpoint));
+    await using proxy = await proxyBefore(server);
     await using python = await Peer.start(bucket, { S3_ENDPOINT: proxy.endpoint });
     const gate = makeGate();
     proxy.reset(({ kind, body }) =>
@@ -180,7 +179,7 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
 
   test.concurrent("28: registrations are alike, ours and theirs are listed here, and a dead process shows as silent", async () => {
     const bucket = await server.bucket({ versioned: false });
-    await using proxy: S3Proxy & AsyncDisposable = await disposable(startProxy(server.endpoint));
+    await using proxy = await proxyBefore(server);
     await using python = await Peer.start(bucket, { S3_ENDPOINT: proxy.endpoint });
     const startedAt = Math.floor(bucket.store.time().earliest);
     const register = (): Promise<void> =>
@@ -263,9 +262,3 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
     for (const { id } of lost) expect(await reached(bucket, id, "completed")).toMatchObject({ attempt: 1 });
   });
 });
-
-/** A proxy that stops when its block ends. */
-async function disposable(starting: Promise<S3Proxy>): Promise<S3Proxy & AsyncDisposable> {
-  const proxy = await starting;
-  return Object.defineProperty(proxy as S3Proxy & AsyncDisposable, Symbol.asyncDispose, { value: () => proxy.stop() });
-}
