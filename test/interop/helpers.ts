@@ -4,12 +4,19 @@ import { taskKey } from "../../src/keys.ts";
 import type { QueueContext, TaskRecord } from "../../src/queue/task.ts";
 import { taskCodec } from "../../src/queue/task.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
-import type { Bucket } from "./server.ts";
-import { until } from "./server.ts";
+import { type Proxy as S3Proxy, startProxy } from "../store/fixtures/proxy.ts";
+import { type Bucket, type InteropServer, until } from "./server.ts";
 
 /** The task as it stands. */
 export async function readTask(bucket: Bucket, id: string): Promise<TaskRecord> {
   return taskCodec.decode(await bucket.body(taskKey(id)), taskKey(id));
+}
+
+/** All tasks of a type. */
+export async function tasksOf(bucket: Bucket, type: string): Promise<readonly TaskRecord[]> {
+  const keys = await bucket.keys("tasks/");
+  const tasks = await Promise.all(keys.map(async (key) => taskCodec.decode(await bucket.body(key), key)));
+  return tasks.filter(({ task_type }) => task_type === type);
 }
 
 /** Waits until a task has this status. */
@@ -52,4 +59,10 @@ export function later(queue: QueueContext, ms: number): QueueContext {
       return { earliest: earliest + ms, latest: latest + ms };
     },
   });
+}
+
+/** A proxy before the server, which stops when its block ends. */
+export async function proxyBefore(server: InteropServer): Promise<S3Proxy & AsyncDisposable> {
+  const proxy = await startProxy(server.endpoint);
+  return Object.defineProperty(proxy as S3Proxy & AsyncDisposable, Symbol.asyncDispose, { value: () => proxy.stop() });
 }

@@ -3,18 +3,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { leaseKey, READY_PREFIX, readyKey, workerKey } from "../../src/keys.ts";
+import { leaseKey, minuteOf, parseIndexKey, READY_PREFIX, readyKey, workerKey } from "../../src/keys.ts";
 import { requestCancellation } from "../../src/queue/cancel.ts";
 import { completeClaim } from "../../src/queue/finish.ts";
 import { checkLeases, type MonitorOptions } from "../../src/queue/monitor.ts";
 import { renewClaim } from "../../src/queue/renew.ts";
 import { repairTasks } from "../../src/queue/repair.ts";
 import { createTask, submitTask } from "../../src/queue/submit.ts";
-import { millisOf, type TaskRecord } from "../../src/queue/task.ts";
+import { millisOf, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { listWorkers, registerWorker } from "../../src/queue/workers.ts";
 import { makeGate } from "../queue/fixtures.ts";
-import { type Proxy as S3Proxy, startProxy } from "../store/fixtures/proxy.ts";
-import { idIn, later, reached, readTask } from "./helpers.ts";
+import { idIn, later, proxyBefore, reached, readTask, withStore } from "./helpers.ts";
 import { Peer } from "./peer.ts";
 import { type Bucket, type InteropServer, openServer, until, whyNoInterop } from "./server.ts";
 import { startTaskWorker, take } from "./ts-worker.ts";
@@ -96,7 +95,7 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
 
   test.concurrent("16: Python loses its completion to a flag that is set meanwhile; our monitor gets the task run again (C-7)", async () => {
     const bucket = await server.bucket({ versioned: false });
-    await using proxy: S3Proxy & AsyncDisposable = await disposable(startProxy(server.endpoint));
+    await using proxy = await proxyBefore(server);
     await using python = await Peer.start(bucket, { S3_ENDPOINT: proxy.endpoint });
     const gate = makeGate();
     proxy.reset(({ kind, body }) =>
@@ -180,7 +179,7 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
 
   test.concurrent("28: registrations are alike, ours and theirs are listed here, and a dead process shows as silent", async () => {
     const bucket = await server.bucket({ versioned: false });
-    await using proxy: S3Proxy & AsyncDisposable = await disposable(startProxy(server.endpoint));
+    await using proxy = await proxyBefore(server);
     await using python = await Peer.start(bucket, { S3_ENDPOINT: proxy.endpoint });
     const startedAt = Math.floor(bucket.store.time().earliest);
     const register = (): Promise<void> =>
@@ -220,34 +219,70 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
     ]);
   });
 
-  test.concurrent("30: our sweeps beside busy Python workers lose no task, and bring back those whose ready keys were deleted", async () => {
+  test.concurrent("30: our sweeps beside busy Python workers delete no live key and lose no task, and bring back those whose ready keys were deleted", async () => {
     const bucket = await server.bucket({ versioned: false });
     await using python = await Peer.start(bucket);
+    const liveKey = (task: TaskRecord): string | undefined => {
+      if (task.status === "pending") return readyKey(task.id, millisOf(task.available_at));
+      return task.status === "running" ? leaseKey(task.id, millisOf(task.lease_expires_at ?? "")) : undefined;
+    };
+    const isLive = async (key: string): Promise<boolean> =>
+      key === liveKey(await readTask(bucket, parseIndexKey(key)?.id ?? ""));
+    const deleted: string[] = [];
+    const wrong: string[] = [];
+    /** How often the monitor read a task that is held by a lease whose key it looks at. */
+    let met = 0;
+    const queue = withStore(bucket.queue, {
+      get: async (key, ...rest) => {
+        const read = await bucket.store.get(key, ...rest);
+        if (read.kind === "missing") return read;
+        const task = taskCodec.decode(read.object.body, key);
+        const minute = parseIndexKey(liveKey(task) ?? "")?.minute;
+        if (task.status === "running" && minute === minuteOf(bucket.store.time().latest)) met += 1;
+        return read;
+      },
+      delete: async (key) => {
+        const before = await isLive(key);
+        await bucket.store.delete(key);
+        deleted.push(key);
+        if (before || (await isLive(key))) wrong.push(key);
+      },
+    });
     let busy = true;
-    let rounds = 0;
-    const sweep = async (): Promise<void> => {
-      for (const options = watching(); busy; rounds += 1) {
-        await checkLeases(bucket.queue, options);
-        await repairTasks(bucket.queue);
-      }
+    let repairs = 0;
+    const options = watching();
+    const monitor = async (): Promise<void> => {
+      while (busy) await checkLeases(queue, options);
+    };
+    const repair = async (): Promise<void> => {
+      for (; busy; repairs += 1) await repairTasks(bucket.queue);
     };
     // Due two minutes ago, so that a repair takes every one that is still pending for stuck.
     const availableAt = bucket.store.time().earliest - 120_000;
     const submit = (count: number) =>
       Promise.all(
-        Array.from({ length: count }, () => submitTask(bucket.queue, "busy", {}, { availableAt, retryPolicy: QUICK })),
+        Array.from({ length: count }, async () => {
+          // A monitor looks at a lease in its last minute: at most of these at once.
+          const spec = { availableAt, retryPolicy: QUICK, timeoutMs: 10_000 };
+          const task = await submitTask(bucket.queue, "busy", {}, spec);
+          // As if somebody had died between this key and its claim: one that may go, beside the live one.
+          await bucket.store.put(leaseKey(task.id, availableAt), "", "always");
+          return task;
+        }),
       );
-    const sweeping = sweep();
-    const busyHandler = [[{ raise: "RetryableError", message: "again" }], [{ return: 1 }]];
+    const sweeping = Promise.all([monitor(), repair()]);
+    const busyHandler = [[{ raise: "RetryableError", message: "again" }], [{ sleep: 0.1 }, { return: 1 }]];
     for (const worker_id of ["py-1", "py-2"]) await python.work({ worker_id, handlers: { busy: busyHandler } });
     const done: TaskRecord[] = [];
-    while (rounds < 3)
+    while (repairs < 3 || met < 5)
       done.push(...(await Promise.all((await submit(15)).map(({ id }) => reached(bucket, id, "completed")))));
     busy = false;
     await sweeping;
     const calls = python.events.filter(({ event }) => event === "begin");
     expect(calls).toHaveLength(done.reduce((sum, task) => sum + 1 + task.retry_count, 0));
     for (const task of done) expect(task.attempt).toBe(task.retry_count + 1);
+    expect(deleted).not.toEqual([]);
+    expect(wrong).toEqual([]);
     // A repair that read a task just before it was claimed puts its ready key again; whoever of us lists it takes it away.
     const cleaner = startTaskWorker(bucket.queue, {});
     await until("no ready key", async () => (await bucket.keys(READY_PREFIX)).length === 0 || undefined);
@@ -263,9 +298,3 @@ describe.skipIf(whyNoInterop() !== undefined)("recovery between Python and TypeS
     for (const { id } of lost) expect(await reached(bucket, id, "completed")).toMatchObject({ attempt: 1 });
   });
 });
-
-/** A proxy that stops when its block ends. */
-async function disposable(starting: Promise<S3Proxy>): Promise<S3Proxy & AsyncDisposable> {
-  const proxy = await starting;
-  return Object.defineProperty(proxy as S3Proxy & AsyncDisposable, Symbol.asyncDispose, { value: () => proxy.stop() });
-}

@@ -4,6 +4,7 @@ import { type Claim, claimTask } from "../../src/queue/claim.ts";
 import { completeClaim, failClaim, retryClaim } from "../../src/queue/finish.ts";
 import { ReadyLister } from "../../src/queue/poll.ts";
 import { type QueueContext, retryPolicyOf, type TaskRecord } from "../../src/queue/task.ts";
+import { until } from "./server.ts";
 
 /** Gives the output of a task; throws to have it tried again while it may be. */
 export type TaskHandler = (task: TaskRecord, claim: Claim) => unknown;
@@ -14,9 +15,12 @@ export interface TaskWorker {
   stop(): Promise<void>;
 }
 
-/** Claims a task that must be free. */
+/** Claims a task that must be free. It is due by a clock that knows the time to a second at first: so long it is waited for. */
 export async function take(queue: QueueContext, id: string, leaseMs = 30_000): Promise<Claim> {
-  const answer = await claimTask(queue, id, { workerId: "ts-worker", leaseMs, accepts: () => true });
+  const answer = await until(`the task ${id} is due`, async () => {
+    const claimed = await claimTask(queue, id, { workerId: "ts-worker", leaseMs, accepts: () => true });
+    return claimed.kind === "not_due" ? undefined : claimed;
+  });
   if (answer.kind !== "claimed") throw new Error(`the task ${id} is ${answer.kind}`);
   return answer.claim;
 }

@@ -5,10 +5,12 @@ import { examineFleet } from "../../src/cli/fleet-checkup.ts";
 import { stateKey, stepResultKey } from "../../src/keys.ts";
 import { FOREIGN_TICK_TYPE } from "../../src/run/tasks.ts";
 import { PermanentError, workflow } from "../../src/index.ts";
+import type { ObjectStore } from "../../src/store/object-store.ts";
+import { makeGate } from "../queue/fixtures.ts";
 import { OurSide } from "./fleet.ts";
-import { later } from "./helpers.ts";
+import { later, proxyBefore, reached, tasksOf, withStore } from "./helpers.ts";
 import { Peer, PeerError, type PeerTask, type PeerWorkflow } from "./peer.ts";
-import { type InteropServer, openServer, until, whyNoInterop } from "./server.ts";
+import { type Bucket, type InteropServer, openServer, until, whyNoInterop } from "./server.ts";
 
 let server: InteropServer;
 
@@ -23,13 +25,34 @@ const SELDOM = { poll_interval_ms: 250 };
 
 const waitFor30s = { timeout: { $timedelta: 30 }, poll_interval: 0.1 };
 
-/** A promise, and how it is kept. */
-function gate(): { readonly passed: Promise<void>; open(): void } {
-  let open = (): void => {};
-  const passed = new Promise<void>((done) => {
-    open = done;
-  });
-  return { passed, open: () => open() };
+/** A run of a diamond with two sides here and one in Python, all of which are at work: ours until `ours` opens, Python's until "right". */
+async function startDiamond(bucket: Bucket, python: Peer, store?: ObjectStore) {
+  const ours = makeGate();
+  const ran: string[] = [];
+  const side = (name: string) => async (): Promise<string> => {
+    ran.push(name);
+    await ours.stand();
+    return name;
+  };
+  const diamond = workflow("diamond", { foreign: true })
+    .step("start", () => 0)
+    .step("left", { dependsOn: ["start"], run: side("left") })
+    .step("right", { dependsOn: ["start"], remote: true })
+    .step("here", { dependsOn: ["start"], run: side("here") })
+    .step("join", { dependsOn: ["left", "right", "here"], run: (ctx) => ctx.results });
+  const steps = ["start", "left", "right", "here", "join"].map((name) => ({
+    name,
+    depends_on: name === "start" ? [] : name === "join" ? ["left", "right", "here"] : ["start"],
+    script: [[{ gate: "right" }, { return: name }]],
+  }));
+  await python.define({ name: "diamond", steps });
+  await python.work({ worker_id: "py", steps_only: ["diamond:right"], options: SELDOM });
+  const here = new OurSide(bucket, diamond);
+  const workers = [await here.work({}, store), await here.work({}, store)];
+  const run = await here.client.start(diamond, null);
+  await python.begun("right");
+  await here.reached(run.id, ({ steps: now }) => ["left", "here"].every((name) => now.get(name)?.status === "running"));
+  return { ours, ran, here, workers, run };
 }
 
 describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and TypeScript", () => {
@@ -337,51 +360,75 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     expect(await run.result({ timeout: "60s" })).toEqual({ ask: { from: "typescript" } });
   });
 
-  test.concurrent("20: two sides of a diamond end at the same moment, one here and one in Python, again and again", async () => {
-    const bucket = await server.bucket();
-    await using python = await Peer.start(bucket);
-    const gates = new Map<string, ReturnType<typeof gate>>();
-    const diamond = workflow("diamond", { foreign: true })
-      .step("start", () => 0)
-      .step("left", { dependsOn: ["start"], run: (ctx) => gates.get(ctx.runId)?.passed.then(() => "left") ?? "" })
-      .step("right", { dependsOn: ["start"], remote: true })
-      .step("here", { dependsOn: ["start"], run: (ctx) => gates.get(ctx.runId)?.passed.then(() => "here") ?? "" })
-      .step("join", { dependsOn: ["left", "right", "here"], run: (ctx) => ctx.results });
-    const steps = ["start", "left", "right", "here", "join"].map((name) => ({
-      name,
-      depends_on: name === "start" ? [] : name === "join" ? ["left", "right", "here"] : ["start"],
-      script: [[{ gate: "right" }, { return: name }]],
-    }));
-    await python.define({ name: "diamond", steps });
-    await using here = new OurSide(bucket, diamond);
-    await here.work();
-    await here.work();
-    for (let round = 1; round <= 4; round += 1) {
-      await python.work({
-        worker_id: `py-${round}`,
-        steps_only: ["diamond:right"],
-        options: { ...SELDOM, max_tasks: 1 },
-      });
-      const id = `diamond-${round}`;
-      gates.set(id, gate());
-      const run = await here.client.start("diamond", null, { id });
-      await python.event(({ event, workflow_id }) => event === "begin" && workflow_id === id);
-      await here.reached(
-        id,
-        ({ steps: now }) => now.get("left")?.status === "running" && now.get("here")?.status === "running",
+  describe("20: the sides of a diamond end at the same moment, two here and one in Python", () => {
+    const whole = { join: { left: "left", right: "right", here: "here" } };
+
+    test.concurrent("Python is second: its record is refused, its task fails, nobody is told; its result is taken here (W-2)", async () => {
+      const bucket = await server.bucket();
+      await using proxy = await proxyBefore(server);
+      await using python = await Peer.start(bucket, { S3_ENDPOINT: proxy.endpoint });
+      const { ours, ran, here, workers, run } = await startDiamond(bucket, python);
+      await using _ended = here;
+      const theirs = makeGate();
+      proxy.reset(({ kind, path }) =>
+        kind === "replace" && path.includes(stateKey(run.id)) ? { kind: "delay", until: theirs.stand() } : undefined,
       );
       await python.open("right");
-      gates.get(id)?.open();
-      expect(await run.result({ timeout: "60s" })).toEqual({ join: { left: "left", right: "right", here: "here" } });
-      await python.worked(`py-${round}`);
-    }
-    const lost = python.events.filter(
-      ({ event, error }) => event === "error" && error?.includes("state conflict") === true,
-    );
-    console.log(`20: Python lost the race for the record in ${lost.length} of 4 runs; all completed`);
+      await theirs.reached;
+      ours.open();
+      await here.reached(run.id, ({ steps: now }) =>
+        ["left", "here"].every((name) => now.get(name)?.status === "completed"),
+      );
+      // Nobody of ours is there to mend it at once.
+      for (const worker of workers) await worker.stop();
+      theirs.open();
+      const { error, task_id = "" } = await python.event(({ event }) => event === "error");
+      expect(error).toContain("state conflict");
+      expect(await reached(bucket, task_id, "failed")).toMatchObject({
+        attempt: 1,
+        last_error: expect.stringContaining("state conflict") as unknown,
+      });
+      expect((await here.record(run.id)).steps.get("right")?.status).toBe("running");
+      expect(await tasksOf(bucket, FOREIGN_TICK_TYPE)).toEqual([]);
+      expect(JSON.parse(await bucket.body(stepResultKey(run.id, "right")))).toBe("right");
+      await here.work();
+      expect(await run.result({ timeout: "60s" })).toEqual(whole);
+      expect(ran.toSorted()).toEqual(["here", "left"]);
+      expect(python.events.filter(({ event }) => event === "begin")).toHaveLength(1);
+    });
+
+    test.concurrent("ours are second: what we decided is decided again on Python's record", async () => {
+      const bucket = await server.bucket();
+      await using python = await Peer.start(bucket);
+      const gate = makeGate();
+      const answers: string[] = [];
+      let holds = false;
+      const { store } = withStore(bucket.queue, {
+        put: async (key, ...rest) => {
+          const isHeld = holds && key.endsWith("/state.json");
+          if (isHeld) await gate.stand();
+          const answer = await bucket.store.put(key, ...rest);
+          if (isHeld) answers.push(answer.kind);
+          return answer;
+        },
+      });
+      const { ours, ran, here, run } = await startDiamond(bucket, python, store);
+      await using _ended = here;
+      holds = true;
+      ours.open();
+      await gate.reached;
+      await python.open("right");
+      await python.event(({ event }) => event === "success");
+      expect((await here.record(run.id)).steps.get("right")?.status).toBe("completed");
+      gate.open();
+      expect(await run.result({ timeout: "60s" })).toEqual(whole);
+      expect(answers).toContain("conflict");
+      expect(ran.toSorted()).toEqual(["here", "left"]);
+      expect(python.events.filter(({ event }) => event === "begin")).toHaveLength(1);
+    });
   });
 
-  test.concurrent("21: a step that fails for good in Python ends, holds or passes its run as onFailure says", async () => {
+  test.concurrent("21: a step that fails for good in Python tells nobody; its run ends, is held or goes on as onFailure says (W-1)", async () => {
     const bucket = await server.bucket();
     await using python = await Peer.start(bucket);
     const undone: string[] = [];
@@ -399,10 +446,24 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
       const r = { name: "r", depends_on: ["before"], script: [[{ raise: "ValueError", message: "no" }]] };
       await python.define({ name, steps: [{ name: "before" }, r, { name: "after", depends_on: ["r"] }] });
     }
-    await python.work({ worker_id: "py", steps_only: flows.map(({ name }) => `${name}:r`), options: SELDOM });
     await using here = new OurSide(bucket, ...flows);
-    await here.work();
+    const worker = await here.work();
     const runs = await Promise.all(flows.map((flow) => here.client.start(flow.name, null, { id: flow.name })));
+    for (const { id } of runs) {
+      await until("its step is there to be claimed", async () => (await tasksOf(bucket, `workflow.step:${id}:r`))[0]);
+    }
+    // Nobody of ours is there when they fail.
+    await worker.stop();
+    const options = { ...SELDOM, max_tasks: flows.length };
+    await python.work({ worker_id: "py", steps_only: flows.map(({ name }) => `${name}:r`), options });
+    await python.worked("py");
+    for (const { id } of runs) {
+      expect(await tasksOf(bucket, `workflow.step:${id}:r`)).toMatchObject([{ status: "failed", attempt: 1 }]);
+      const record = await here.record(id);
+      expect([record.status, record.steps.get("r")?.status]).toEqual(["running", "running"]);
+    }
+    expect(await tasksOf(bucket, FOREIGN_TICK_TYPE)).toEqual([]);
+    await here.work();
     const [failed, held, passed, compensated] = await Promise.all(
       runs.map((run, index) => here.reached(run.id, ["failed", "paused", "completed", "failed"][index] ?? "")),
     );

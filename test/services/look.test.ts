@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { foreignKey, signalKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../../src/keys.ts";
+import { foreignKey, readyKey, signalKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../../src/keys.ts";
 import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
-import { PermanentError, workflow } from "../../src/index.ts";
+import { PermanentError, type Run, workflow } from "../../src/index.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 
 async function keysOf(kit: TestKit, prefix: string): Promise<readonly string[]> {
@@ -28,17 +28,51 @@ test("a run that waits long for its next attempt is looked at every ten minutes,
   expect((await kit.store.list("x-workflow/active/")).objects.length).toBeLessThanOrEqual(2);
 });
 
-test("a step whose foreign worker completed only the task, and died before it told the run, is found by a look", async () => {
-  const definition = workflow("told", { foreign: true })
-    .step("r", { remote: true })
-    .step("after", { dependsOn: ["r"], run: (ctx) => ({ got: ctx.results.r }) });
-  await using kit = await createTestKit({ workflows: [definition] });
-  const run = await kit.client.start(definition);
-  await kit.until(run, "running");
-  await kit.idle();
-  await endTask(kit, run.id, { status: "completed", output: { success: true, result: { by: "python" }, step: "r" } });
-  await kit.clock.advance("15m");
-  expect(await run.result()).toEqual({ after: { got: { by: "python" } } });
+describe("a remote step whose task somebody ended who told nobody", () => {
+  const output = { success: true, result: { by: "python" }, step: "r" };
+  const failed = (message: string) => ({ status: "failed", error: { message, step: "r" } });
+  const ends = [
+    [
+      { status: "completed", output },
+      { status: "completed", steps: { after: { result: { got: { by: "python" } } } } },
+    ],
+    [{ status: "failed", last_error: "ValueError: no" }, failed("ValueError: no")],
+    [{ status: "expired", attempt: 0 }, failed("its task was ended as expired by somebody else")],
+    [{ status: "cancelled", attempt: 0, last_error: "enough", cancelled_by: "user:bob" }, failed("enough")],
+  ] as const;
+
+  async function startWith(kit: TestKit): Promise<Run> {
+    const run = await kit.client.start("told");
+    await kit.until(run, "running");
+    await kit.idle();
+    return run;
+  }
+
+  const told = (foreign: boolean) =>
+    workflow("told", { foreign })
+      .step("r", { remote: true })
+      .step("after", { dependsOn: ["r"], run: (ctx) => ({ got: ctx.results.r }) });
+
+  test.each(ends)("as $status is found within ten seconds with foreign: true", async (end, view) => {
+    await using kit = await createTestKit({ workflows: [told(true)] });
+    const run = await startWith(kit);
+    await endTask(kit, run.id, end);
+    await kit.clock.advance("10s");
+    expect(await run.get()).toMatchObject(view);
+  });
+
+  test.each(ends)("as $status is found by a look without it, eleven minutes after the last one", async (end, view) => {
+    await using kit = await createTestKit({ workflows: [told(false)] });
+    const run = await startWith(kit);
+    // Just after a look, so that the next one is as far away as it can be.
+    const before = (await keysOf(kit, "tasks/")).length;
+    while ((await keysOf(kit, "tasks/")).length === before) await kit.clock.advance("5s");
+    await endTask(kit, run.id, end);
+    await kit.clock.advance("9m");
+    expect((await run.get()).status).toBe("running");
+    await kit.clock.advance("2m");
+    expect(await run.get()).toMatchObject(view);
+  });
 });
 
 test("a run that waits for a signal is looked at once a day, also after its first day", async () => {
@@ -71,12 +105,16 @@ async function rewrite(kit: TestKit, runId: string, change: Readonly<Record<stri
 
 /** Ends the task of the step `r` as another program does, which tells nobody. */
 async function endTask(kit: TestKit, runId: string, end: Readonly<Record<string, unknown>>): Promise<void> {
-  const key = taskKey(flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 }));
-  const read = await kit.store.get(key);
+  const id = flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 });
+  const read = await kit.store.get(taskKey(id));
   if (read.kind === "missing") throw new Error("the remote step has no task");
   const task = JSON.parse(read.object.body) as Record<string, unknown>;
-  const ended = { ...task, attempt: 1, completed_at: task["updated_at"], ...end };
-  await kit.store.put(key, JSON.stringify(ended), "always");
+  const now = new Date(kit.clock.now()).toISOString();
+  const at =
+    end["status"] === "completed" || end["status"] === "failed" ? "completed_at" : `${String(end["status"])}_at`;
+  const ended = { ...task, attempt: 1, ...end, updated_at: now, [at]: now };
+  await kit.store.put(taskKey(id), JSON.stringify(ended), "always");
+  await kit.store.delete(readyKey(id, Date.parse(String(task["available_at"]))));
 }
 
 describe("a run of a workflow with foreign: true", () => {
@@ -159,17 +197,6 @@ describe("a run of a workflow with foreign: true", () => {
     await putForeignSignal(kit, run.id, "answer");
     await kit.clock.advance("10s");
     expect((await run.get()).status).toBe("completed");
-  });
-
-  test("ends when its remote step failed for good and its worker told nobody", async () => {
-    const told = workflow("told", { foreign: true }).step("r", { remote: true });
-    await using kit = await createTestKit({ workflows: [told] });
-    const run = await kit.client.start(told);
-    await kit.until(run, "running");
-    await kit.idle();
-    await endTask(kit, run.id, { status: "failed", last_error: "ValueError: no" });
-    await kit.clock.advance("10s");
-    expect(await run.get()).toMatchObject({ status: "failed", error: { message: "ValueError: no", step: "r" } });
   });
 
   test("takes the result that a Python worker left when it lost the race for the record and failed its task (W-2)", async () => {
