@@ -38,6 +38,8 @@ export async function drawGraph(typed: Typed): Promise<number> {
   const format = formatOf(typed.text("format"), out);
   if (format === "png" && out === undefined && process.stdout.isTTY)
     throw new UsageError("a PNG is nothing for a terminal: give --out file.png, or pipe it", "graph");
+  if (typed.has("json") && out === undefined)
+    throw new UsageError("--json says what was written with --out; the chart as JSON is --format json", "graph");
   const subject = await find(typed);
   const drawn = format === "png" ? await paintPng(await draw(subject, "svg")) : await draw(subject, format);
   if (out === undefined) {

@@ -58,7 +58,9 @@ async function fileSubject(path: string): Promise<Subject> {
 
 async function writePage(subject: Subject, out: string, typed: Typed): Promise<number> {
   const site = await siteOf({ ...subject, grows: false }, typed);
-  await writeFile(out, await site.html(site.nonce()));
+  await writeFile(out, await site.html(site.nonce())).catch((error: unknown) => {
+    throw new WorkflowError("invalid", `${out} cannot be written: ${String(error)}`, { cause: error });
+  });
   if (typed.has("json")) return printJson({ file: out });
   print(out);
   return 0;

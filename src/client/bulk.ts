@@ -66,7 +66,7 @@ export async function* bulkCommand(
       found.id,
       planned.outcome === "would" && !dryRun ? carryOut(context, command, found, planned) : Promise.resolve(planned),
     );
-    taken += 1;
+    if (planned.outcome !== "failed") taken += 1;
     if (running.size >= concurrency) yield await takeOne();
     if (taken >= limit) break;
   }

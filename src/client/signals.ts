@@ -5,7 +5,7 @@ import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
 import type { Program } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
-import { checkValue } from "./values.ts";
+import { checkValue, refusalOf } from "./values.ts";
 
 /** @throws {WorkflowError} `invalid` when the run is over or its workflow declares other signals. */
 export function checkSignal(record: RunRecord, program: Program | undefined, name: string): void {
@@ -56,7 +56,7 @@ export async function checkPayload(
   if (!parsed.success)
     throw new WorkflowError(
       "invalid",
-      `the payload of signal ${JSON.stringify(name)} is refused: ${parsed.error.message}`,
+      `the payload of signal ${JSON.stringify(name)} is refused: ${refusalOf(parsed.error)}`,
     );
   checkValue("the payload", parsed.data);
   return parsed.data ?? null;

@@ -1,4 +1,5 @@
 /** Values that callers give: checked before anything is put. */
+import type { z } from "zod";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkJsonValue } from "../wire/check.ts";
@@ -19,6 +20,13 @@ export function checkValue(what: string, value: unknown): void {
   }
 }
 
+/** What a schema says, in one line. */
+export function refusalOf({ issues }: Pick<z.ZodError, "issues">): string {
+  return issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
+    .join("; ");
+}
+
 /** The input as its schema makes it. @throws {WorkflowError} `invalid` */
 export async function checkInput(definition: AnyWorkflow | undefined, input: unknown): Promise<unknown> {
   const data = definition === undefined ? input : await parseInput(definition, input);
@@ -32,7 +40,7 @@ async function parseInput(definition: AnyWorkflow, input: unknown): Promise<unkn
   if (!parsed.success) {
     throw new WorkflowError(
       "invalid",
-      `the input of ${JSON.stringify(definition.name)} is refused: ${parsed.error.message}`,
+      `the input of ${JSON.stringify(definition.name)} is refused: ${refusalOf(parsed.error)}`,
     );
   }
   return parsed.data ?? null;

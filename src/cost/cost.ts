@@ -7,7 +7,7 @@ import type { RunStatus } from "../../machines/snapshot.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
-import { type CostPath, DEFAULT_DURATION_MS } from "./path.ts";
+import { type CostPath, type Course, DEFAULT_DURATION_MS } from "./path.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
 import { NO_REQUESTS, type Requests } from "./requests.ts";
 import { RULES } from "./rules.ts";
@@ -84,7 +84,7 @@ const SOME_MINUTE = 1_767_225_600_000;
  * const { paths } = explainCost(orders);
  * for (const { path, requests, dollars } of paths) console.log(path, requests.put, dollars["S3 Standard"]);
  * ```
- * @throws {WorkflowError} `invalid` for a step that is not there or a duration that cannot be.
+ * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
  */
 export function explainCost(workflow: CostedWorkflow, options: CostOptions = {}): CostReport {
   const { plan, planHash, definitionHash } = workflow;
@@ -100,6 +100,7 @@ export function explainCost(workflow: CostedWorkflow, options: CostOptions = {})
   const waits = waitsOf(workflow, options);
   const durationMs = durationsOf(workflow, options);
   const answerMs = parseDuration(options.answer ?? "1h");
+  checkPaths(workflow, options.paths ?? []);
   const paths = options.paths ?? typicalPaths(plan, { durationMs, waits, answerMs });
   return {
     workflow: workflow.name,
@@ -178,6 +179,53 @@ function checkSteps(workflow: CostedWorkflow, what: string, names: readonly stri
   );
 }
 
+/** What no client could send is nothing that a handler waits for. */
+function checkSignals({ name, plan }: CostedWorkflow, signals: readonly string[]): void {
+  const declared = plan.signals;
+  const unknown = signals.find((signal) => declared !== undefined && !declared.includes(signal));
+  if (unknown === undefined) return;
+  throw new WorkflowError(
+    "invalid",
+    `waits: workflow ${name} declares no signal ${JSON.stringify(unknown)}; it declares ${(declared ?? []).join(", ") || "none"}`,
+  );
+}
+
+function checkPaths(workflow: CostedWorkflow, paths: readonly CostPath[]): void {
+  for (const { name, steps = new Map(), undos = new Map(), answers = new Map(), steering = [] } of paths) {
+    const what = `path ${JSON.stringify(name)}`;
+    for (const map of [steps, undos, answers])
+      if (!(map instanceof Map)) throw new WorkflowError("invalid", `${what}: steps, undos and answers are Maps`);
+    const named = steering.flatMap(({ after }) => after.step ?? []);
+    checkSteps(workflow, what, [...steps.keys(), ...undos.keys(), ...named]);
+    const courses: readonly Course[] = [...steps.values(), ...undos.values()];
+    checkNumbers(
+      what,
+      "durationMs",
+      courses.map(({ durationMs = 0 }) => durationMs),
+    );
+    checkNumbers(
+      what,
+      "failures",
+      courses.map(({ failures = 0 }) => failures),
+    );
+    checkNumbers(what, "the time of an answer", [...answers.values()]);
+    checkNumbers(
+      what,
+      "after.ms",
+      steering.map(({ after }) => after.ms),
+    );
+    const end = courses.find(({ ends = "completes" }) => ends !== "completes" && ends !== "fails")?.ends;
+    if (end !== undefined)
+      throw new WorkflowError("invalid", `${what}: ends is "completes" or "fails", not ${JSON.stringify(end)}`);
+  }
+}
+
+function checkNumbers(what: string, which: string, numbers: readonly number[]): void {
+  const wrong = numbers.find((number) => !(Number.isFinite(number) && number >= 0));
+  if (wrong !== undefined)
+    throw new WorkflowError("invalid", `${what}: ${which} is a number from 0, not ${String(wrong)}`);
+}
+
 function durationsOf(
   workflow: CostedWorkflow,
   { duration = DEFAULT_DURATION_MS }: CostOptions,
@@ -194,6 +242,10 @@ type Waits = ReadonlyMap<string, readonly { readonly signal: string; readonly ti
 
 function waitsOf(workflow: CostedWorkflow, { waits = {} }: CostOptions): Waits {
   checkSteps(workflow, "waits", Object.keys(waits));
+  checkSignals(
+    workflow,
+    Object.values(waits).flatMap((signals) => signals.map(({ signal }) => signal)),
+  );
   return new Map(
     Object.entries(waits).map(([step, signals]) => [
       step,

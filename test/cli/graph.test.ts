@@ -121,6 +121,7 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
       "/no-such-folder/greet.svg cannot be written",
     ],
     [`graph nobody --workflows ${MODULE}`, 'export no workflow "nobody", only "'],
+    [`graph greet --workflows ${MODULE} --json`, "--json says what was written with --out"],
     ["graph nobody", 'no worker of this store ever served "nobody"'],
     ["graph --run nothing", 'run "nothing" does not exist'],
     ["graph greet --run waiting", 'run "waiting" is of "asking", not "greet"'],

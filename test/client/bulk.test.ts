@@ -115,6 +115,14 @@ describe("a bulk command", () => {
     expect(await errorOf(statuses(kit))).toMatchObject({ code: "data" });
   });
 
+  test("counts only runs that are changed to its limit", async () => {
+    await using kit = await createTestKit({ workflows: [waiter, failing] });
+    await fill(kit);
+    await kit.store.put(stateKey("f-1"), "{", "always");
+    const results = await bulk(kit, { type: "retry" }, { limit: 1 }, { dryRun: true });
+    expect(results.map(({ id, outcome }) => `${id} ${outcome}`)).toEqual(["f-1 failed", "f-2 would"]);
+  });
+
   test("works on no more runs at a time than it is told", async () => {
     await using kit = await createTestKit({ workflows: [waiter], workers: 0 });
     for (let index = 0; index < 12; index += 1) await kit.client.start(waiter, null, { id: `w-${index}` });

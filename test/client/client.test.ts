@@ -66,7 +66,10 @@ describe("start", () => {
   test("refuses an input that the schema refuses, that is not JSON or that is too large, and puts nothing", async () => {
     await using kit = await createTestKit({ workflows: [add, waiter], workers: 0 });
     for (const [promise, message] of [
-      [kit.client.start("add", { n: "x" }), 'the input of "add" is refused'],
+      [
+        kit.client.start("add", { n: "x" }),
+        'the input of "add" is refused: n: Invalid input: expected number, received string',
+      ],
       [kit.client.start("waiter", { at: new Map() }), "the input is not JSON: $.at is a Map"],
       [kit.client.start("waiter", "x".repeat(300_000)), "the input is 300002 characters of JSON, more than 262144"],
     ] as const)

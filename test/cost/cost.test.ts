@@ -1,7 +1,7 @@
 /** `explainCost`: options, paths, prices and what it says beside them. */
 import { z } from "zod";
 import { describe, expect, test } from "vitest";
-import { explainCost, untypedWorkflow, workflow } from "../../src/index.ts";
+import { type CostPath, explainCost, untypedWorkflow, workflow } from "../../src/index.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "../../src/cost/prices.ts";
 import { type Rule, RULES } from "../../src/cost/rules.ts";
 import { NO_REQUESTS } from "../../src/cost/requests.ts";
@@ -37,6 +37,34 @@ describe("explainCost", () => {
     });
     const puts = cost?.because.map(({ times, requests }) => times * (requests.put ?? 0)) ?? [];
     expect(puts.reduce((sum, count) => sum + count, 0)).toBe(10);
+  });
+
+  test.each<[string, CostPath]>([
+    ['has no step "zzz"', { name: "mine", steps: new Map([["zzz", {}]]) }],
+    ['has no step "zzz"', { name: "mine", undos: new Map([["zzz", {}]]) }],
+    ['has no step "zzz"', { name: "mine", steering: [{ command: { type: "pause" }, after: { step: "zzz", ms: 0 } }] }],
+    [
+      "durationMs is a number from 0, not NaN",
+      { name: "mine", steps: new Map([["charge", { durationMs: Number.NaN }]]) },
+    ],
+    ["failures is a number from 0, not -1", { name: "mine", steps: new Map([["charge", { failures: -1 }]]) }],
+    [
+      'ends is "completes" or "fails", not "failz"',
+      { name: "mine", steps: new Map([["charge", { ends: "failz" as "fails" }]]) },
+    ],
+    [
+      "steps, undos and answers are Maps",
+      { name: "mine", steps: { charge: {} } as unknown as ReadonlyMap<string, object> },
+    ],
+  ])("refuses a path that says nothing of the workflow: %s", (message, path) => {
+    expect(() => explainCost(orders, { paths: [path] })).toThrow(message);
+  });
+
+  test("refuses a wait for a signal that nobody could send", () => {
+    const asking = untypedWorkflow("asking", { signals: { answer: z.json() } }).step("ask", () => 1);
+    expect(() => explainCost(asking, { waits: { ask: [{ signal: "anwser" }] } })).toThrow(
+      'waits: workflow asking declares no signal "anwser"; it declares answer',
+    );
   });
 
   test("prices heartbeats of long handlers, all or one of them", () => {

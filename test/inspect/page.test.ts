@@ -615,6 +615,8 @@ describe("inspect", () => {
     await writeFile(file, JSON.stringify(path));
     expect((await tell("inspect", "--file", file, "--out", out)).code).toBe(0);
     expect(await readFile(out, "utf8")).toContain("a counterexample");
+    const told = await tell("inspect", "--file", file, "--out", join(folder, "no-such-folder", "page.html"));
+    expect(told).toMatchObject({ code: 2, stderr: expect.stringContaining("page.html cannot be written") });
   });
 
   const wrong: readonly (readonly [words: readonly string[], reason: string])[] = [
