@@ -42,6 +42,12 @@ export const signalsPrefix = (runId: string, name: string): string => `${WORKFLO
 export const signalKey = (runId: string, name: string, segment: string): string =>
   `${signalsPrefix(runId, name)}${segment}`;
 
+/** A name as one segment. A long one is taken as it is, behind a mark that no encoded one begins with: keys have an end. */
+function segmentOf(name: string): string {
+  const encoded = encodeURIComponent(name);
+  return encoded.length <= 200 ? encoded : `=${name}`;
+}
+
 /** Everything of ours that is not in buquet's format. */
 export const OWN_PREFIX = "x-workflow/";
 export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
@@ -67,11 +73,11 @@ export const dueKey = (taskId: string, availableAt: number): string =>
 /** A stored plan; runs name it by its hash (`sha256:` and hex; the colon is left out of the key). */
 export const planKey = (planHash: string): string => `${OWN_PREFIX}plans/${planHash.replace(":", "-")}.json`;
 /** That a worker of another program took part in runs of a workflow that is not its to drive; for `doctor`. */
-export const meddlingKey = (workflow: string): string => `${MEDDLING_PREFIX}${encodeURIComponent(workflow)}.json`;
+export const meddlingKey = (workflow: string): string => `${MEDDLING_PREFIX}${segmentOf(workflow)}.json`;
 /** What the workers serve under a workflow name: hashes and the schema of the input. */
-export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${encodeURIComponent(workflow)}.json`;
+export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${segmentOf(workflow)}.json`;
 /** What one worker serves, renewed every minute while it lives. */
-export const servingKey = (workerId: string): string => `${SERVING_PREFIX}${encodeURIComponent(workerId)}.json`;
+export const servingKey = (workerId: string): string => `${SERVING_PREFIX}${segmentOf(workerId)}.json`;
 
 /** The two segments behind an index prefix: `…/{minute}/{id}`; undefined when the key is not of that form. */
 export function parseIndexKey(key: string): { readonly minute: string; readonly id: string } | undefined {

@@ -3,7 +3,7 @@ import type { AnyEvent, AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
-import type { Program } from "../run/program.ts";
+import { type Program, takesSignal } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
 import { checkValue, refusalOf } from "./values.ts";
 
@@ -12,12 +12,10 @@ export function checkSignal(record: RunRecord, program: Program | undefined, nam
   if (isOver(record.status))
     throw new WorkflowError("invalid", `run ${record.id} is ${record.status}; it takes no signals any more`);
   const plan = program?.machine.plan;
-  const declared = plan?.signals;
-  const isNode = plan?.steps.some((step) => step.kind === "signal" && step.name === name) ?? false;
-  if (declared !== undefined && !isNode && !declared.includes(name)) {
+  if (plan !== undefined && !takesSignal(plan, name)) {
     throw new WorkflowError(
       "invalid",
-      `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${declared.join(", ") || "none"}`,
+      `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${plan.signals?.join(", ") || "none"}`,
     );
   }
 }

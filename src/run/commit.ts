@@ -30,8 +30,8 @@ import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
 import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
-import { refuseLargest } from "./fit.ts";
-import { NewerLayoutError, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
+import { isGrowing, leaveOut } from "./fit.ts";
+import { growingRecordCodec, NewerLayoutError, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
 
 /** What a commit needs from its surroundings. */
 export interface CommitContext {
@@ -158,21 +158,21 @@ export class RunWriter {
     }
   }
 
-  /** `refused`: nothing was sent, because a result does not fit; decided again as the failure of its step. */
+  /** `refused`: nothing was sent, because it does not fit; decided again with less. */
   async #put(
     etag: ETag,
     next: RunRecord,
     members: readonly Waiting[],
   ): Promise<PutOutcome | { readonly kind: "refused"; readonly members: readonly Waiting[] }> {
+    const given = members.map(({ request }) => request);
+    const codec = isGrowing(given) ? growingRecordCodec : recordCodec;
     try {
-      return await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, next);
+      return await replaceDocument(this.#context.store, stateKey(this.#runId), codec, etag, next);
     } catch (error) {
       if (!(error instanceof RecordTooLargeError)) throw error;
-      const requests = refuseLargest(
-        members.map(({ request }) => request),
-        error.message,
-      );
+      const requests = leaveOut(given, error.message);
       if (requests === undefined) throw error;
+      this.#context.host.logger.warn("news of a run do not fit into its record", { run: this.#runId });
       return {
         kind: "refused",
         members: members.map((member, index) => ({ ...member, request: requests[index] ?? member.request })),

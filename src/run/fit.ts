@@ -1,23 +1,51 @@
-/** What is done about a result that does not fit into its record any more. */
+/** What is done about news that do not fit into the record of their run any more. */
 import type { Delivery, Fact } from "./facts.ts";
 import { stringifyJson } from "../wire/json.ts";
 
 type Done = Extract<Fact, { fact: "done" }>;
 
+/** A message that must be cut short keeps so much. */
+const SHORT_MESSAGE = 200;
+
+/** Whether a write with them brings what handlers returned or others sent. */
+export function isGrowing(deliveries: readonly Delivery[]): boolean {
+  return deliveries.some(({ facts }) => facts.some(({ fact }) => fact === "done" || fact === "signals"));
+}
+
 /**
- * The same deliveries, in which the step with the largest result failed instead: its handler ran, and what it returned cannot be
- * kept. Undefined when no result is among them.
+ * The same deliveries with less in them. The step with the largest result failed instead: its handler ran, and what it returned cannot
+ * be kept. Without results, signals are left in the inbox; without those, messages are cut short. Undefined when nothing can be left out.
  */
-export function refuseLargest<D extends Delivery>(deliveries: readonly D[], reason: string): readonly D[] | undefined {
+export function leaveOut<D extends Delivery>(deliveries: readonly D[], reason: string): readonly D[] | undefined {
+  return failLargest(deliveries, reason) ?? withoutSignals(deliveries) ?? withShortMessages(deliveries);
+}
+
+function failLargest<D extends Delivery>(deliveries: readonly D[], reason: string): readonly D[] | undefined {
   const done = deliveries.flatMap(({ facts }) => facts).filter((fact) => fact.fact === "done");
-  const [largest] = done.toSorted((a, b) => lengthOf(b) - lengthOf(a));
-  if (largest === undefined || largest.ref.kind === "undo") return undefined;
+  const [largest] = done.filter(({ ref }) => ref.kind === "run").toSorted((a, b) => lengthOf(b) - lengthOf(a));
+  if (largest === undefined) return undefined;
   const { ref, attempt } = largest;
   const failure = { type: "StepFailed", message: reason, outcome: "unknown", attempt } as const;
-  return deliveries.map((delivery) => ({
-    ...delivery,
-    facts: delivery.facts.map((fact) => (fact === largest ? { fact: "failed", ref, failure } : fact)),
-  }));
+  return changed(deliveries, (fact) => (fact === largest ? [{ fact: "failed", ref, failure }] : [fact]));
+}
+
+function withoutSignals<D extends Delivery>(deliveries: readonly D[]): readonly D[] | undefined {
+  if (!deliveries.some(({ facts }) => facts.some(({ fact }) => fact === "signals"))) return undefined;
+  return changed(deliveries, (fact) => (fact.fact === "signals" ? [] : [fact]));
+}
+
+function withShortMessages<D extends Delivery>(deliveries: readonly D[]): readonly D[] | undefined {
+  const isLong = (fact: Fact): boolean => fact.fact === "failed" && fact.failure.message.length > SHORT_MESSAGE;
+  if (!deliveries.some(({ facts }) => facts.some(isLong))) return undefined;
+  return changed(deliveries, (fact) => {
+    if (fact.fact !== "failed" || !isLong(fact)) return [fact];
+    const message = fact.failure.message.slice(0, SHORT_MESSAGE - 1).replace(/[\uD800-\uDBFF]$/, "");
+    return [{ ...fact, failure: { ...fact.failure, message } }];
+  });
+}
+
+function changed<D extends Delivery>(deliveries: readonly D[], change: (fact: Fact) => readonly Fact[]): readonly D[] {
+  return deliveries.map((delivery) => ({ ...delivery, facts: delivery.facts.flatMap(change) }));
 }
 
 function lengthOf(fact: Done): number {

@@ -1,6 +1,7 @@
 /** What a run follows: a compiled plan, found by its hash. */
 export type { Plan, TaskStep } from "../../machines/plan.ts";
 import type { RunMachine } from "../../machines/advance.ts";
+import type { Plan } from "../../machines/plan.ts";
 
 /** A plan compiled, with both hashes. */
 export interface Program {
@@ -15,4 +16,10 @@ export interface Programs {
   current(workflow: string): Program | undefined;
   /** The program of a plan hash: served here, compiled before, or from the stored plan; undefined when the bucket has no such plan. */
   byHash(planHash: string): Promise<Program | undefined>;
+}
+
+/** Whether runs of a plan take signals of this name: those that it declares and the names of its signal nodes; all if it declares none. */
+export function takesSignal({ signals, steps }: Plan, name: string): boolean {
+  if (signals === undefined || signals.includes(name)) return true;
+  return steps.some((step) => step.kind === "signal" && step.name === name);
 }

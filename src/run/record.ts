@@ -15,6 +15,8 @@ export const RECORD_LAYOUT = 1;
 
 /** Largest record in UTF-16 units; a bigger one could not be read by everybody who has to. */
 export const MAX_RECORD_LENGTH: number = 4 * 1024 * 1024;
+/** So much of it is for what no step returned: failures, stops, undos. */
+const KEPT_FREE = 256 * 1024;
 
 /** The five words that buquet knows for a step. */
 export type WireStepStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
@@ -388,7 +390,7 @@ export function decodeRecord(body: string, key: string): RunRecord {
 }
 
 /** Writes a record with buquet's members first and in its order. @throws {RecordTooLargeError} above 4 MB. */
-export function encodeRecord(record: RunRecord): string {
+export function encodeRecord(record: RunRecord, limit: number = MAX_RECORD_LENGTH): string {
   const { steps, signals, rest, machine, error, orchestrator_task_id, created_at, updated_at, ...head } = record;
   const text = stringifyJson({
     ...head,
@@ -401,16 +403,22 @@ export function encodeRecord(record: RunRecord): string {
     ...(machine === undefined ? {} : { machine }),
     ...rest,
   });
-  if (text.length > MAX_RECORD_LENGTH) {
+  if (text.length > limit) {
     throw new RecordTooLargeError(
-      `the record of run ${record.id} would be ${text.length} characters, more than ${MAX_RECORD_LENGTH}; keep large results elsewhere and return a reference`,
+      `the record of run ${record.id} would be ${text.length} characters, more than ${limit}; keep large results elsewhere and return a reference`,
     );
   }
   return text;
 }
 
 /** The codec of `workflow/{id}/state.json`. */
-export const recordCodec: Codec<RunRecord> = { decode: decodeRecord, encode: encodeRecord };
+export const recordCodec: Codec<RunRecord> = { decode: decodeRecord, encode: (record) => encodeRecord(record) };
+
+/** The same for a write that brings results or payloads: there is always room left to fail, to stop and to undo. */
+export const growingRecordCodec: Codec<RunRecord> = {
+  ...recordCodec,
+  encode: (record) => encodeRecord(record, MAX_RECORD_LENGTH - KEPT_FREE),
+};
 
 /** Whether the run is over for good (but for an operator's retry). */
 export function isOver(status: RunStatus): boolean {

@@ -8,7 +8,7 @@ import type { QueueContext } from "../queue/task.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
 import type { Fact } from "../run/facts.ts";
 import type { RunWriters } from "../run/commit.ts";
-import type { Program, TaskStep } from "../run/program.ts";
+import { type Program, takesSignal, type TaskStep } from "../run/program.ts";
 import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
@@ -210,6 +210,7 @@ export class Chain {
         flight,
         step,
         attempt,
+        isSignal: (name) => takesSignal(program.machine.plan, name),
         heartbeat: async () => {
           await this.#lease.beat();
         },

@@ -2,6 +2,7 @@
 import type { TaskStep } from "../run/program.ts";
 import { parseDuration } from "../config.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
+import { checkSignalName } from "../names.ts";
 import type { Host, Logger } from "../host/host.ts";
 import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../queue/backoff.ts";
@@ -35,6 +36,8 @@ export interface HandlerEnvironment {
   readonly flight: Flight;
   readonly step: TaskStep;
   readonly attempt: number;
+  /** Whether the workflow takes signals of this name. */
+  isSignal(name: string): boolean;
   readonly heartbeat: () => Promise<void>;
   /** Aborts when the run does not want the step any more; the handler may still end as it likes. */
   readonly unwanted: AbortSignal;
@@ -73,12 +76,23 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   let waits: { signal: string; timeoutMs: number } | undefined;
   let calls = 0;
   const given = givenOf(record, flight);
-  const waitForSignal = async (name: string, options: { timeout?: string | number } = {}): Promise<unknown> => {
+  const answer = async (name: string, options: { timeout?: string | number }): Promise<unknown> => {
+    checkSignalName(name);
+    if (!environment.isSignal(name))
+      throw new WorkflowError("invalid", `workflow ${record.type} declares no signal ${JSON.stringify(name)}`);
+    // Nothing is what no deadline is kept as.
+    const timeoutMs = options.timeout === undefined ? 0 : Math.max(1, parseDuration(options.timeout));
     const payload = given[calls];
     calls += 1;
     if (payload !== undefined) return payload === null ? undefined : toPlain(payload.payload);
-    waits ??= { signal: name, timeoutMs: options.timeout === undefined ? 0 : parseDuration(options.timeout) };
+    waits ??= { signal: name, timeoutMs };
     throw new Suspension(`waits for signal ${JSON.stringify(name)}; do not catch this`);
+  };
+  const waitForSignal = (name: string, options: { timeout?: string | number } = {}): Promise<unknown> => {
+    const answered = answer(name, options);
+    // A handler that does not await it fails by itself; the process must not.
+    answered.catch(() => {});
+    return answered;
   };
   const context = {
     runId: record.id,
@@ -229,7 +243,7 @@ function retryOrFail(
 
 function returned(ref: FlightRef, value: unknown, attempt: number): Fact {
   const result = value === undefined || ref.kind === "undo" ? null : value;
-  const problem = checkJsonValue(result);
+  const problem = problemOf(result);
   if (problem !== undefined) {
     const message = `the result is not JSON: ${problem}; return plain objects, arrays, strings, finite numbers, booleans and null`;
     return failed(ref, message, "unknown", attempt);
@@ -242,10 +256,29 @@ function returned(ref: FlightRef, value: unknown, attempt: number): Fact {
   return { fact: "done", ref, result, attempt };
 }
 
+/** Members may be code that throws. */
+function problemOf(result: unknown): string | undefined {
+  try {
+    return checkJsonValue(result);
+  } catch (error) {
+    return `reading it threw ${describe(error)}`;
+  }
+}
+
 function failed(ref: FlightRef, message: string, outcome: "never" | "unknown", attempt: number): Fact {
   return { fact: "failed", ref, failure: { type: "StepFailed", message, outcome, attempt } };
 }
 
+/** Messages are kept in the record, of each step one. */
+const MAX_MESSAGE_LENGTH = 2_000;
+
 function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
+  try {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
+    if (text.length <= MAX_MESSAGE_LENGTH) return text;
+    const kept = text.slice(0, MAX_MESSAGE_LENGTH).replace(/[\uD800-\uDBFF]$/, "");
+    return `${kept}… (${text.length} characters)`;
+  } catch {
+    return "threw something that cannot be told as text";
+  }
 }

@@ -1,12 +1,23 @@
 /**
  * Keys as paths. A segment is percent-encoded where it has to be; a file whose name has no dot and a folder whose name has one end in a
- * bare `%`, so that the objects `a` and `a/b` never need the same name, and `workflow/wf-1/state.json` looks as it reads.
+ * bare `%`, so that the objects `a` and `a/b` never need the same name, and `workflow/wf-1/state.json` looks as it reads. A segment
+ * that gets too long by it keeps its letters and begins with `%~`.
  */
 import { WorkflowError } from "../errors.ts";
 
 const LONGEST_SEGMENT_BYTES = 255;
 
+/** One byte is left for the mark. */
+const LONGEST_ENCODED = LONGEST_SEGMENT_BYTES - 1;
+
 function encodeSegment(segment: string): string {
+  const encoded = percentEncode(segment);
+  if (encoded.length <= LONGEST_ENCODED) return encoded;
+  // What no system takes in a name, and what we write ourselves; a dot or space at the end is cut off by some.
+  return `%~${segment.replaceAll(/[%<>:"|?*\\\p{Cc}]|[. ]$/gu, (found) => `%${found.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`)}`;
+}
+
+function percentEncode(segment: string): string {
   if (segment === "") return "%_";
   const encoded = encodeURIComponent(segment)
     .replaceAll(/%(2B|3A|40|3D|2C)/g, (code) => decodeURIComponent(code))
@@ -15,7 +26,8 @@ function encodeSegment(segment: string): string {
 }
 
 function decodeSegment(name: string): string {
-  return name === "%_" ? "" : decodeURIComponent(name);
+  if (name === "%_") return "";
+  return decodeURIComponent(name.startsWith("%~") ? name.slice(2) : name);
 }
 
 /** Path segments of a key. @throws {WorkflowError} `invalid` for a segment that no file system takes. */

@@ -311,11 +311,11 @@ describe("a run", () => {
     await using bundle = await setup(definition);
     const view = await (await bundle.client.start(definition)).wait();
     expect(view.status).toBe("failed");
-    expect(view.error).toMatchObject({ type: "StepFailed", step: "step-16" });
-    expect(view.error?.message).toContain("more than 4194304");
-    expect(calls).toBe(17);
-    expect(undone.slice(0, 2)).toEqual(["step-16 unknown", "step-15 completed"]);
-    expect(undone).toHaveLength(17);
+    expect(view.error).toMatchObject({ type: "StepFailed", step: "step-15" });
+    expect(view.error?.message).toContain("more than 3932160");
+    expect(calls).toBe(16);
+    expect(undone.slice(0, 2)).toEqual(["step-15 unknown", "step-14 completed"]);
+    expect(undone).toHaveLength(16);
   });
 
   test("is the same run when it is started twice, and refuses what it cannot take", async () => {
