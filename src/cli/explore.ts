@@ -3,13 +3,14 @@ import { writeFile } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
+import { checkExploreOptions } from "../testing/explore/options.ts";
 import { DEFAULT_FAULTS } from "../testing/explore/setting.ts";
 import { type Exploration, explore, type ExploreOptions, type ExploreProgress } from "../testing/explore/explore.ts";
 import type { TestImports } from "../testing/explore/violation.ts";
 import type { Typed } from "./arguments.ts";
 import { out as colours } from "./colours.ts";
 import { print, printJson } from "./output.ts";
-import { loadExports, loadWorkflows } from "./session.ts";
+import { isWorkflow, loadExports, loadWorkflows } from "./session.ts";
 
 /** How often people are told how far it is. */
 const TELL_EVERY_MS = 2_000;
@@ -40,11 +41,17 @@ export async function exploreWorkflow(typed: Typed): Promise<number> {
     onProgress: progressTeller(),
   });
   const out = typed.text("out");
-  const counterexample = result.violations.find(({ path }) => path.length > 0);
+  // A path without a step is one too: the rule is broken before anything happens. Only a walk that was cut short has none.
+  const counterexample = result.violations.find(({ check }) => check !== "limit");
   if (counterexample !== undefined) {
     if (out !== undefined) await writeText(out, `${JSON.stringify(counterexample.toTimeline())}\n`);
     if (test !== undefined && imports !== undefined) await writeText(test, counterexample.toTest(imports));
   }
+  const files = [out, test].filter((file) => file !== undefined);
+  if (counterexample === undefined && result.truncated && files.length > 0)
+    process.stderr.write(
+      `nothing was written to ${files.join(" and ")}: the walk was cut short before it met a broken rule, so there is no path\n`,
+    );
   if (typed.has("json"))
     printJson({ ...result, violations: result.violations.map(({ toTest: _test, ...rest }) => rest) });
   else tell(result, counterexample === undefined ? {} : { out, test });
@@ -59,6 +66,11 @@ async function rulesOf(typed: Typed): Promise<ExploreOptions> {
   const rules = (await loadExports(modules)).find((exported) => exported.name === name)?.value;
   if (typeof rules !== "object" || rules === null)
     throw new WorkflowError("invalid", `${modules.join(", ")} export no object ${name}, the options of explore`);
+  if (isWorkflow(rules))
+    throw new WorkflowError("invalid", `${name} is a workflow; --rules names the object with the options of explore`);
+  if (Object.keys(rules).length === 0)
+    throw new WorkflowError("invalid", `${name} holds no option of explore, such as always, finally or signals`);
+  checkExploreOptions(rules, name);
   return rules;
 }
 

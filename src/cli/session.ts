@@ -63,7 +63,8 @@ export async function loadWorkflows(modules: readonly string[]): Promise<readonl
   return [...new Set(found)];
 }
 
-function isWorkflow(value: unknown): value is AnyWorkflow {
+/** Whether a value is what `workflow(…)` returns. */
+export function isWorkflow(value: unknown): value is AnyWorkflow {
   return typeof value === "object" && value !== null && "planHash" in value && "handlers" in value && "plan" in value;
 }
 

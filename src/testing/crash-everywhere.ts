@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Run } from "../client/client.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
 import { createTestKit, type TestKit, type WorkerRequest } from "./kit.ts";
 
 /** Options of `crashEverywhere`. */
@@ -10,7 +11,7 @@ export interface CrashOptions {
   readonly input?: unknown;
   /** Makes the outside world new; called before each try. @defaultValue nothing */
   readonly setup?: () => unknown;
-  /** What the outside world looks like after a try, as plain data: it must be the same as without a crash. */
+  /** What the outside world looks like after a try, as plain data, at once or later: it must be the same as without a crash. */
   readonly effects: () => unknown;
   /** What else happens to the run, such as signals. The end of the run is awaited after it. @defaultValue nothing */
   readonly play?: (run: Run, kit: TestKit) => Promise<void>;
@@ -55,6 +56,7 @@ const AFTERMATH = "70s";
  * Plays a run of a workflow, with its own handlers, again and again in a kit; each time its worker dies before or after another one of
  * its requests to the store, and a second worker takes over. Steps run at least once, so some run twice: the findings say where that
  * can be seen from outside.
+ * @throws {WorkflowError} `invalid` when `effects` returns what cannot be copied, such as a function.
  *
  * @example
  * ```ts
@@ -120,8 +122,20 @@ async function play(workflow: AnyWorkflow, options: CrashOptions, point: CrashPo
     if (point === undefined) throw error;
     end = error instanceof Error ? error.message : String(error);
   }
-  // Without its own copy the next try would change it.
-  return { effects: structuredClone(options.effects()), end, calls, handled, crash };
+  return { effects: copyOf(await options.effects()), end, calls, handled, crash };
+}
+
+/** Without a copy of its own the next try would change it. */
+function copyOf(effects: unknown): unknown {
+  try {
+    return structuredClone(effects);
+  } catch (error) {
+    throw new WorkflowError(
+      "invalid",
+      `effects returned what cannot be copied (${error instanceof Error ? error.message : String(error)}); it is plain data, such as lines, numbers and lists of them`,
+      { cause: error },
+    );
+  }
 }
 
 const FIRST = "worker-1";

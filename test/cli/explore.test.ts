@@ -1,9 +1,11 @@
 /** `explore` on the command line: what it says, and how it ends. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
+import { replay } from "../../src/testing/index.ts";
 import { tell, type Told } from "./run.ts";
+import { asking, brokenAtOnce } from "./workflows.ts";
 
 const MODULE = "test/cli/workflows.ts";
 const run = (...words: string[]): Promise<Told> => tell("explore", ...words, "--workflows", MODULE);
@@ -55,6 +57,45 @@ test("a rule of the module that is broken: as text, as JSON, as a page and as a 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test("a rule that is broken before anything happens is a path without a step, and written too", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "buquet-explore-"));
+  try {
+    const [out, written, page] = ["path.json", "path.test.ts", "path.html"].map((name) => join(folder, name));
+    const told = await run("asking", "--rules", "brokenAtOnce", "--out", `${out}`, "--test", `${written}`);
+    expect(told).toMatchObject({ code: 1, stderr: "" });
+    expect(told.stdout).toContain("broken asking: it has not begun (always)");
+    expect(told.stdout).toContain(`the first path as a test is in ${written}`);
+    expect(await tell("inspect", "--file", `${out}`, "--out", `${page}`)).toMatchObject({ code: 0 });
+    expect(await readFile(`${page}`, "utf8")).toContain("it has not begun");
+    expect(await readFile(`${written}`, "utf8")).toMatch(
+      /PathMove\[\] = \[\n\];[^]+replay\(asking, path, brokenAtOnce\)/,
+    );
+    expect(replay(asking, [], brokenAtOnce)).toBe("it has not begun (always)");
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("a walk that was cut short has no path, and says that nothing was written", async () => {
+  const files = ["--out", "no.json", "--test", "no.test.ts"];
+  for (const more of [[], ["--json"]])
+    expect(await run("greet", "--limit", "3", ...files, ...more)).toMatchObject({
+      code: 1,
+      stderr:
+        "nothing was written to no.json and no.test.ts: the walk was cut short before it met a broken rule, so there is no path\n",
+    });
+  await expect(access("no.json")).rejects.toThrow("ENOENT");
+});
+
+test.each([
+  ["asking", "asking is a workflow; --rules names the object with the options of explore"],
+  ["empty", "empty holds no option of explore"],
+  ["misspelt", 'misspelt: the object of options has no member "fianlly"; there are faults, '],
+  ["unrelated", 'unrelated: the object of options has no member "name"'],
+])("rules that are none are refused: %s", async (rules, says) => {
+  expect(await run("greet", "--rules", rules)).toMatchObject({ code: 2, stderr: expect.stringContaining(says) });
 });
 
 test("what is not exported is refused before anything is walked", async () => {

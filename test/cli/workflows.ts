@@ -20,6 +20,17 @@ export const askingRules: ExploreOptions<"prepare" | "ask"> = {
   finally: ({ status }) => status !== "completed" || "nobody answered",
 };
 
+/** Broken before anything happens. */
+export const brokenAtOnce: ExploreOptions<"prepare" | "ask"> = {
+  always: ({ status }) => status !== "pending" || "it has not begun",
+};
+
+/** Rules of nobody: a name with two letters in the wrong order. */
+export const misspelt = { fianlly: () => false };
+
+/** Nothing in it. */
+export const empty = {};
+
 export const failing = workflow("failing").step("fall", () => {
   throw new PermanentError("it never works");
 });

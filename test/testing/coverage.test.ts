@@ -1,7 +1,7 @@
 /** Coverage of a chart by real runs, read from the versions of their records. */
 import { expect, test } from "vitest";
-import { PermanentError, workflow } from "../../src/index.ts";
-import { coverage, createTestKit } from "../../src/testing/index.ts";
+import { nodeHost, PermanentError, RunNotFoundError, workflow } from "../../src/index.ts";
+import { coverage, createTestKit, EXPRESS_LIMITS, LimitedBucket, MemoryStore } from "../../src/testing/index.ts";
 
 const order = workflow("order")
   .step("reserve", { run: () => 1, compensate: () => {} })
@@ -43,4 +43,24 @@ test("a run twice counts once", async () => {
   const once = String(taken);
   await taken.addRun(kit.store, run.id);
   expect(String(taken)).toBe(once);
+});
+
+test("a run that is not there, and one of another workflow, are refused and mark nothing", async () => {
+  const other = workflow("other").step("reserve", { run: () => 1, compensate: () => {} });
+  await using kit = await createTestKit({ workflows: [order, other] });
+  const run = await kit.client.start(other);
+  await run.result();
+  const taken = coverage(order);
+  const before = String(taken);
+  await expect(taken.addRun(kit.store, "nobody")).rejects.toThrow(RunNotFoundError);
+  await expect(taken.addRun(kit.store, run.id)).rejects.toMatchObject({
+    code: "invalid",
+    message: `run "${run.id}" is one of "other"; this is the coverage of "order"`,
+  });
+  expect(String(taken)).toBe(before);
+});
+
+test("a store without versions cannot say what a run took", async () => {
+  const store = new LimitedBucket(EXPRESS_LIMITS).limit(new MemoryStore({ clock: nodeHost().clock }), nodeHost());
+  await expect(coverage(order).addRun(store, "run")).rejects.toMatchObject({ code: "invalid" });
 });

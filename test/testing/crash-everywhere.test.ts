@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openLedger, readLedger } from "../../examples/order-fulfilment/ledger.ts";
-import { PermanentError, workflow } from "../../src/index.ts";
+import { PermanentError, WorkflowError, workflow } from "../../src/index.ts";
 import { crashEverywhere } from "../../src/testing/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "buquet-crash-"));
@@ -77,5 +77,30 @@ describe("a crash before and after every request", () => {
     });
     expect(report.findings).toEqual([]);
     expect(report.repeated).toContain("step ask");
+  });
+});
+
+describe("effects", () => {
+  const letters: string[] = [];
+  const planted = workflow("planted").step("write", () => void letters.push("a letter"));
+  const setup = (): void => void letters.splice(0);
+
+  test("that are read later are awaited", async () => {
+    const report = await crashEverywhere(planted, { setup, effects: async () => letters });
+    expect(report.findings.length).toBeGreaterThan(0);
+    expect(report.findings[0]?.difference).toBe(
+      'effects without a crash: ["a letter"]; with it: ["a letter","a letter"]',
+    );
+  });
+
+  test("that cannot be copied are refused", async () => {
+    const refused = crashEverywhere(planted, { setup, effects: () => ({ lines: () => letters }) });
+    await expect(refused).rejects.toThrow(WorkflowError);
+    await expect(refused).rejects.toMatchObject({
+      code: "invalid",
+      message: expect.stringMatching(
+        /^effects returned what cannot be copied \(.*could not be cloned.*\); it is plain data/,
+      ),
+    });
   });
 });

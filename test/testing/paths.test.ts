@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { hashPlan } from "../../src/define/definition.ts";
-import { type AnyWorkflow, workflow } from "../../src/index.ts";
+import { type AnyWorkflow, WorkflowError, workflow } from "../../src/index.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
-import { coverage, paths, type PathsOptions, type WorkflowPath } from "../../src/testing/index.ts";
+import { coverage, model, paths, type PathsOptions, type WorkflowPath } from "../../src/testing/index.ts";
 import { startEngine } from "../../src/testing/model/engine.ts";
 import { randomPlan } from "../machines/plans.ts";
 import { EXAMPLES } from "./examples.ts";
@@ -103,6 +104,38 @@ describe("what a test gives", () => {
     );
     await expect(signalled?.run()).rejects.toThrow(/payload of signal "approval" is refused/);
   });
+});
+
+test.each<[object, string]>([
+  [{ kind: "simpel" }, 'kind is "simpel"; it is shortest or simple'],
+  [{ failuers: 1 }, 'has no member "failuers"; there are kind, waits, failures, '],
+  ...[-1, 0.5, Number.NaN].map((failures): [object, string] => [
+    { failures },
+    `failures is ${failures}; it is a whole number from 0`,
+  ]),
+  [{ generations: 0 }, "generations is 0; it is a whole number from 1"],
+  [{ pause: "yes" }, 'pause is "yes"; it is true or false'],
+  [{ waits: { shpi: [{ signal: "go" }] } }, "waits.shpi is for no step; there are ask, far, node"],
+  [{ waits: { node: [{ signal: "go" }] } }, "waits.node is for a handler; node is a signal node"],
+  [{ waits: { far: [{ signal: "go" }] } }, "waits.far is for a handler; far is remote"],
+  [{ waits: { ask: { signal: "go" } } }, 'waits.ask is {"signal":"go"}; it is a list'],
+  [{ waits: { ask: [{ name: "go" }] } }, 'waits.ask[0] has no member "name"; there are signal, timeout'],
+  [{ waits: { ask: [{}] } }, "waits.ask[0] names no signal"],
+  [{ waits: { ask: [{ signal: "og" }] } }, 'waits.ask[0] waits for "og"; the workflow declares go'],
+  [{ waits: { ask: [{ signal: "go", timeout: "7x" }] } }, 'waits.ask[0].timeout: "7x" is not a duration'],
+  [{ outputs: { aks: 1 } }, "outputs.aks is for no step"],
+  [{ outputs: { node: 1 } }, "outputs.node is for a step with a result of its own"],
+  [{ signals: { og: 1 } }, "signals.og is for no signal; there are node, go"],
+])("options that no model can mean are refused: %o", (options, says) => {
+  const definition = workflow("refusing", { signals: { go: z.unknown() } })
+    .step("ask", (ctx) => ctx.waitForSignal("go"))
+    .step("far", { remote: true })
+    .signal("node");
+  for (const make of [paths, model]) {
+    const call = (): unknown => make(definition, options);
+    expect(call).toThrow(WorkflowError);
+    expect(call).toThrow(says);
+  }
 });
 
 test("an engine that is not where the model is fails with the way there and every difference", async () => {

@@ -12,6 +12,7 @@ import { type ExploredCoverage, meterCoverage } from "./coverage.ts";
 import { type Key, keyReader } from "./key.ts";
 import type { Move } from "./moves.ts";
 import { notesOf } from "./notes.ts";
+import { checkExploreOptions } from "./options.ts";
 import { type FaultKind, prepare, type Setting, type WorldOptions } from "./setting.ts";
 import { interchangeable, orbitOf, textOf } from "./symmetry.ts";
 import type { Check } from "./view.ts";
@@ -57,9 +58,9 @@ export interface ExploreOptions<Step extends string = string> extends WorldOptio
    * `finally`, once for each. Leave them out unless a check reads them.
    */
   readonly outputs?: Partial<Readonly<Record<Step, readonly unknown[]>>>;
-  /** Holds in every state. */
+  /** Holds in every state. Synchronous, as every check: one that returns a promise is refused. */
   readonly always?: Check<Step>;
-  /** Holds wherever a run ends. */
+  /** Holds wherever a run ends; synchronous, too. */
   readonly finally?: Check<Step>;
   /**
    * Whether steps that could change places are looked at in one order only. With checks of your own, only when they treat such steps
@@ -103,7 +104,8 @@ export interface Exploration {
 
 /**
  * Walks every reachable state of a workflow.
- * @throws {WorkflowError} `invalid` for options that name a step or signal that is not there.
+ * @throws {WorkflowError} `invalid` for options that are none, that name a step or signal that is not there, or with which it would look
+ * at nothing; and for a check that returns a promise.
  */
 export function explore<W extends AnyWorkflow>(workflow: W, options: ExploreOptions<StepNameOf<W>> = {}): Exploration {
   return exploreMachine(buildMachine(workflow.plan), options as unknown as ExploreOptions);
@@ -119,6 +121,7 @@ interface Visit {
 
 /** The same for a machine, which need not be what its plan says. */
 export function exploreMachine(machine: RunMachine, options: ExploreOptions): Exploration {
+  checkExploreOptions(options, "explore");
   const { setting, walk, meter, read } = openWalk(machine, options);
   const {
     faults: budget = DEFAULT_FAULT_BUDGET,
@@ -270,6 +273,7 @@ export function replayMachine(
   path: readonly PathMove[],
   options: ExploreOptions,
 ): string | undefined {
+  checkExploreOptions(options, "replay");
   // Every order and every fault that the path may hold.
   const kinds = [...new Set([...(options.kinds ?? []), ...path.flatMap(({ fault }) => fault ?? [])])];
   const { walk, read } = openWalk(machine, { ...options, kinds, reduce: false });

@@ -1,5 +1,6 @@
 /** What checks of users see of a state. */
 import type { Projection, RunStatus, StepView } from "../../../machines/snapshot.ts";
+import { WorkflowError } from "../../errors.ts";
 import type { Setting } from "./setting.ts";
 import type { World } from "./world.ts";
 
@@ -23,8 +24,12 @@ export interface ExploredRun<Step extends string = string> {
   readonly outputs: { readonly [Name in Step]: unknown };
 }
 
-/** A check: throws, or returns a sentence or false, when something must not be so. */
-export type Check<Step extends string = string> = (run: ExploredRun<Step>) => unknown;
+/** A check: throws, or returns a sentence or false, when something must not be so. It answers at once, never with a promise. */
+export type Check<Step extends string = string> = (run: ExploredRun<Step>) => CheckAnswer;
+
+/** What a check says; only a sentence and `false` are an objection. */
+// Not only `undefined`: a check that throws mostly returns what an assertion returns.
+type CheckAnswer = void | boolean | string | undefined;
 
 /** Makes the view of a state. */
 export function viewOf(
@@ -63,13 +68,28 @@ function record<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   return made;
 }
 
-/** What a check of a user says against a state; undefined: nothing. */
-export function objection(check: Check, run: ExploredRun): string | undefined {
+/**
+ * What a check of a user says against a state; undefined: nothing.
+ * @throws {WorkflowError} `invalid` when it returns a promise: the walk would go on before it has said anything.
+ */
+export function objection(rule: "always" | "finally", check: Check, run: ExploredRun): string | undefined {
+  let answer: unknown;
   try {
-    const answer = check(run);
-    if (answer === false) return "the check says no";
-    return typeof answer === "string" ? answer : undefined;
+    answer = check(run);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+  if (isThenable(answer)) {
+    // Nobody waits for it any more, and a rejection that nobody hears of ends the process.
+    void Promise.resolve(answer).catch(() => {});
+    throw new WorkflowError(
+      "invalid",
+      `the rule ${rule} returned a promise; it must answer at once, with a sentence or false or by throwing, because checks are synchronous`,
+    );
+  }
+  if (answer === false) return "the check says no";
+  return typeof answer === "string" ? answer : undefined;
 }
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";

@@ -37,7 +37,7 @@ export interface Violation {
   /** The name of the check: one of the built-in ones, `always`, `finally`, or `limit`. */
   readonly check: string;
   readonly message: string;
-  /** The shortest path; empty for `limit`. */
+  /** The shortest path; empty for `limit`, and for a rule that is broken before anything happened. */
   readonly path: readonly PathStep[];
   /** The whole story, for people. */
   readonly text: string;

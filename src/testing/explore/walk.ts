@@ -107,7 +107,7 @@ export function beginWalk(
       ["always", options.always],
       ["finally", over ? options.finally : undefined],
     ] as const) {
-      const message = check === undefined ? undefined : objection(check, view);
+      const message = check === undefined ? undefined : objection(name, check, view);
       if (message !== undefined) throw new Breach(name, message);
     }
   };

@@ -6,8 +6,10 @@ import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { liveStates, type StateValue } from "../../draw/live.ts";
+import { RunNotFoundError, WorkflowError } from "../../errors.ts";
 import { stateKey } from "../../keys.ts";
-import { recordCodec } from "../../run/record.ts";
+import { checkRunId } from "../../names.ts";
+import { recordCodec, type RunRecord } from "../../run/record.ts";
 import type { ObjectStore } from "../../store/object-store.ts";
 import { type Moment, retrace } from "./retrace.ts";
 
@@ -30,6 +32,8 @@ export interface Coverage {
   /**
    * Takes what a run took, read from the versions of its record: any run of a bucket that keeps versions, such as those of a kit. Answers
    * how many of its writes it could not follow: those of other programs, retries, and versions that are gone.
+   * @throws {RunNotFoundError} when no version of it is there.
+   * @throws {WorkflowError} `invalid` for a run of another workflow, or a store that keeps no versions.
    */
   addRun(store: ObjectStore, runId: string): Promise<number>;
   /** Both figures, and a line for each state and edge that is missing. */
@@ -84,7 +88,7 @@ export function coverage(workflow: Pick<AnyWorkflow, "plan">): Coverage {
     take,
     async addRun(store, runId) {
       let lost = 0;
-      const moments = await momentsOf(store, runId);
+      const moments = await momentsOf(store, runId, workflow.plan.name);
       for (const [index, moment] of moments.entries()) {
         be(moment.snapshot);
         const before = moments[index - 1];
@@ -129,13 +133,24 @@ function wordsOf({ source, eventType, guard, target }: AnyTransitionDefinition):
 }
 
 /** The machine part of every version of a record, oldest first; those without one are left out. */
-async function momentsOf(store: ObjectStore, runId: string): Promise<readonly Moment[]> {
+async function momentsOf(store: ObjectStore, runId: string, workflow: string): Promise<readonly Moment[]> {
+  checkRunId(runId);
+  if (!store.capabilities.versions)
+    throw new WorkflowError("invalid", "addRun reads the versions of a run, and this store keeps none");
   const key = stateKey(runId);
-  const moments: Moment[] = [];
+  const records: RunRecord[] = [];
   for (const { versionId } of (await store.versions(key)).toReversed()) {
     const read = await store.getVersion(key, versionId);
-    const machine = read.kind === "found" ? recordCodec.decode(read.object.body, key).machine : undefined;
-    if (machine !== undefined) moments.push({ snapshot: machine.snapshot, facts: machine.write.events });
+    if (read.kind === "found") records.push(recordCodec.decode(read.object.body, key));
   }
-  return moments;
+  if (records.length === 0) throw new RunNotFoundError(runId);
+  const other = records.find(({ type }) => type !== workflow);
+  if (other !== undefined)
+    throw new WorkflowError(
+      "invalid",
+      `run ${JSON.stringify(runId)} is one of ${JSON.stringify(other.type)}; this is the coverage of ${JSON.stringify(workflow)}`,
+    );
+  return records.flatMap(({ machine }) =>
+    machine === undefined ? [] : [{ snapshot: machine.snapshot, facts: machine.write.events }],
+  );
 }

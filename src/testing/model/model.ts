@@ -7,6 +7,7 @@ import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.t
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { sortedJson } from "../../wire/hash.ts";
 import { type EventOptions, eventsFor } from "./events.ts";
+import { checkModelOptions } from "./options.ts";
 
 /** A state of a model: what `createActor(machine).getSnapshot()` gives. */
 export type ModelState = AnyMachineSnapshot;
@@ -27,6 +28,7 @@ export type CreateTestModel<M> = (machine: AnyStateMachine, options: GivenTestMo
  * The model of a workflow: `createTestModel` of `xstate/graph` with everything that it needs, so that `getShortestPaths()` and
  * `getSimplePaths()` come to an end and hold nothing that a run could not meet. Its events are those of `EventOptions`, with the
  * generation that they answer.
+ * @throws {WorkflowError} `invalid` for options that are none, or that name a step or signal that is not there.
  *
  * @example
  * ```ts
@@ -43,6 +45,7 @@ export function model(
   workflow: Pick<AnyWorkflow, "plan">,
   options: EventOptions & { readonly createTestModel?: CreateTestModel<{ options: object }> } = {},
 ): { options: object } {
+  checkModelOptions(workflow.plan, options, "model");
   const machine = buildMachine(workflow.plan);
   const eventsOf = eventsFor(workflow.plan, options);
   const events = (state: ModelState): readonly RunEvent[] => eventsOf(viewOf(machine, state));

@@ -8,6 +8,7 @@ import { differences } from "./compare.ts";
 import type { Coverage } from "./coverage.ts";
 import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
 import { model, type ModelState, persistedOf, viewOf } from "./model.ts";
+import { checkModelOptions } from "./options.ts";
 import { eventWords } from "./words.ts";
 
 /** Options of `paths`. */
@@ -39,6 +40,7 @@ interface Stage {
 
 /**
  * The paths of a workflow's model. They end where nothing new can be reached; each begins with the start of a run.
+ * @throws {WorkflowError} `invalid` for options that are none, or that name a step or signal that is not there.
  *
  * @example
  * ```ts
@@ -46,6 +48,7 @@ interface Stage {
  * ```
  */
 export function paths(workflow: AnyWorkflow, options: PathsOptions = {}): readonly WorkflowPath[] {
+  checkModelOptions(workflow.plan, options, "paths");
   const machine = buildMachine(workflow.plan);
   const made = model(workflow, options);
   const found = options.kind === "simple" ? made.getSimplePaths() : made.getShortestPaths();
