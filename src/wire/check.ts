@@ -30,6 +30,9 @@ function checkObject(value: object, path: string, above: Set<object>, depth: num
   const prototype: unknown = Object.getPrototypeOf(value);
   const plain = Array.isArray(value) || prototype === Object.prototype || prototype === null;
   if (!plain) return `${path} is a ${value.constructor?.name ?? "class instance"}`;
+  // JSON would fill it with null, and members do not name it.
+  const hole = Array.isArray(value) ? firstHole(value) : -1;
+  if (hole !== -1) return `${path}[${hole}] is undefined`;
   above.add(value);
   for (const [name, member] of Object.entries(value)) {
     if (/\p{Surrogate}/u.test(name)) return `${path} has a member whose name holds a lone surrogate`;
@@ -38,4 +41,9 @@ function checkObject(value: object, path: string, above: Set<object>, depth: num
   }
   above.delete(value);
   return undefined;
+}
+
+function firstHole(array: readonly unknown[]): number {
+  for (let index = 0; index < array.length; index += 1) if (!Object.hasOwn(array, index)) return index;
+  return -1;
 }

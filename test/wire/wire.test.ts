@@ -80,6 +80,15 @@ test("says where a value is not JSON", () => {
   expect(checkJsonValue([{ "\ud800": 1 }])).toBe("$[0] has a member whose name holds a lone surrogate");
 });
 
+test("says where an array has a hole, which JSON would fill with null", () => {
+  // eslint-disable-next-line no-sparse-arrays -- it is what is looked for
+  expect(checkJsonValue({ rows: [[1], [, , , 1]] })).toBe("$.rows[1][0] is undefined");
+  const ends = [1];
+  ends.length = 2;
+  expect(checkJsonValue(ends)).toBe("$[1] is undefined");
+  expect(checkJsonValue([])).toBeUndefined();
+});
+
 test("finds a cycle, but not a value that stands twice", () => {
   const cycle: Record<string, unknown> = {};
   cycle["self"] = cycle;
