@@ -143,7 +143,7 @@ export class WorkflowClient {
       id,
       wait: (options) => this.wait(id, options),
       result: (options) => this.result(id, options, definition) as Promise<OutputOf<W>>,
-      signal: (name, payload) => this.signal(id, name, payload),
+      signal: (name, payload) => this.#sendSignal(id, name, payload, definition),
       send: (event) => this.#sendEvent(id, event as AnyEvent, definition),
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
@@ -247,11 +247,15 @@ export class WorkflowClient {
    * Sends a signal into the inbox of a run. Returns its id once it is durable.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is over, the name is not declared or the schema refuses the payload.
    */
-  async signal(id: string, name: string, payload: unknown): Promise<string> {
+  signal(id: string, name: string, payload: unknown): Promise<string> {
+    return this.#sendSignal(id, name, payload, undefined);
+  }
+
+  async #sendSignal(id: string, name: string, payload: unknown, definition: AnyWorkflow | undefined): Promise<string> {
     checkSignalName(name);
     const record = await this.#record(id);
     checkSignal(record, await this.#programOf(record), name);
-    const given = await checkPayload(this.#workflows.get(record.type), name, payload);
+    const given = await checkPayload(definition ?? this.#workflows.get(record.type), name, payload);
     return this.#sender.signal(record, name, given);
   }
 

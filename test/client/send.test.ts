@@ -1,7 +1,9 @@
 /** Typed events: what is sent, and what is refused because the run could never take it. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { PermanentError, workflow } from "../../src/index.ts";
+import { nodeHost } from "../../src/host/node.ts";
+import { handleOf, PermanentError, workflow, WorkflowClient } from "../../src/index.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { errorOf } from "./setup.ts";
 
@@ -44,6 +46,18 @@ test("what is no event, has another name or another payload is refused, and noth
     });
   expect((await errorOf(kit.client.send("nobody", { type: "go" }))).message).toContain("does not exist");
   expect((await kit.store.list("workflow/a/signals/")).objects).toEqual([]);
+});
+
+test("a handle of start checks a signal as it checks an event, also where the client was given no definitions", async () => {
+  const host = nodeHost();
+  const client = new WorkflowClient(handleOf(new MemoryStore({ clock: host.clock }), host));
+  const run = await client.start(asks, null, { id: "a" });
+  const refused = { code: "invalid", message: expect.stringContaining('the payload of signal "approval" is refused') };
+  expect(await errorOf(run.send({ type: "approval", by: 1 } as never))).toMatchObject(refused);
+  expect(await errorOf(run.signal("approval", { by: 1 }))).toMatchObject(refused);
+  expect(await run.signal("approval", { by: "me" })).toMatch(/-/);
+  // Whoever has no definition cannot check anything.
+  expect(await client.signal("a", "approval", { by: 1 })).toMatch(/-/);
 });
 
 test("what the run can never take any more is refused with the reason", async () => {
