@@ -47,6 +47,7 @@ export interface StartOptions {
 export interface WaitForRunOptions {
   /** Longest wait, `"30s"` or milliseconds; absent: for ever. */
   readonly timeout?: string | number;
+  /** Ends the waiting, not the run: `wait` and `result` throw its reason, `watch` ends. */
   readonly signal?: AbortSignal;
 }
 
@@ -184,17 +185,21 @@ export class WorkflowClient {
     return (await this.#handle.context.store.get(stateKey(id))).kind === "found";
   }
 
-  /** The final record, however the run ended. @throws {TimeoutError} when it has not ended in time; the run goes on. */
+  /**
+   * The final record, however the run ended.
+   * @throws {TimeoutError} when it has not ended in time; the run goes on. The reason of `signal` when that was aborted first.
+   */
   async wait(id: string, options: WaitForRunOptions = {}): Promise<RunView> {
     for await (const view of this.watch(id, options)) {
       if (isOver(view.status)) return view;
     }
+    options.signal?.throwIfAborted();
     throw new TimeoutError(`run ${id} has not ended; it goes on`);
   }
 
   /**
    * The output of the run: what `output` of the definition makes, else the results of its last steps by name.
-   * @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError}
+   * @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError} and the reason of `signal`, as `wait` does.
    */
   async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
     const view = await this.wait(id, options);

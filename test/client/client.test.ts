@@ -119,6 +119,24 @@ describe("wait and result", () => {
     expect(await run.result()).toEqual({ a: 1 });
   });
 
+  test("wait ends with the reason of its signal when that is aborted, before or meanwhile", async () => {
+    const delayed = workflow("delayed").step("a", { delay: "1d", run: () => 1 });
+    await using kit = await createTestKit({ workflows: [delayed] });
+    const run = await kit.client.start(delayed);
+    const before = new Error("enough");
+    expect(await errorOf(run.wait({ signal: AbortSignal.abort(before) }))).toBe(before);
+    expect(await errorOf(run.result({ signal: AbortSignal.abort(before) }))).toBe(before);
+    const stop = new AbortController();
+    const waiting = errorOf(run.wait({ signal: stop.signal, timeout: "1h" }));
+    stop.abort();
+    expect(await waiting).toMatchObject({ name: "AbortError" });
+    const live = new AbortController();
+    expect(await errorOf(run.wait({ signal: live.signal, timeout: "1h" }))).toBeInstanceOf(TimeoutError);
+    expect(await run.result()).toEqual({ a: 1 });
+    // What has ended is told, whoever lost patience meanwhile.
+    expect(await run.wait({ signal: AbortSignal.abort(before) })).toMatchObject({ status: "completed" });
+  });
+
   test("knows no run that does not exist", async () => {
     await using kit = await createTestKit({ workflows: [waiter] });
     for (const ask of [
