@@ -32,6 +32,10 @@ export const DEFAULT_LEASE_MS = 30_000;
 export const DEFAULT_POLL_MS = 5_000;
 /** How many chains a worker drives at once. */
 export const DEFAULT_CONCURRENCY = 10;
+/** A shorter lease would run out under its own heartbeats, each a put. */
+const SHORTEST_LEASE_MS = 1_000;
+/** A poll of nothing would list without a rest. */
+const SHORTEST_POLL_MS = 1;
 /** How long a stop waits for handlers before it hands their steps back. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
@@ -50,9 +54,9 @@ export interface WorkerOptions {
   readonly workflows: readonly AnyWorkflow[];
   /** @defaultValue 10 */
   readonly concurrency?: number;
-  /** @defaultValue "5s" */
+  /** How often an idle worker lists what is ready: a millisecond or more. @defaultValue "5s" */
   readonly poll?: string | number;
-  /** @defaultValue "30s" */
+  /** How long a task is held without a sign of life: a second or more; three heartbeats are put in it. @defaultValue "30s" */
   readonly lease?: string | number;
   /** @defaultValue "30s" */
   readonly shutdownGrace?: string | number;
@@ -101,6 +105,18 @@ export class Worker implements AsyncDisposable {
     }
     this.#pollMs = parseDuration(options.poll ?? DEFAULT_POLL_MS);
     this.#leaseMs = parseDuration(options.lease ?? DEFAULT_LEASE_MS);
+    if (this.#pollMs < SHORTEST_POLL_MS) {
+      throw new WorkflowError(
+        "invalid",
+        `a poll is a duration of a millisecond or more, not ${JSON.stringify(options.poll)}`,
+      );
+    }
+    if (this.#leaseMs < SHORTEST_LEASE_MS) {
+      throw new WorkflowError(
+        "invalid",
+        `a lease is a duration of a second or more, not ${JSON.stringify(options.lease)}`,
+      );
+    }
     this.#graceMs = parseDuration(options.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS);
     this.#foreignPollMs = parseDuration(options.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS);
     if (this.#foreignPollMs < 1)

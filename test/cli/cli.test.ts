@@ -83,6 +83,8 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["worker", "a worker needs --workflows <module>"],
     [`worker --workflows ${MODULE} --concurrency 0`, '--concurrency is a whole number from 1, not "0"'],
     [`worker --workflows ${MODULE} --poll soon`, '"soon" is not a duration'],
+    [`worker --workflows ${MODULE} --poll 0s`, 'a poll is a duration of a millisecond or more, not "0s"'],
+    [`worker --workflows ${MODULE} --lease 10ms`, 'a lease is a duration of a second or more, not "10ms"'],
     [`worker --workflows ${MODULE} --grace later`, '"later" is not a duration'],
     ["worker --workflows ./no-such-module.js", "./no-such-module.js cannot be loaded"],
     ["list --workflows README.md", "README.md cannot be loaded"],

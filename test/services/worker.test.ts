@@ -362,6 +362,21 @@ describe("the budget", () => {
   });
 });
 
+test("a lease or poll that would hammer the store is refused", () => {
+  const host = nodeHost();
+  const handle = handleOf(new MemoryStore({ clock: host.clock }), host);
+  const workflows = [workflow("w").step("a", () => 1)];
+  for (const lease of [0, 1, 999, "0ms", "0.5s"])
+    expect(() => new Worker(handle, { workflows, lease }), String(lease)).toThrow(
+      `a lease is a duration of a second or more, not ${JSON.stringify(lease)}`,
+    );
+  for (const poll of [0, 0.5, "0s"])
+    expect(() => new Worker(handle, { workflows, poll }), String(poll)).toThrow(
+      `a poll is a duration of a millisecond or more, not ${JSON.stringify(poll)}`,
+    );
+  expect(new Worker(handle, { workflows, lease: "1s", poll: 1 }).id).toMatch(/^worker-/);
+});
+
 describe("the samples of the first page", () => {
   const example = async (name: string): Promise<string> =>
     (await run(process.execPath, ["--import", "tsx", `examples/seed-page/${name}.ts`])).stdout.trim();
