@@ -4,7 +4,7 @@ import { type Lead, leadOfCommand } from "../run/next.ts";
 import type { Program } from "../run/program.ts";
 import type { RunRecord } from "../run/record.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { BulkCommand } from "./commands.ts";
+import { type BulkCommand, checkReason } from "./commands.ts";
 import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
 
 /** Options of `bulk`. */
@@ -52,6 +52,7 @@ export async function* bulkCommand(
   // The limit counts runs that are changed, not those that are looked at.
   const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
   checkFilters(filter);
+  checkReason(command);
   const running = new Map<string, Promise<BulkResult>>();
   const takeOne = async (): Promise<BulkResult> => {
     const result = await Promise.race(running.values());

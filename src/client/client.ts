@@ -59,6 +59,7 @@ export interface WatchOptions extends WaitForRunOptions {
 
 /** Options of `cancel` and its like. */
 export interface CommandOptions {
+  /** Why, for people: at most 10,000 characters. */
   readonly reason?: string;
   /** Wait until the record shows it. @defaultValue false */
   readonly applied?: boolean;

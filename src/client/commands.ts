@@ -11,15 +11,31 @@ export type BulkCommand =
   | { readonly type: "pause" | "terminate"; readonly reason?: string }
   | { readonly type: "resume" | "retry" };
 
+/** Longest reason: it is kept in the record of the run, which has a limit, and in the task that carries it. */
+const LONGEST_REASON = 10_000;
+
+/** @throws {WorkflowError} `invalid` for a reason that is no text, which no run could read, or too long for its record. */
+export function checkReason(command: BulkCommand | RunCommand): void {
+  const reason: unknown = "reason" in command ? command.reason : undefined;
+  if (reason === undefined) return;
+  if (typeof reason !== "string") {
+    const what = reason === null ? "null" : `a${typeof reason === "object" ? "n" : ""} ${typeof reason}`;
+    throw new WorkflowError("invalid", `a reason is a text, not ${what}`);
+  }
+  if (reason.length > LONGEST_REASON)
+    throw new WorkflowError("invalid", `a reason has ${LONGEST_REASON} characters at most, not ${reason.length}`);
+}
+
 /**
  * The command as a run is told it. `versions`: whether the bucket keeps them.
- * @throws {WorkflowError} `invalid` for a retry of a run that is not failed.
+ * @throws {WorkflowError} `invalid` for a retry of a run that is not failed, and for a reason that is no text or too long.
  */
 export function commandFor(
   record: RunRecord,
   command: BulkCommand | Extract<RunCommand, { type: "skip" }>,
   versions: boolean,
 ): RunCommand {
+  checkReason(command);
   if (command.type === "cancel") return { ...command, compensate: command.compensate ?? true };
   if (command.type !== "retry") return command;
   checkRetry(record, versions);

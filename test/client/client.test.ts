@@ -218,6 +218,34 @@ describe("cancel, pause and resume", () => {
     expect(await run.wait()).toMatchObject({ status: "cancelled", error: { message: "nobody was here" } });
   });
 
+  test("with a reason that no run could be told are refused, and nothing is put", async () => {
+    await using kit = await createTestKit({ workflows: [waiter], workers: 0 });
+    const run = await kit.client.start(waiter);
+    const { objects: before } = await kit.store.list("");
+    const long = "x".repeat(10_001);
+    for (const command of ["pause", "cancel", "terminate"] as const) {
+      for (const [reason, message] of [
+        [5, "a reason is a text, not a number"],
+        [null, "a reason is a text, not null"],
+        [{ why: 1 }, "a reason is a text, not an object"],
+        [long, "a reason has 10000 characters at most, not 10001"],
+      ] as const) {
+        expect(await errorOf(run[command]({ reason: reason as never })), command).toMatchObject({
+          code: "invalid",
+          message,
+        });
+        const bulk = kit.client.bulk({ type: command, reason: reason as never }, {}, { dryRun: true });
+        expect(await errorOf(bulk.next())).toMatchObject({ code: "invalid", message });
+      }
+    }
+    expect((await kit.store.list("")).objects).toEqual(before);
+    await kit.startWorker();
+    await run.pause({ reason: long.slice(1), applied: true });
+    expect((await run.get()).error?.message).toBe(long.slice(1));
+    await run.terminate({ reason: "", applied: true });
+    expect(await run.get()).toMatchObject({ status: "cancelled", error: { message: "" } });
+  });
+
   test("a cancel of a run that is over changes nothing", async () => {
     await using kit = await createTestKit({ workflows: [add] });
     const run = await kit.client.start(add, { n: 1, by: 1 });
