@@ -67,13 +67,15 @@ export async function listRuns(typed: Typed): Promise<number> {
   return 0;
 }
 
-/** `watch`: a line for each change until the run is over. */
+/** `watch`: a line for each change until the run is over. Exit code 1 when it did not complete. */
 export async function watchRun(typed: Typed): Promise<number> {
   await using session = await openSession(typed);
   const [id = ""] = typed.values;
+  let last: RunView["status"] | undefined;
   for await (const view of session.client.watch(id)) {
+    last = view.status;
     if (typed.has("json")) process.stdout.write(`${JSON.stringify(json(view))}\n`);
     else print(`${view.updatedAt}  ${coloured(view.status)}  ${view.currentSteps.join(", ")}`);
   }
-  return 0;
+  return last === "completed" ? 0 : 1;
 }

@@ -277,6 +277,9 @@ describe("processes", () => {
     expect(bad).toMatchObject({ code: 1, stdout: "f failed: PermanentError: it never works\n" });
     const steps = await tell("steps", "f", "--store", place);
     expect(steps.stdout).toContain("PermanentError: it never works");
+    const watched = await tell("watch", "f", "--store", place);
+    expect(watched).toMatchObject({ code: 1, stdout: expect.stringMatching(/^\S+ {2}failed/) });
+    expect(await tell("watch", "f", "--json", "--store", place)).toMatchObject({ code: 1 });
     worker.kill("SIGTERM");
     expect(await ended).toBe(0);
     expect(said.join("")).toContain("stopping");
