@@ -1,7 +1,8 @@
 /** Commands that only look. */
+import { listRuns as readRuns } from "../client/runs.ts";
 import type { RunView } from "../client/view.ts";
 import { filtersOf } from "./bulk.ts";
-import { coloured, print, printJson, table } from "./output.ts";
+import { coloured, fail, print, printJson, table } from "./output.ts";
 import type { Typed } from "./arguments.ts";
 import { openSession } from "./session.ts";
 
@@ -51,20 +52,29 @@ function outcomeOf(step: RunView["steps"][string]): string {
   return step.error === undefined ? "" : JSON.stringify(step.error).slice(1, -1).slice(0, WIDEST);
 }
 
-/** `list`. */
+/** `list`. Exit code 1 when a record could not be read; the others are shown all the same. */
 export async function listRuns(typed: Typed): Promise<number> {
   await using session = await openSession(typed);
   const views: RunView[] = [];
   const filter = { limit: 100, ...filtersOf(typed) };
-  for await (const view of session.client.list(filter)) views.push(view);
-  if (typed.has("json")) return printJson(views.map(json));
-  print(
-    table(
-      ["RUN", "WORKFLOW", "STATUS", "NOW", "UPDATED"],
-      views.map((view) => [view.id, view.type, coloured(view.status), view.currentSteps.join(", "), view.updatedAt]),
-    ),
-  );
-  return 0;
+  let unreadable = 0;
+  const onUnreadable = (error: string): void => {
+    unreadable += 1;
+    fail(error, "data", typed.has("json"));
+  };
+  for await (const view of readRuns(session.handle.context.store, filter, onUnreadable)) views.push(view);
+  if (typed.has("json")) printJson(views.map(json));
+  else {
+    const rows = views.map((view) => [
+      view.id,
+      view.type,
+      coloured(view.status),
+      view.currentSteps.join(", "),
+      view.updatedAt,
+    ]);
+    print(table(["RUN", "WORKFLOW", "STATUS", "NOW", "UPDATED"], rows));
+  }
+  return unreadable > 0 ? 1 : 0;
 }
 
 /** `watch`: a line for each change until the run is over. Exit code 1 when it did not complete. */

@@ -66,16 +66,30 @@ function fits(record: RunRecord, { type, status }: ListRunsOptions, changedBefor
   return changedBefore === Number.POSITIVE_INFINITY || (parseInstant(record.updated_at)?.ms ?? 0) <= changedBefore;
 }
 
-/** Views of the runs that fit. @throws {WorkflowError} `invalid` for bad filters, `data` at a record that cannot be read. */
-export async function* listRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<RunView> {
+/**
+ * Views of the runs that fit. `onUnreadable` is told of each run whose record cannot be read, and the others follow.
+ * @throws {WorkflowError} `invalid` for bad filters, `data` at a record that cannot be read when nobody is told of it.
+ */
+export async function* listRuns(
+  store: ObjectStore,
+  options: ListRunsOptions,
+  onUnreadable: (error: string) => void = refuse,
+): AsyncGenerator<RunView> {
   checkFilters(options);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   for await (const found of findRuns(store, options)) {
     if (left <= 0) return;
-    if (found.record === undefined) throw new WorkflowError("data", found.error);
+    if (found.record === undefined) {
+      onUnreadable(found.error);
+      continue;
+    }
     left -= 1;
     yield viewOf(found.record);
   }
+}
+
+function refuse(error: string): never {
+  throw new WorkflowError("data", error);
 }
 
 /** Run ids, one LIST for many: the objects of one run are jumped over. Where lists have no order there is nothing to jump over with. */

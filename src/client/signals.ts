@@ -5,7 +5,8 @@ import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
 import { type Program, takesSignal } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
-import { checkValue, refusalOf } from "./values.ts";
+import { refusalOf } from "../wire/refusal.ts";
+import { checkValue } from "./values.ts";
 
 /** @throws {WorkflowError} `invalid` when the run is over or its workflow declares other signals. */
 export function checkSignal(record: RunRecord, program: Program | undefined, name: string): void {

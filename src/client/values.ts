@@ -1,8 +1,8 @@
 /** Values that callers give: checked before anything is put. */
-import type { z } from "zod";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkJsonValue } from "../wire/check.ts";
+import { refusalOf } from "../wire/refusal.ts";
 
 /** Largest input or payload in UTF-16 units of its JSON. */
 const MAX_VALUE_LENGTH: number = 256 * 1024;
@@ -18,13 +18,6 @@ export function checkValue(what: string, value: unknown): void {
       `${what} is ${length} characters of JSON, more than ${MAX_VALUE_LENGTH}; store it elsewhere and pass a reference`,
     );
   }
-}
-
-/** What a schema says, in one line. */
-export function refusalOf({ issues }: Pick<z.ZodError, "issues">): string {
-  return issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
-    .join("; ");
 }
 
 /** The input as its schema makes it. @throws {WorkflowError} `invalid` */

@@ -9,6 +9,7 @@ import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Codec } from "../store/document.ts";
 import { parseJson, stringifyJson } from "../wire/json.ts";
+import { refusalOf } from "../wire/refusal.ts";
 
 /** The newest layout of `machine` that this version writes and understands. */
 export const RECORD_LAYOUT = 1;
@@ -319,7 +320,8 @@ const KNOWN = new Set([
 ]);
 
 function dataError(key: string, cause: unknown): WorkflowError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason =
+    cause instanceof z.ZodError ? refusalOf(cause) : cause instanceof Error ? cause.message : String(cause);
   return new WorkflowError("data", `${key} is not a run record that can be read: ${reason}`, { cause });
 }
 

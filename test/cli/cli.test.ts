@@ -171,6 +171,25 @@ describe("start, status, steps and list", () => {
     expect(table[1]).toMatch(/^l-1 +asking +pending /);
     expect(await here("list", "--prefix", "none-")).toMatchObject({ code: 0 });
   });
+
+  test("list shows what can be read, and names each run that cannot", async () => {
+    for (const id of ["u-1", "u-2", "u-3", "u-4"]) await here("start", "asking", "--id", id, "--workflows", MODULE);
+    const queue = await connect(store);
+    await queue.context.store.put("workflow/u-2/state.json", '{"', "always");
+    await queue.context.store.put("workflow/u-4/state.json", "{}", "always");
+    await queue.close();
+    const told = await here("list", "--prefix", "u-");
+    expect(told.code).toBe(1);
+    expect(told.stdout.match(/^u-\d/gm)).toEqual(["u-1", "u-3"]);
+    const wrong = (id: string): string =>
+      `error: workflow/${id}/state\\.json is not a run record that can be read: .*\n`;
+    expect(told.stderr).toMatch(new RegExp(`^${wrong("u-2")}${wrong("u-4")}$`));
+    const json = await here("list", "--prefix", "u-", "--json", "--limit", "2");
+    expect(json.code).toBe(1);
+    expect((json.json() as { id: string }[]).map(({ id }) => id)).toEqual(["u-1", "u-3"]);
+    expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: "data" } });
+    expect(await here("list", "--prefix", "u-", "--limit", "1")).toMatchObject({ code: 0, stderr: "" });
+  });
 });
 
 describe("signal, pause, resume, cancel and watch", () => {
