@@ -1,7 +1,7 @@
 /** Commands for one run or, with `--all`, for every run that fits. */
 import type { BulkCommand, BulkResult, ListRunsOptions } from "../index.ts";
 import { type OptionSpec, type Typed, UsageError } from "./arguments.ts";
-import { coloured, fail, print } from "./output.ts";
+import { coloured, fail, print, printable } from "./output.ts";
 import { openSession } from "./session.ts";
 
 /** Filters of `list` and of `--all`. */
@@ -71,7 +71,7 @@ function tell(result: BulkResult, command: string, json: boolean): void {
     ...(leads?.starts ?? []).map((step) => `starts ${step}`),
     ...(leads?.undoes ?? []).map((step) => `undoes ${step}`),
   ];
-  print([id, type, `${coloured(status ?? "")}${to}`, ...after].join("  "));
+  print([printable(id), printable(type), `${coloured(status ?? "")}${to}`, ...after.map(printable)].join("  "));
 }
 
 function summarize(command: string, { accepted, would, failed }: Record<BulkResult["outcome"], number>): void {

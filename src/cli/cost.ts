@@ -5,7 +5,7 @@ import { REQUESTED_KINDS } from "../cost/requests.ts";
 import { WorkflowError } from "../errors.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import type { Typed } from "./arguments.ts";
-import { coloured, print, printJson, table } from "./output.ts";
+import { coloured, print, printable, printJson, table } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
 
 const MILLION = 1_000_000;
@@ -18,15 +18,15 @@ export async function explainRunCost(typed: Typed): Promise<number> {
   const [first] = report.paths;
   const same = report.paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
   print(tableOf(report.paths.filter((path) => !same.includes(path))));
-  if (same.length > 0) print(`as the first: ${same.map(({ path }) => escaped(path)).join(", ")}`);
-  if (typed.has("why")) for (const path of report.paths) print(`\n${escaped(path.path)}\n${reasonsOf(path)}`);
+  if (same.length > 0) print(`as the first: ${same.map(({ path }) => printable(path)).join(", ")}`);
+  if (typed.has("why")) for (const path of report.paths) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
   print(
     `\nRequests of one run; dollars for a million runs at list prices of ${PRICE_LISTS[0]?.lookedUpOn ?? ""}. Not in it:`,
   );
   print(aside("a run that only waits, a day", report.parkedDay, MILLION));
   print(aside("a worker with nothing to do, a day", report.idleWorkerDay, 1));
   print("  storage, transfer, and clients that ask whether a run is over");
-  for (const note of report.notes) print(note);
+  for (const note of report.notes) print(printable(note));
   return 0;
 }
 
@@ -79,11 +79,6 @@ function halves(option: string, text: string): [string | undefined, string] {
   return at === -1 ? [undefined, text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The name of a path as it can be printed: names of steps may hold what a terminal obeys. */
-function escaped(path: string): string {
-  return JSON.stringify(path).slice(1, -1);
-}
-
 /** Most retries cost nothing but time: a row for each would say so again and again. */
 function costsTheSame(a: PathCost, b: PathCost): boolean {
   return a.status === b.status && REQUESTED_KINDS.every((kind) => a.requests[kind] === b.requests[kind]);
@@ -93,7 +88,7 @@ function tableOf(paths: readonly PathCost[]): string {
   return table(
     ["PATH", "END", ...REQUESTED_KINDS.map((kind) => kind.toUpperCase()), ...PRICE_LISTS.map(({ name }) => name)],
     paths.map(({ path, status, requests, dollars }) => [
-      escaped(path),
+      printable(path),
       coloured(status),
       ...REQUESTED_KINDS.map((kind) => String(requests[kind])),
       ...PRICE_LISTS.map(({ name }) => `$${(dollars[name] ?? 0).toFixed(2)}`),
@@ -106,7 +101,7 @@ function reasonsOf({ because }: PathCost): string {
     ["TIMES", "WHAT", "REQUESTS OF ONE", "CODE"],
     because.map(({ times, what, requests, from }) => [
       String(times),
-      what,
+      printable(what),
       REQUESTED_KINDS.flatMap((kind) =>
         requests[kind] === undefined ? [] : [`${requests[kind]} ${kind.toUpperCase()}`],
       ).join(" "),

@@ -6,7 +6,7 @@ import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 import { storeCases } from "../testing/store-cases.ts";
 import type { Typed } from "./arguments.ts";
-import { coloured, print, printJson, table } from "./output.ts";
+import { coloured, print, printable, printJson, table } from "./output.ts";
 import { examineFleet } from "./fleet-checkup.ts";
 import { openSession } from "./session.ts";
 
@@ -91,7 +91,7 @@ export async function runDoctor(typed: Typed): Promise<number> {
   if (typed.has("json")) printJson({ ...checkup, fleet });
   else {
     showCheckup(checkup);
-    for (const line of fleet) print(line);
+    for (const line of fleet) print(printable(line));
   }
   return checkup.safe ? 0 : 1;
 }
@@ -99,7 +99,7 @@ export async function runDoctor(typed: Typed): Promise<number> {
 function spell({ ok, optional, reason, means }: CheckupResult): string {
   if (ok) return coloured("completed", "ok");
   if (optional) return `not here, and not needed: ${means}`;
-  return `${coloured("failed")} ${reason}${means === "" ? "" : `; ${means}`}`;
+  return `${coloured("failed")} ${printable(reason)}${means === "" ? "" : `; ${means}`}`;
 }
 
 function showCheckup(checkup: Checkup): void {

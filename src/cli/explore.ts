@@ -9,7 +9,7 @@ import { type Exploration, explore, type ExploreOptions, type ExploreProgress } 
 import type { TestImports } from "../testing/explore/violation.ts";
 import type { Typed } from "./arguments.ts";
 import { out as colours } from "./colours.ts";
-import { print, printJson } from "./output.ts";
+import { print, printable, printableLines, printJson } from "./output.ts";
 import { isWorkflow, loadExports, loadWorkflows } from "./session.ts";
 
 /** How often people are told how far it is. */
@@ -115,15 +115,15 @@ function tell(
   { out, test }: { readonly out?: string | undefined; readonly test?: string | undefined },
 ): void {
   const ends = Object.entries(result.ends).map(([status, count]) => `${count} ${status}`);
-  print(`${result.workflow}: ${result.states} states, ${result.edges} moves; ends: ${ends.join(", ")}`);
+  print(`${printable(result.workflow)}: ${result.states} states, ${result.edges} moves; ends: ${ends.join(", ")}`);
   const { coverage } = result;
   for (const [what, { all, never }] of Object.entries(coverage)) {
     print(`${what}: ${all - never.length} of ${all} were met`);
-    for (const name of never.slice(0, SHOWN)) print(`  never: ${name}`);
+    for (const name of never.slice(0, SHOWN)) print(`  never: ${printable(name)}`);
     if (never.length > SHOWN) print(`  and ${never.length - SHOWN} more`);
   }
-  for (const { text } of result.violations) print(`\n${colours.red("broken")} ${text}`);
-  for (const note of result.notes) print(`note: ${note}`);
+  for (const { text } of result.violations) print(`\n${colours.red("broken")} ${printableLines(text)}`);
+  for (const note of result.notes) print(`note: ${printable(note)}`);
   if (out !== undefined) print(`\nthe first path is in ${out}; buquet-workflow inspect --file ${out} shows it`);
   if (test !== undefined) print(`\nthe first path as a test is in ${test}`);
   if (result.violations.length === 0) print(colours.green("every rule holds in every state"));

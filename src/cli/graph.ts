@@ -10,7 +10,7 @@ import { makeWhole } from "../run/mend.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { type Typed, UsageError } from "./arguments.ts";
 import { paintPng } from "./chromium.ts";
-import { print, printJson } from "./output.ts";
+import { print, printable, printJson } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
 
 const FORMATS = ["svg", "png", "mermaid", "json", "source"] as const;
@@ -54,7 +54,7 @@ export async function drawGraph(typed: Typed): Promise<number> {
     );
   });
   if (typed.has("json")) return printJson({ workflow: subject.plan.name, format, out });
-  print(`${subject.plan.name} as ${format}: ${out}`);
+  print(`${printable(subject.plan.name)} as ${format}: ${out}`);
   return 0;
 }
 

@@ -2,7 +2,7 @@
 import { listRuns as readRuns } from "../client/runs.ts";
 import type { RunView } from "../client/view.ts";
 import { filtersOf } from "./bulk.ts";
-import { coloured, fail, print, printJson, table } from "./output.ts";
+import { coloured, fail, print, printable, printJson, table } from "./output.ts";
 import type { Typed } from "./arguments.ts";
 import { openSession } from "./session.ts";
 
@@ -21,11 +21,11 @@ export async function showStatus(typed: Typed): Promise<number> {
   const view = await session.client.get(id);
   const reasons = await session.client.explain(id);
   if (typed.has("json")) return printJson({ ...(json(view) as object), reasons });
-  print(`${view.id}  ${view.type}  ${coloured(view.status)}`);
-  if (view.error !== undefined) print(`${view.error.type}: ${view.error.message}`);
-  for (const failed of view.compensationErrors) print(`could not undo ${failed.step}: ${failed.message}`);
-  if (view.currentSteps.length > 0) print(`now: ${view.currentSteps.join(", ")}`);
-  for (const reason of reasons) print(reason);
+  print(`${printable(view.id)}  ${printable(view.type)}  ${coloured(view.status)}`);
+  if (view.error !== undefined) print(printable(`${view.error.type}: ${view.error.message}`));
+  for (const { step, message } of view.compensationErrors) print(printable(`could not undo ${step}: ${message}`));
+  if (view.currentSteps.length > 0) print(printable(`now: ${view.currentSteps.join(", ")}`));
+  for (const reason of reasons) print(printable(reason));
   return 0;
 }
 
@@ -36,10 +36,10 @@ export async function showSteps(typed: Typed): Promise<number> {
   const view = await session.client.get(id);
   if (typed.has("json")) return printJson(view.steps);
   const rows = Object.entries(view.steps).map(([name, step]) => [
-    name,
+    printable(name),
     coloured(step.status),
     String(step.attempt),
-    step.completed_at ?? step.started_at ?? "",
+    printable(step.completed_at ?? step.started_at ?? ""),
     outcomeOf(step),
   ]);
   print(table(["STEP", "STATUS", "ATTEMPT", "AT", "RESULT"], rows));
@@ -48,8 +48,8 @@ export async function showSteps(typed: Typed): Promise<number> {
 
 /** What a step came to, on one line and without anything that a terminal obeys. */
 function outcomeOf(step: RunView["steps"][string]): string {
-  if (step.result !== undefined) return JSON.stringify(step.result).slice(0, WIDEST);
-  return step.error === undefined ? "" : JSON.stringify(step.error).slice(1, -1).slice(0, WIDEST);
+  if (step.result !== undefined) return printable(JSON.stringify(step.result)).slice(0, WIDEST);
+  return step.error === undefined ? "" : printable(JSON.stringify(step.error).slice(1, -1)).slice(0, WIDEST);
 }
 
 /** `list`. Exit code 1 when a record could not be read; the others are shown all the same. */
@@ -60,17 +60,19 @@ export async function listRuns(typed: Typed): Promise<number> {
   let unreadable = 0;
   const onUnreadable = (error: string): void => {
     unreadable += 1;
-    fail(error, "data", typed.has("json"));
+    const json = typed.has("json");
+    // What JSON says of a record may quote its lines.
+    fail(json ? error : printable(error), "data", json);
   };
   for await (const view of readRuns(session.handle.context.store, filter, onUnreadable)) views.push(view);
   if (typed.has("json")) printJson(views.map(json));
   else {
     const rows = views.map((view) => [
-      view.id,
-      view.type,
+      printable(view.id),
+      printable(view.type),
       coloured(view.status),
-      view.currentSteps.join(", "),
-      view.updatedAt,
+      printable(view.currentSteps.join(", ")),
+      printable(view.updatedAt),
     ]);
     print(table(["RUN", "WORKFLOW", "STATUS", "NOW", "UPDATED"], rows));
   }
@@ -85,7 +87,7 @@ export async function watchRun(typed: Typed): Promise<number> {
   for await (const view of session.client.watch(id)) {
     last = view.status;
     if (typed.has("json")) process.stdout.write(`${JSON.stringify(json(view))}\n`);
-    else print(`${view.updatedAt}  ${coloured(view.status)}  ${view.currentSteps.join(", ")}`);
+    else print(`${printable(view.updatedAt)}  ${coloured(view.status)}  ${printable(view.currentSteps.join(", "))}`);
   }
   return last === "completed" ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /** `next`: what can happen to a run from here, and where each thing leads. */
 import type { Lead, RunNext } from "../index.ts";
 import type { Typed } from "./arguments.ts";
-import { coloured, print, printJson, table } from "./output.ts";
+import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
 
 /** `next`: a row for each thing that can happen. */
@@ -10,14 +10,19 @@ export async function showNext(typed: Typed): Promise<number> {
   const [id = ""] = typed.values;
   const next = await session.client.next(id);
   if (typed.has("json")) return printJson(next);
-  print(`${next.id}  ${coloured(next.status)}`);
+  print(`${printable(next.id)}  ${coloured(next.status)}`);
   const rows = rowsOf(next);
   print(rows.length === 0 ? "nothing can happen any more" : table(["WHEN", "WHAT", "THEN", "STATUS"], rows));
   return 0;
 }
 
 function rowsOf(next: RunNext): readonly (readonly string[])[] {
-  const row = (what: string, leads: Lead, at = ""): string[] => [at, what, thenOf(leads), coloured(leads.status)];
+  const row = (what: string, leads: Lead, at = ""): string[] => [
+    printable(at),
+    printable(what),
+    printable(thenOf(leads)),
+    coloured(leads.status),
+  ];
   return [
     ...(next.start === undefined ? [] : [row("a worker starts it", next.start)]),
     ...next.signals.flatMap(({ signal, step, schema, leads, deadline }) => [

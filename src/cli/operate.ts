@@ -11,7 +11,7 @@ import {
   Worker,
 } from "../services/worker.ts";
 import type { Typed } from "./arguments.ts";
-import { coloured, print, printJson, table } from "./output.ts";
+import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
 
 /** Resolves when the process is told to stop; a second signal ends it at once. */
@@ -40,7 +40,7 @@ export async function runWorker(typed: Typed): Promise<number> {
     foreignPoll: typed.text("foreign-poll") ?? DEFAULT_FOREIGN_POLL_MS,
   });
   await worker.start();
-  const names = session.workflows.map((workflow) => workflow.name).join(", ");
+  const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");
   process.stderr.write(`worker ${worker.id} serves ${names} on ${session.handle.context.store.url}\n`);
   await untilStopped();
   process.stderr.write("stopping: handlers may end, the others are handed back\n");
@@ -70,7 +70,7 @@ export async function runSweeper(typed: Typed): Promise<number> {
       print(
         table(
           ["RUN", "STATUS", "ACTION"],
-          swept.map((run) => [run.runId, coloured(run.status), run.action]),
+          swept.map((run) => [printable(run.runId), coloured(run.status), run.action]),
         ),
       );
     if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(session.handle);
@@ -87,7 +87,8 @@ async function repairAllTasks(handle: QueueHandle): Promise<void> {
   do {
     const page = await handle.repairTasks({
       ...(after === undefined ? {} : { after }),
-      onUnreadable: (key, error) => process.stderr.write(`${key} cannot be read and is left alone: ${String(error)}\n`),
+      onUnreadable: (key, error) =>
+        process.stderr.write(`${printable(`${key} cannot be read and is left alone: ${String(error)}`)}\n`),
     });
     count += page.repaired.length;
     after = page.next;

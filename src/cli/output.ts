@@ -20,11 +20,18 @@ export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** A text of somebody else that may have lines: the rest is as in `printable`. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
 /** Says what is wrong, on standard error. With `json` as `{ error: { code, message } }`. */
 export function fail(message: string, code?: string, json = false): void {
   const line = json
     ? JSON.stringify({ error: { code: code ?? "invalid", message } })
-    : `${code === undefined ? "" : `${err.red("error")}: `}${message}`;
+    : code === undefined
+      ? message
+      : `${err.red("error")}: ${printableLines(message)}`;
   process.stderr.write(`${line}\n`);
 }
 

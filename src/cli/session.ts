@@ -8,6 +8,7 @@ import type { QueueHandle } from "../run/handle.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Typed } from "./arguments.ts";
+import { printable } from "./output.ts";
 import { createLogger, nodeHost } from "../host/node.ts";
 
 /** An open store with a client. */
@@ -22,7 +23,7 @@ export async function openSession(typed: Typed, options: OpenOptions = {}): Prom
   const logger = createLogger({
     level: "info",
     format: typed.has("json") ? "json" : "text",
-    write: (line) => process.stderr.write(`${line}\n`),
+    write: (line) => process.stderr.write(`${typed.has("json") ? line : printable(line)}\n`),
   });
   const workflows = await loadWorkflows(typed.texts("workflows"));
   const handle = await connect(typed.text("store"), { host: nodeHost({ logger }), ...options });

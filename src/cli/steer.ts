@@ -2,7 +2,7 @@
 import { WorkflowError } from "../errors.ts";
 import type { Typed } from "./arguments.ts";
 import { bulkRuns, isBulk } from "./bulk.ts";
-import { coloured, print, printJson } from "./output.ts";
+import { coloured, print, printable, printJson } from "./output.ts";
 import { openSession, parseArgument } from "./session.ts";
 
 /** `start`: prints the id of the run; with `--wait` its end. */
@@ -21,7 +21,10 @@ export async function startRun(typed: Typed): Promise<number> {
   }
   const { record: _whole, ...view } = await run.wait();
   if (typed.has("json")) printJson(view);
-  else print(`${run.id} ${coloured(view.status)}${view.error === undefined ? "" : `: ${view.error.message}`}`);
+  else {
+    const why = view.error === undefined ? "" : `: ${printable(view.error.message)}`;
+    print(`${printable(run.id)} ${coloured(view.status)}${why}`);
+  }
   return view.status === "completed" ? 0 : 1;
 }
 
@@ -115,6 +118,6 @@ function reasonOf(typed: Typed): { readonly reason?: string } {
 
 function done(id: string, command: string, typed: Typed): number {
   if (typed.has("json")) printJson({ id, command, accepted: true });
-  else print(`${command} of ${id} is accepted; a worker applies it`);
+  else print(`${command} of ${printable(id)} is accepted; a worker applies it`);
   return 0;
 }
