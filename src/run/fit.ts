@@ -9,7 +9,9 @@ const SHORT_MESSAGE = 200;
 
 /** Whether a write with them brings what handlers returned or others sent. */
 export function isGrowing(deliveries: readonly Delivery[]): boolean {
-  return deliveries.some(({ facts }) => facts.some(({ fact }) => fact === "done" || fact === "signals"));
+  return deliveries.some(({ facts }) =>
+    facts.some((fact) => fact.fact === "signals" || (fact.fact === "done" && fact.ref.kind === "run")),
+  );
 }
 
 /**

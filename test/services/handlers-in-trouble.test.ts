@@ -152,6 +152,38 @@ describe("a record that is nearly full", () => {
     expect(steps["f19"]?.error).not.toContain("WorkerLost");
   });
 
+  test("has room left to undo what was done", async () => {
+    const undone: string[] = [];
+    let full = untypedWorkflow("undone");
+    for (const result of [...RESULTS, "rest"])
+      full = full.step(result, {
+        ...once,
+        run: () => "x".repeat(result === "rest" ? 150_000 : 250_000),
+        compensate: () => undone.push(result),
+      });
+    for (let index = 0; index < 30; index += 1)
+      full = full.step(`f${index}`, {
+        ...once,
+        dependsOn: [...RESULTS, "rest"],
+        onFailure: "continue",
+        run: () => {
+          throw new Error("e".repeat(2_000));
+        },
+      });
+    full = full.step("last", {
+      ...once,
+      dependsOn: Array.from({ length: 30 }, (_, index) => `f${index}`),
+      run: () => {
+        throw new Error("no");
+      },
+    });
+    await using kit = await createTestKit({ workflows: [full] });
+    const run = await kit.client.start("undone");
+    expect((await run.wait()).status).toBe("failed");
+    expect(undone.toSorted()).toEqual([...RESULTS, "rest"].toSorted());
+    expect(kit.log.filter(({ message }) => message === "chain failed")).toEqual([]);
+  });
+
   test("leaves signals where they are and can be cancelled", async () => {
     const full = nearlyFull("waits").step("w", { dependsOn: RESULTS, run: (ctx) => ctx.waitForSignal("big") });
     await using kit = await createTestKit({ workflows: [full] });
