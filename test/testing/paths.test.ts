@@ -63,8 +63,8 @@ describe("the engine takes the paths of the model", () => {
         handlers: new Map(),
         output: undefined,
       };
-      const first = plan.steps.find(({ kind }) => kind === "task")?.name ?? "";
-      const waits = Object.fromEntries([[first, [{ signal: "go", timeout: "1m" }]]]);
+      const own = plan.steps.filter((step) => step.kind === "task" && !step.remote).slice(0, 1);
+      const waits = Object.fromEntries(own.map(({ name }) => [name, [{ signal: "go", timeout: "1m" }]]));
       const options: PathsOptions = { waits, failures: 1, pause: seed % 2 === 0 };
       try {
         events += await take(paths(definition, options), 10);
