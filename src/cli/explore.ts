@@ -1,5 +1,4 @@
 /** `explore`: every state that a workflow can reach, without a store. */
-import { writeFile } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
@@ -11,6 +10,7 @@ import type { Typed } from "./arguments.ts";
 import { out as colours } from "./colours.ts";
 import { print, printable, printableLines, printJson } from "./output.ts";
 import { isWorkflow, loadExports, loadWorkflows } from "./session.ts";
+import { writeOutput } from "./write.ts";
 
 /** How often people are told how far it is. */
 const TELL_EVERY_MS = 2_000;
@@ -44,8 +44,8 @@ export async function exploreWorkflow(typed: Typed): Promise<number> {
   // A path without a step is one too: the rule is broken before anything happens. Only a walk that was cut short has none.
   const counterexample = result.violations.find(({ check }) => check !== "limit");
   if (counterexample !== undefined) {
-    if (out !== undefined) await writeText(out, `${JSON.stringify(counterexample.toTimeline())}\n`);
-    if (test !== undefined && imports !== undefined) await writeText(test, counterexample.toTest(imports));
+    if (out !== undefined) await writeOutput(out, `${JSON.stringify(counterexample.toTimeline())}\n`);
+    if (test !== undefined && imports !== undefined) await writeOutput(test, counterexample.toTest(imports));
   }
   const files = [out, test].filter((file) => file !== undefined);
   if (counterexample === undefined && result.truncated && files.length > 0)
@@ -86,16 +86,6 @@ async function importsOf(typed: Typed, workflow: AnyWorkflow, file: string): Pro
     workflow: exported.name,
     ...(options === undefined ? {} : { options }),
   };
-}
-
-async function writeText(file: string, text: string): Promise<void> {
-  await writeFile(file, text).catch((error: unknown) => {
-    throw new WorkflowError(
-      "invalid",
-      `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  });
 }
 
 /** On standard error, so that it is in nobody's way. */

@@ -1,5 +1,4 @@
 /** `graph`: a workflow as a picture or text, before it ever runs, or as a run stands. */
-import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Plan } from "../../machines/plan.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
@@ -12,6 +11,7 @@ import { type Typed, UsageError } from "./arguments.ts";
 import { paintPng } from "./chromium.ts";
 import { print, printable, printJson } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
+import { writeOutput } from "./write.ts";
 
 const FORMATS = ["svg", "png", "mermaid", "json", "source"] as const;
 type Format = (typeof FORMATS)[number];
@@ -46,13 +46,7 @@ export async function drawGraph(typed: Typed): Promise<number> {
     process.stdout.write(drawn);
     return 0;
   }
-  await writeFile(out, drawn).catch((error: unknown) => {
-    throw new WorkflowError(
-      "invalid",
-      `${out} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  });
+  await writeOutput(out, drawn);
   if (typed.has("json")) return printJson({ workflow: subject.plan.name, format, out });
   print(`${printable(subject.plan.name)} as ${format}: ${out}`);
   return 0;

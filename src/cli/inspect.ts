@@ -1,5 +1,5 @@
 /** `inspect`: a run in the browser. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { servedPlan } from "../define/served.ts";
 import { WorkflowError } from "../errors.ts";
 import { nodeHost } from "../host/node.ts";
@@ -14,6 +14,7 @@ import { untilStopped } from "./operate.ts";
 import { print, printJson } from "./output.ts";
 import { serveSite } from "./serve.ts";
 import { openSession, type Session } from "./session.ts";
+import { writeOutput } from "./write.ts";
 
 /** `inspect`: serves the page until the process is told to stop; with `--out` writes it down instead. */
 export async function inspectRun(typed: Typed): Promise<number> {
@@ -58,9 +59,7 @@ async function fileSubject(path: string): Promise<Subject> {
 
 async function writePage(subject: Subject, out: string, typed: Typed): Promise<number> {
   const site = await siteOf({ ...subject, grows: false }, typed);
-  await writeFile(out, await site.html(site.nonce())).catch((error: unknown) => {
-    throw new WorkflowError("invalid", `${out} cannot be written: ${String(error)}`, { cause: error });
-  });
+  await writeOutput(out, await site.html(site.nonce()));
   if (typed.has("json")) return printJson({ file: out });
   print(out);
   return 0;

@@ -58,14 +58,14 @@ export async function listRuns(typed: Typed): Promise<number> {
   const views: RunView[] = [];
   const filter = { limit: 100, ...filtersOf(typed) };
   let unreadable = 0;
+  const isJson = typed.has("json");
   const onUnreadable = (error: string): void => {
     unreadable += 1;
-    const json = typed.has("json");
     // What JSON says of a record may quote its lines.
-    fail(json ? error : printable(error), "data", json);
+    fail(isJson ? error : printable(error), "data", isJson);
   };
   for await (const view of readRuns(session.handle.context.store, filter, onUnreadable)) views.push(view);
-  if (typed.has("json")) printJson(views.map(json));
+  if (isJson) printJson(views.map(json));
   else {
     const rows = views.map((view) => [
       printable(view.id),

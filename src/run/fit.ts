@@ -1,5 +1,6 @@
 /** What is done about news that do not fit into the record of their run any more. */
 import type { Delivery, Fact } from "./facts.ts";
+import { cutAt } from "../wire/cut.ts";
 import { stringifyJson } from "../wire/json.ts";
 
 type Done = Extract<Fact, { fact: "done" }>;
@@ -41,7 +42,7 @@ function withShortMessages<D extends Delivery>(deliveries: readonly D[]): readon
   if (!deliveries.some(({ facts }) => facts.some(isLong))) return undefined;
   return changed(deliveries, (fact) => {
     if (fact.fact !== "failed" || !isLong(fact)) return [fact];
-    const message = fact.failure.message.slice(0, SHORT_MESSAGE - 1).replace(/[\uD800-\uDBFF]$/, "");
+    const message = cutAt(fact.failure.message, SHORT_MESSAGE - 1);
     return [{ ...fact, failure: { ...fact.failure, message } }];
   });
 }

@@ -10,6 +10,7 @@ import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
 import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
 import { checkJsonValue } from "../wire/check.ts";
+import { cutAt } from "../wire/cut.ts";
 import { toPlain } from "../wire/json.ts";
 
 /** Largest result of a step in UTF-16 units of its JSON. */
@@ -276,8 +277,7 @@ function describe(error: unknown): string {
   try {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
     if (text.length <= MAX_MESSAGE_LENGTH) return text;
-    const kept = text.slice(0, MAX_MESSAGE_LENGTH).replace(/[\uD800-\uDBFF]$/, "");
-    return `${kept}… (${text.length} characters)`;
+    return `${cutAt(text, MAX_MESSAGE_LENGTH)}… (${text.length} characters)`;
   } catch {
     return "threw something that cannot be told as text";
   }

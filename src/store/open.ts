@@ -10,15 +10,13 @@ import type { S3StoreOptions } from "./s3-client.ts";
 const named = new Map<string, MemoryStore>();
 const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums", "unsafe"] as const;
 
-interface S3Options extends Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums"> {
-  readonly allowUnsafe?: boolean;
-}
-
 /** How a store is opened. */
 export interface OpenOptions {
   /** Whether one on which runs would be lost is opened all the same, as `unsafe=allow` in the url says. @defaultValue false */
   readonly allowUnsafe?: boolean;
 }
+
+type S3Options = OpenOptions & Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums">;
 
 /**
  * `memory:` (a new one), `memory:name` (shared in the process), `file:folder`, `s3://bucket?endpoint=…&region=…`; `s3:` also knows

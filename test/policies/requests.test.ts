@@ -15,7 +15,7 @@ import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { type Process, type RequestKind, World } from "../../src/testing/simulation/simulation.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
-import { play, SHAPES } from "../simulation/play.ts";
+import { ask, play, SHAPES } from "../simulation/play.ts";
 import { SETTINGS } from "../simulation/settings.ts";
 import { fits, type Permission, permissionsOf, policyOf, type Role, ROLES, tableOf } from "./page.ts";
 
@@ -63,18 +63,6 @@ const mixed = workflow("mixed", { foreign: true }).step("theirs", { remote: true
 /** Another definition of it, which leaves runs of the first one alone. */
 const changed = workflow("wait").signal("go");
 
-/** Repeats what a lossy line may have lost. What was done although nobody heard of it is refused the second time. */
-async function again(work: () => Promise<unknown>): Promise<void> {
-  for (let tries = 0; ; tries += 1) {
-    const failed = await work().then(
-      () => undefined,
-      (error: { code?: string }) => error,
-    );
-    if (failed === undefined || (tries > 0 && failed.code === "invalid")) return;
-    if (failed.code !== "unavailable" || tries > 50) throw failed as Error;
-  }
-}
-
 /** Plays a script against one worker until it is through. */
 async function playScript(seed: string, script: (world: World, worker: Process) => Promise<void>): Promise<void> {
   const world = new World(seed, { latency: 10, rates: {} });
@@ -102,36 +90,36 @@ async function playClient(role: "client" | "operator", seed: string): Promise<vo
     const { clock } = caller.host;
     const handle = handleOf(caller.store, caller.host);
     const client = new WorkflowClient(handle, { workflows: [waiting(caller.host), mixed] });
-    await again(() => client.start("wait", {}, { id: "run" }));
+    await ask(() => client.start("wait", {}, { id: "run" }));
     await clock.sleep(6_000);
-    await again(() => client.signal("run", "go", 1));
-    await again(() => client.start("wait", {}, { id: "twice" }));
+    await ask(() => client.signal("run", "go", 1));
+    await ask(() => client.start("wait", {}, { id: "twice" }));
     // Its first task runs by now.
     await clock.sleep(4_000);
-    await again(() => client.start("wait", {}, { id: "twice" }));
+    await ask(() => client.start("wait", {}, { id: "twice" }));
     await postpone(world.store, tickTaskId("twice", { kind: "start" }));
-    await again(() => client.start("wait", {}, { id: "twice" }));
-    await again(() => new WorkflowClient(handle).start("wait", {}, { id: "by-name" }));
-    await again(() => client.get("run"));
-    await again(() => client.explain("run"));
-    await again(() => client.next("run"));
-    await again(() => client.pause("run"));
-    await again(() => client.resume("run"));
-    await again(() => client.signal("run", "again", 2));
-    await again(() => client.cancel("by-name"));
-    await again(() => client.start("mixed", {}, { id: "mixed" }));
-    await again(() => client.send("twice", { type: "go" }));
-    await again(() => client.terminate("twice"));
-    await again(async () => {
+    await ask(() => client.start("wait", {}, { id: "twice" }));
+    await ask(() => new WorkflowClient(handle).start("wait", {}, { id: "by-name" }));
+    await ask(() => client.get("run"));
+    await ask(() => client.explain("run"));
+    await ask(() => client.next("run"));
+    await ask(() => client.pause("run"));
+    await ask(() => client.resume("run"));
+    await ask(() => client.signal("run", "again", 2));
+    await ask(() => client.cancel("by-name"));
+    await ask(() => client.start("mixed", {}, { id: "mixed" }));
+    await ask(() => client.send("twice", { type: "go" }));
+    await ask(() => client.terminate("twice"));
+    await ask(async () => {
       for await (const _run of client.bulk({ type: "cancel" }, { type: "mixed" }));
     });
-    await again(async () => {
+    await ask(async () => {
       for await (const view of client.list()) await client.get(view.id);
     });
-    for (const key of ["one", "one"]) await again(() => handle.submit("other", {}, { idempotency: { key } }));
-    await again(() => handle.submit("other", {}, { idempotency: { key: "short", ttlMs: 1 } }));
+    for (const key of ["one", "one"]) await ask(() => handle.submit("other", {}, { idempotency: { key } }));
+    await ask(() => handle.submit("other", {}, { idempotency: { key: "short", ttlMs: 1 } }));
     await clock.sleep(60_000);
-    await again(() => handle.submit("other", {}, { idempotency: { key: "short", ttlMs: 1 } }));
+    await ask(() => handle.submit("other", {}, { idempotency: { key: "short", ttlMs: 1 } }));
     await worker.stop();
   });
 }

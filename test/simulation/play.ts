@@ -280,15 +280,18 @@ async function actAsClient(
   }
 }
 
+/** More than a lossy line ever loses in a row. */
+const TRIES = 50;
+
 /** Asks until the store answers. What was done although nobody heard of it may be refused the second time. */
-async function ask(act: () => Promise<unknown>): Promise<void> {
+export async function ask(act: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       await act();
       return;
     } catch (error) {
       if (tries > 1 && error instanceof WorkflowError && error.code === "invalid") return;
-      if (!(error instanceof WorkflowError && error.code === "unavailable")) throw error;
+      if (!(error instanceof WorkflowError && error.code === "unavailable") || tries > TRIES) throw error;
     }
   }
 }
