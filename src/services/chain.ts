@@ -202,7 +202,13 @@ export class Chain {
       ended.signal,
       ...(long === undefined ? [] : [long.lost]),
     ]);
-    void this.#becomeLong(flight, record, program, ended);
+    // Two tasks may be asked to stop: the first of the chain, on whose behalf a run stops its steps, and that of the step itself.
+    const unwanted = new AbortController();
+    const discourage = (): void => unwanted.abort();
+    // What is stopped are the steps; their undos are what the stop asks for.
+    if (flight.kind === "run") whenAborted(this.#lease.unwanted, discourage, ended.signal);
+    if (long !== undefined) whenAborted(long.unwanted, discourage, ended.signal);
+    void this.#becomeLong(flight, record, program, ended, discourage);
     const end = await runAttempt(
       {
         host: context.queue.host,
@@ -214,8 +220,7 @@ export class Chain {
         heartbeat: async () => {
           await this.#lease.beat();
         },
-        // What is stopped are the steps; their undos are what the stop asks for.
-        unwanted: flight.kind === "run" ? this.#lease.unwanted : new AbortController().signal,
+        unwanted: unwanted.signal,
         queue: context.queueHandle,
         log: context.log,
         handler,
@@ -227,7 +232,13 @@ export class Chain {
   }
 
   /** 1.3: a handed-off step that turns out long gets its task object, as running, and a lease. Refused: somebody released it. */
-  async #becomeLong(flight: Flight, record: RunRecord, program: Program, ended: AbortController): Promise<void> {
+  async #becomeLong(
+    flight: Flight,
+    record: RunRecord,
+    program: Program,
+    ended: AbortController,
+    discourage: () => void,
+  ): Promise<void> {
     if (ownerOf(flight) === undefined) return;
     const context = this.#context;
     const id = flightTaskId(record.id, flight);
@@ -247,6 +258,7 @@ export class Chain {
       const lease = new KeptLease(context.queue, made.claim, context.leaseMs);
       this.#long.set(id, lease);
       lease.lost.addEventListener("abort", () => ended.abort(), { once: true });
+      whenAborted(lease.unwanted, discourage, ended.signal);
     } catch {
       // Whether it stands is not known: without a lease of its own a long step must not go on.
       ended.abort();
@@ -311,6 +323,12 @@ export class Chain {
   #now(): number {
     return this.#context.queue.store.time().latest;
   }
+}
+
+/** Calls back when a signal aborts, or at once if it did, until `over` aborts. */
+function whenAborted(signal: AbortSignal, then: () => void, over: AbortSignal): void {
+  if (signal.aborted) then();
+  else signal.addEventListener("abort", then, { once: true, signal: over });
 }
 
 /** What the first task of a chain ends with, when it is the task of a step itself. */
