@@ -97,6 +97,7 @@ export class WorkflowClient {
   readonly #handle: QueueHandle;
   readonly #workflows = new Map<string, AnyWorkflow>();
   readonly #programs: StoredPrograms;
+  readonly #others = new WeakMap<AnyWorkflow, StoredPrograms>();
   readonly #published = new Set<string>();
   readonly #sender: Sender;
 
@@ -318,8 +319,8 @@ export class WorkflowClient {
   }
 
   /**
-   * Opens a failed run again: steps that failed, were held, never reached or undone run as new generations. A step that completed and
-   * was not undone never runs again. Until a worker has applied it the run is still failed, so `wait` and `result` return at once:
+   * Opens a failed run again: steps that failed, were held, never reached or undone run as new generations. A step that completed never
+   * runs again, unless its undo ran: one whose undo failed may be half undone, and runs again under the same idempotency key. Until a worker has applied it the run is still failed, so `wait` and `result` return at once:
    * wait for `{ applied: true }` first. Given twice for one failure it counts once.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is not failed.
    */
@@ -373,9 +374,13 @@ export class WorkflowClient {
     return read.value;
   }
 
+  /** A definition that this client was not given is compiled once, for as long as somebody holds it. */
   #programsOf(definition: AnyWorkflow): StoredPrograms {
     if (this.#workflows.get(definition.name)?.planHash === definition.planHash) return this.#programs;
-    return new StoredPrograms(this.#handle.context.store, this.#handle.context.host, [servedPlan(definition)]);
+    const { store, host } = this.#handle.context;
+    const programs = this.#others.get(definition) ?? new StoredPrograms(store, host, [servedPlan(definition)]);
+    this.#others.set(definition, programs);
+    return programs;
   }
 
   async #programOf(record: RunRecord): Promise<Program | undefined> {

@@ -42,6 +42,25 @@ describe("start", () => {
     expect(calls).toBe(1);
   });
 
+  test("compiles a definition that the client was not given once, however often it starts", async () => {
+    const count = workflow("count").step("a", () => 1);
+    let compiled = 0;
+    const watched = Object.create(count, {
+      plan: {
+        get: () => {
+          compiled += 1;
+          return count.plan;
+        },
+      },
+    }) as typeof count;
+    await using kit = await createTestKit({ workflows: [count] });
+    const client = new WorkflowClient(kit.queue);
+    await client.start(watched);
+    const once = compiled;
+    for (let index = 0; index < 5; index += 1) await client.start(watched);
+    expect([once > 0, compiled]).toEqual([true, once]);
+  });
+
   test("refuses the id of a run of another workflow", async () => {
     await using kit = await createTestKit({ workflows: [add, waiter] });
     await kit.client.start(add, { n: 1, by: 1 }, { id: "taken" });
