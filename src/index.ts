@@ -20,6 +20,7 @@ export type { RunView } from "./client/view.ts";
 export {
   type AnyEvent,
   type AnyWorkflow,
+  type CompiledWorkflow,
   type EventOf,
   type InputOf,
   type OutputOf,

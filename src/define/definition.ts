@@ -1,4 +1,5 @@
 /** From what the user wrote to a plan and a table of handlers. */
+import { buildMachine, type RunMachine } from "../../machines/advance.ts";
 import { hasCompensation } from "../../machines/compile.ts";
 import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan.ts";
 import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/validate.ts";
@@ -8,7 +9,7 @@ import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
-import type { AnyWorkflow, ErasedHandlers, WorkflowOptions } from "./workflow.ts";
+import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, WorkflowOptions } from "./workflow.ts";
 
 /** Retries of a step that says nothing. */
 export const DEFAULT_RETRIES = 3;
@@ -255,13 +256,14 @@ export function makeDefinition(
   name: string,
   options: Options,
   drafts: readonly StepDraft[],
-): AnyWorkflow & {
+): CompiledWorkflow & {
   step(step: string, written: WrittenStep | ((context: unknown) => unknown)): AnyWorkflow;
   signal(step: string, written?: WrittenSignal): AnyWorkflow;
 } {
   if (drafts.length === 0) checkWorkflow(name, options);
   let plan: Plan | undefined;
   let planHash: string | undefined;
+  let machine: RunMachine["machine"] | undefined;
   const schemas = new Map<string, Schema>(Object.entries(options.signals ?? {}));
   for (const draft of drafts) if (draft.schema !== undefined) schemas.set(draft.plan.name, draft.schema);
   return {
@@ -273,6 +275,10 @@ export function makeDefinition(
     get plan(): Plan {
       plan ??= checkPlan(planOf(name, options, drafts));
       return plan;
+    },
+    get machine(): RunMachine["machine"] {
+      machine ??= buildMachine(this.plan).machine;
+      return machine;
     },
     get planHash(): string {
       planHash ??= hashPlan(this.plan);

@@ -1,5 +1,6 @@
 /** What a user writes: `workflow(name).step(…).signal(…)`. The builder is the definition; each call gives a new one. */
 import type { z } from "zod";
+import type { RunMachine } from "../../machines/advance.ts";
 import type { OnFailure, Plan, RetryPolicy } from "../../machines/plan.ts";
 import type { JsonResult, JsonValue, StepContext, UndoContext } from "./context.ts";
 import { makeDefinition } from "./definition.ts";
@@ -93,6 +94,15 @@ export interface AnyWorkflow {
   };
 }
 
+/** What every definition made here has beside its data. */
+export interface CompiledWorkflow extends AnyWorkflow {
+  /**
+   * The XState machine that its runs follow, with guards and actions; compiled when it is first read. `createActor(workflow.machine,
+   * { snapshot: record.machine.snapshot })` loads any run that follows this plan.
+   */
+  readonly machine: RunMachine["machine"];
+}
+
 /** Marks a workflow whose output is what its last steps returned. */
 export interface LastResults {
   readonly "results of the last steps": never;
@@ -118,7 +128,7 @@ export interface Workflow<
   Results,
   Signals,
   Outer extends OuterTypes = OuterTypesOf<LastResults, In>,
-> extends AnyWorkflow {
+> extends CompiledWorkflow {
   readonly types?: {
     readonly input: In;
     readonly sent: Outer["sent"];
@@ -253,7 +263,7 @@ export function workflow<
 }
 
 /** Begins a workflow whose steps are made in a loop or from data: nothing about them is known to the compiler. */
-export interface UntypedWorkflow extends AnyWorkflow {
+export interface UntypedWorkflow extends CompiledWorkflow {
   step(
     name: string,
     handler:

@@ -7,26 +7,31 @@ export function chartJson(config: MachineConfig): string {
 }
 
 /**
- * A module that exports the same machine. Guards and actions are named stubs (every guard passes, no action does anything), so that
- * editors and simulators take it as it is.
+ * A module that exports the same machine, for editors. Its actions do nothing, and its guards throw: a guard that always passed would
+ * make `can` and an actor take ways that the engine never takes. `workflow.machine` is the machine with its guards and actions.
  */
 export function chartSource(config: MachineConfig): string {
   const guards = new Set<string>();
   const actions = new Set<string>();
   collect(config, guards, actions);
-  const stubs = (names: ReadonlySet<string>, body: string): string =>
+  const stubs = (names: ReadonlySet<string>, body: (name: string) => string): string =>
     [...names]
       .toSorted()
-      .map((name) => `    ${JSON.stringify(name)}: ${body},\n`)
+      .map((name) => JSON.stringify(name))
+      .map((name) => `    ${name}: ${body(name)},\n`)
       .join("");
   return `import { setup } from "xstate";
 
-/** Stubs: the drawing of a workflow, not its engine. */
+/** The guards and actions of a workflow are not part of its drawing: import the workflow and use workflow.machine to run it. */
+const absent = (guard: string) => (): never => {
+  throw new Error("the guard " + guard + " is not part of this drawing; use workflow.machine");
+};
+
 export const machine = setup({
   guards: {
-${stubs(guards, "() => true")}  },
+${stubs(guards, (name) => `absent(${name})`)}  },
   actions: {
-${stubs(actions, "() => {}")}  },
+${stubs(actions, () => "() => {}")}  },
 }).createMachine(${escape(JSON.stringify(config, undefined, 2))});
 `;
 }
