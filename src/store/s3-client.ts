@@ -40,6 +40,7 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const MAX_SOCKETS = 128;
 const FALLBACK_REGION = "us-east-1";
+const NODE_WARNING_SWITCH = "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED";
 /** A body is given time as if the line carried this much: 256 KB a second. */
 const SLOWEST_BYTES_PER_MS = 256;
 
@@ -70,13 +71,29 @@ export async function makeS3Client(
   onServer: OnServer = () => {},
 ): Promise<S3Client> {
   const config = clientConfig(options);
-  const found = new library.S3Client(config);
+  const make = (settings: S3ClientConfig): S3Client => withoutNodeWarning(() => new library.S3Client(settings));
+  const found = make(config);
   const client = await found.config.region().then(
     () => found,
-    () => new library.S3Client({ ...config, region: FALLBACK_REGION }),
+    () => make({ ...config, region: FALLBACK_REGION }),
   );
   listenToHeaders(client, options.host, clock, onServer);
   return client;
+}
+
+/**
+ * The library warns, once in a process that runs on Node 20, that its versions of a later year will not. The version that this package
+ * pins does, so the warning asks nothing of a user of ours. The variable is the library's own switch.
+ */
+function withoutNodeWarning<T>(make: () => T): T {
+  const before = process.env[NODE_WARNING_SWITCH];
+  process.env[NODE_WARNING_SWITCH] = "true";
+  try {
+    return make();
+  } finally {
+    if (before === undefined) delete process.env[NODE_WARNING_SWITCH];
+    else process.env[NODE_WARNING_SWITCH] = before;
+  }
 }
 
 function clientConfig(options: S3StoreOptions): S3ClientConfig {
