@@ -183,7 +183,7 @@ export const commands: readonly Command[] = [
     { "force-version": { help: "Not there yet: go on under another definition" }, ...BULK },
     ["order-123", "--all --type order_fulfillment --yes"],
   ),
-  command("retry", ["[id]"], "Open a failed run again; what completed stays", retryRun, BULK, [
+  command("retry", ["[id]"], "Open a failed run again; completed steps that were not undone stay", retryRun, BULK, [
     "order-123",
     "--all --type order_fulfillment --dry-run",
     "--all --type order_fulfillment --limit 100 --yes",

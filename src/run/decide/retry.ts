@@ -1,6 +1,6 @@
 /**
- * An operator's retry: a failed run opens again (docs/decisions/0005-what-a-retry-keeps.md). What completed and was not undone stays;
- * every other step begins anew, and the record forgets the failure.
+ * An operator's retry: a failed run opens again (docs/decisions/0005-what-a-retry-keeps.md). What completed stays, unless its undo
+ * ran; every other step begins anew, and the record forgets the failure.
  */
 import { project } from "../../../machines/advance.ts";
 import type { StepView } from "../../../machines/snapshot.ts";

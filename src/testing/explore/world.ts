@@ -197,7 +197,7 @@ function stop(world: World, cause: Cause): World {
   return { ...world, cause: cause === "terminate" ? cause : (world.cause ?? cause), steps };
 }
 
-/** A failed run is opened again: what completed and was not undone stays. */
+/** A failed run is opened again: what completed stays, unless its undo ran. */
 function reopen(world: World): World {
   const steps = world.steps.map((step): StepWorld => {
     const stays =
