@@ -2,7 +2,7 @@
  * Takes 20,000 flights of the year 2001 from the package vega-datasets through the workflow beside this file. Killed and started again,
  * it goes on where it was.
  *
- * Argument: the folder (default: .buquet/etl).
+ * Arguments: the folder (default: .buquet/etl); the url of a bucket (default: a folder in it).
  */
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -17,7 +17,7 @@ const WORKERS = 2;
 
 const folder = resolve(process.argv[2] ?? ".buquet/etl");
 const finish = openWork(folder);
-const store = `file:${join(folder, "bucket")}`;
+const store = process.argv[3] ?? `file:${join(folder, "bucket")}`;
 const data = fileURLToPath(new URL("../data/", import.meta.resolve("vega-datasets")));
 
 const workers = await Promise.all(

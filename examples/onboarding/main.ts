@@ -2,7 +2,7 @@
  * Two new users, days made seconds: one finishes the profile in time, the other is reminded. Killed and started again, it goes on where
  * it was; what was due meanwhile is done late, and once.
  *
- * Argument: the folder (default: .buquet/onboarding).
+ * Arguments: the folder (default: .buquet/onboarding); the url of a bucket (default: a folder in it).
  */
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -22,7 +22,7 @@ const send: SendLetter = async ({ key, to, text }) => {
 };
 
 const definition = onboarding(send, { finishWithin: "3s", askAfter: "2s" });
-const queue = await connect(`file:${join(folder, "bucket")}`, { skewMarginMs: 100 });
+const queue = await connect(process.argv[3] ?? `file:${join(folder, "bucket")}`, { skewMarginMs: 100 });
 const worker = new Worker(queue, { workflows: [definition], poll: "300ms", lease: "3s" });
 await worker.start();
 const client = new WorkflowClient(queue, { workflows: [definition] });

@@ -103,9 +103,11 @@ export const commands: readonly Command[] = [
         value: "duration",
         help: "As with worker: how often foreign runs are asked for (default: 10s)",
       },
+      path: { value: "text", help: "Only paths whose name holds this text", repeatable: true },
+      all: { help: "Every path, also of a long workflow (default: the first 15)" },
       why: { help: "Also what the requests are for" },
     },
-    ["order_fulfillment --workflows ./orders.js", "order_fulfillment --duration charge=45s --why --json"],
+    ["order_fulfillment --workflows ./orders.js", "order_fulfillment --path 'charge fails' --why"],
   ),
   command("steps", ["<id>"], "Show the steps of a run", showSteps, {}, ["order-123"]),
   command(

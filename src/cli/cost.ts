@@ -9,17 +9,24 @@ import { coloured, print, printable, printJson, table } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
 
 const MILLION = 1_000_000;
+/** Paths that are shown unasked: a workflow has two or three for each of its steps. */
+const ROWS_SHOWN = 15;
 
 /** `explain`: a table of paths, requests by kind and dollars. */
 export async function explainRunCost(typed: Typed): Promise<number> {
   const [name = ""] = typed.values;
   const report = explainCost(await findWorkflow(typed, name), optionsOf(typed));
-  if (typed.has("json")) return printJson({ ...report, prices: PRICE_LISTS });
-  const [first] = report.paths;
-  const same = report.paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
-  print(tableOf(report.paths.filter((path) => !same.includes(path))));
-  if (same.length > 0) print(`as the first: ${same.map(({ path }) => printable(path)).join(", ")}`);
-  if (typed.has("why")) for (const path of report.paths) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
+  const paths = wantedPaths(report.paths, typed.texts("path"));
+  if (typed.has("json")) return printJson({ ...report, paths, prices: PRICE_LISTS });
+  const [first] = paths;
+  const same = paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
+  const rows = paths.filter((path) => !same.includes(path));
+  const shown = typed.has("all") ? rows : rows.slice(0, ROWS_SHOWN);
+  print(tableOf(shown));
+  if (rows.length > shown.length)
+    print(`${rows.length - shown.length} more paths: --all shows them, --path <text> those whose name holds the text`);
+  if (same.length > 0) print(`as the first: ${namesOf(same, typed.has("all"))}`);
+  if (typed.has("why")) for (const path of shown) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
   print(
     `\nRequests of one run; dollars for a million runs at list prices of ${PRICE_LISTS[0]?.lookedUpOn ?? ""}. Not in it:`,
   );
@@ -28,6 +35,25 @@ export async function explainRunCost(typed: Typed): Promise<number> {
   print("  storage, transfer, and clients that ask whether a run is over");
   for (const note of report.notes) print(printable(note));
   return 0;
+}
+
+/** The paths whose names hold one of the texts; all when there is none. @throws {WorkflowError} `invalid` for a text in no name. */
+function wantedPaths(paths: readonly PathCost[], texts: readonly string[]): readonly PathCost[] {
+  const unknown = texts.find((text) => !paths.some(({ path }) => path.includes(text)));
+  if (unknown !== undefined) {
+    const names = namesOf(paths, false);
+    throw new WorkflowError(
+      "invalid",
+      `--path ${JSON.stringify(unknown)} is in the name of no path; there are ${names}`,
+    );
+  }
+  return texts.length === 0 ? paths : paths.filter(({ path }) => texts.some((text) => path.includes(text)));
+}
+
+function namesOf(paths: readonly PathCost[], all: boolean): string {
+  const shown = all ? paths : paths.slice(0, ROWS_SHOWN);
+  const more = paths.length > shown.length ? ` and ${paths.length - shown.length} more` : "";
+  return `${shown.map(({ path }) => printable(path)).join(", ")}${more}`;
 }
 
 /** A definition of the modules that were named, else what workers of the bucket serve. */

@@ -1,7 +1,8 @@
 /** `explain`: what it prints for people and programs, and what it says to a call that makes no sense. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect, explainCost, type CostReport, Worker } from "../../src/index.ts";
 import { tell, type Told } from "./run.ts";
@@ -38,6 +39,27 @@ test("--json is the report with the prices, --why what the requests are for", as
   expect(prices).toHaveLength(3);
   const why = await explain("greet", "--workflows", MODULE, "--why");
   expect(why.stdout).toMatch(/1 +active-index entry, record, first tick, its ready key +4 PUT +src\/run\/start\.ts/);
+});
+
+test("a long workflow shows its first paths, and one that is asked for", async () => {
+  const steps = Array.from(
+    { length: 100 },
+    (_, index) => `.step("s${index}", { ${index === 0 ? "" : `dependsOn: ["s${index - 1}"], `}run: () => 1 })`,
+  );
+  const module = join(folder, "long.mjs");
+  const entry = pathToFileURL("src/index.ts").href;
+  await writeFile(
+    module,
+    `import { untypedWorkflow } from "${entry}";\nexport const long = untypedWorkflow("long")${steps.join("")};\n`,
+  );
+  const short = await explain("long", "--workflows", module);
+  expect(short.stdout.split("\n").length).toBeLessThan(30);
+  expect(short.stdout).toContain("17 more paths: --all shows them");
+  const one = await explain("long", "--workflows", module, "--path", "s22 fails", "--json");
+  expect((one.json() as CostReport).paths.map(({ path }) => path)).toEqual(["s22 fails for good"]);
+  const none = await explain("long", "--workflows", module, "--path", "s220");
+  expect(none).toMatchObject({ code: 2 });
+  expect(none.stderr).toContain('--path "s220" is in the name of no path; there are all goes well, s0 fails for good');
 });
 
 test("what workers of the bucket serve needs no module", async () => {
