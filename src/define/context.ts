@@ -54,7 +54,11 @@ export interface StepContext<Input, Results, Signals> {
   readonly results: Results;
   /** Aborts when the attempt is over: timeout, lost lease, shutdown. */
   readonly signal: AbortSignal;
-  /** The same over attempts, restarts, wakes and hand-off: give it to whatever must happen once. */
+  /**
+   * The same over attempts, restarts, wakes and hand-off: give it to whatever must happen once. `{run id}:{step}:{number}`, both names as
+   * `encodeURIComponent` writes them, so that no two steps share one. The number counts from 1 and changes only when an operator has a
+   * step run again that is known not to have happened, or was undone.
+   */
   readonly idempotencyKey: string;
   /** Extends the lease now; it is also extended by itself. */
   heartbeat(): Promise<void>;

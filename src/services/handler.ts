@@ -47,11 +47,17 @@ export interface HandlerEnvironment {
   readonly handler: (context: unknown, result?: unknown) => unknown;
 }
 
-/** The key under which a step's outside effects are to be idempotent: the same over attempts, restarts, wakes and hand-off. */
+/**
+ * The key under which a step's outside effects are to be idempotent: the same over attempts, restarts, wakes and hand-off. Names are
+ * percent-encoded, so that no two steps share a key because of a colon in a name, and so that the key can be sent in an HTTP header.
+ */
 export function idempotencyKeyOf(record: RunRecord, step: string): string {
   const epoch = record.machine === undefined ? 1 : epochOf(record.machine, step);
-  return `${record.id}:${step}:${epoch}`;
+  return `${encodeName(record.id)}:${encodeName(step)}:${epoch}`;
 }
+
+/** Names with half of a character are refused where they are given; one in a record that somebody edited must not stop its worker. */
+const encodeName = (name: string): string => encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, "\ufffd"));
 
 function givenOf(record: RunRecord, flight: FlightRef): GivenSignals["given"] {
   const entry = record.machine?.given.find(

@@ -207,7 +207,7 @@ describe("with versions", () => {
     const record = await mended((plain) => [done(plain, "a", { by: "python" })]);
     expect(record.steps.get("a")).toMatchObject({ status: "completed", result: { by: "python" } });
     expect(record.machine?.flights.map((flight) => flight.step)).toEqual(["b"]);
-    expect(record.machine?.outbox.map((entry) => entry.id)).toContain("result:a");
+    expect(record.machine?.outbox.map((entry) => entry.id)).toContain("result:a:1");
   });
 
   test("a cancel undoes what completed, with the reason that was given", async () => {

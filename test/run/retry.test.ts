@@ -83,8 +83,8 @@ describe("a record that is opened again", () => {
 
   test("puts the first result of a step that was undone into its file, also if that has yet to be done [10]", () => {
     const opened = apply(failed(), [asked("1", retry(1))]);
-    expect(opened.machine?.outbox.find(({ id }) => id === "result:a")).toEqual({
-      id: "result:a",
+    expect(opened.machine?.outbox.find(({ id }) => id === "result:a:1")).toEqual({
+      id: "result:a:1",
       do: "result",
       step: "a",
       result: { n: 1 },
@@ -94,17 +94,45 @@ describe("a record that is opened again", () => {
       status: "completed",
       result: { n: 1 },
     });
-    expect(opened.machine?.outbox.find(({ id }) => id === "result:b")).toEqual({
-      id: "result:b",
+    expect(opened.machine?.outbox.find(({ id }) => id === "result:b:1")).toEqual({
+      id: "result:b:1",
       do: "result",
       step: "b",
     });
     const again = apply(opened, [done("a", { n: 2 }, 2), fails("c", 2), undone("a", 2), asked("2", retry(2))]);
     const entries = again.machine?.outbox.filter((entry) => entry.do === "result" && entry.step === "a");
     expect(entries).toMatchObject([
-      { id: "result:a", result: { n: 1 } },
+      { id: "result:a:1", result: { n: 1 } },
       { id: "result:a:2", generation: 2, result: { n: 2 } },
     ]);
+  });
+
+  test("keeps the results of a step and of one whose name is that of the first one's second result", () => {
+    const program: Program = {
+      machine: buildMachine(
+        planOf([
+          task("a", { compensate: true }),
+          task("c", { dependsOn: ["a"], onFailure: "compensate" }),
+          task("a:2", { dependsOn: ["c"] }),
+        ]),
+      ),
+      planHash: "sha256:plan",
+      definitionHash: "sha256:definition",
+    };
+    const facts: Fact[] = [
+      { fact: "begin" },
+      done("a", 1),
+      fails("c"),
+      undone("a"),
+      asked("1", retry(1)),
+      done("a", 2, 2),
+      done("c", 3, 2),
+      done("a:2", 4),
+    ];
+    const first = firstRecord({ id: "r", program, data: 1 }, NOW, "w0");
+    const { machine } = decide(first, program, [{ facts, takes: () => false }], { now: NOW, writeId: "w" });
+    const results = machine?.outbox.filter((entry) => entry.do === "result");
+    expect(results).toMatchObject([{ step: "a" }, { step: "a", generation: 2 }, { step: "c" }, { step: "a:2" }]);
   });
 
   test("gets a minute of the active index that a late delete of its last entry cannot hit", () => {

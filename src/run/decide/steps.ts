@@ -20,9 +20,10 @@ export function completeStep(
     attempt,
   });
   forgetGiven(draft, name);
-  if (draft.machine.replaced?.includes(name) === true)
-    addEntry(draft, { id: `result:${name}:${generation}`, do: "result", step: name, generation });
-  else addEntry(draft, { id: `result:${name}`, do: "result", step: name });
+  const isReplaced = draft.machine.replaced?.includes(name) === true;
+  // The generation stands in every id: without it the first result of a step "a:2" would replace the second one of a step "a".
+  const id = `result:${name}:${generation}`;
+  addEntry(draft, { id, do: "result", step: name, ...(isReplaced ? { generation } : {}) });
 }
 
 /** A step failed for good; the run says why, unless an operator ended it. */
