@@ -21,7 +21,7 @@ export interface ServedPlan {
   readonly inputSchema: unknown;
 }
 
-/** Compiled plans kept for runs that follow a plan which is not served any more. */
+/** Compiled plans kept for runs that follow a plan which is not served here. What is served is kept beside them, all of it. */
 const PROGRAMS_KEPT = 64;
 
 const storedPlanSchema = z.object({
@@ -37,7 +37,11 @@ export class StoredPrograms implements Programs {
   readonly #store: ObjectStore;
   readonly #host: Host;
   readonly #served = new Map<string, ServedPlan>();
-  readonly #compiled = new Map<string, Program>();
+  /** By plan hash: the runs of what is served follow these, so they are compiled once and never evicted. */
+  readonly #servedByHash = new Map<string, ServedPlan>();
+  readonly #servedPrograms = new Map<string, Program>();
+  /** By plan hash, the one that was used last at the end. */
+  readonly #stored = new Map<string, Program>();
 
   constructor(store: ObjectStore, host: Host, served: readonly ServedPlan[]) {
     this.#store = store;
@@ -46,26 +50,27 @@ export class StoredPrograms implements Programs {
       if (this.#served.has(plan.name))
         throw new WorkflowError("invalid", `two workflows are named ${JSON.stringify(plan.name)}`);
       this.#served.set(plan.name, plan);
+      this.#servedByHash.set(plan.planHash, plan);
     }
   }
 
   current(workflow: string): Program | undefined {
     const served = this.#served.get(workflow);
-    return served === undefined ? undefined : this.#compile(served.planHash, served.definitionHash, served.plan);
+    return served === undefined ? undefined : this.#serve(served);
   }
 
   async byHash(planHash: string): Promise<Program | undefined> {
-    const known = this.#compiled.get(planHash);
-    if (known !== undefined) return known;
-    const served = [...this.#served.values()].find((plan) => plan.planHash === planHash);
-    if (served !== undefined) return this.current(served.name);
+    const served = this.#servedByHash.get(planHash);
+    if (served !== undefined) return this.#serve(served);
+    const known = this.#stored.get(planHash);
+    if (known !== undefined) return this.#keep(known);
     const stored = await this.#read(planKey(planHash), storedPlanSchema);
     if (stored === undefined) return undefined;
     const plan = stored.plan as unknown as Plan;
     const problem = problemOf(plan);
     if (problem !== undefined)
       throw new WorkflowError("data", `${planKey(planHash)} is not a plan that can work: ${problem}`);
-    return this.#compile(planHash, stored.definition_hash, plan);
+    return this.#keep({ machine: buildMachine(plan), planHash, definitionHash: stored.definition_hash });
   }
 
   /** The program that workers of this bucket serve under a name; undefined when none ever did. */
@@ -106,13 +111,20 @@ export class StoredPrograms implements Programs {
     await createDocumentBytes(this.#store, this.#host, planKey(served.planHash), stringifyJson(stored));
   }
 
-  #compile(planHash: string, definitionHash: string, plan: Plan): Program {
-    const known = this.#compiled.get(planHash);
+  #serve({ name, plan, planHash, definitionHash }: ServedPlan): Program {
+    const known = this.#servedPrograms.get(name);
     if (known !== undefined) return known;
     const program: Program = { machine: buildMachine(plan), planHash, definitionHash };
-    this.#compiled.set(planHash, program);
-    const oldest = this.#compiled.keys().next().value;
-    if (this.#compiled.size > PROGRAMS_KEPT && oldest !== undefined) this.#compiled.delete(oldest);
+    this.#servedPrograms.set(name, program);
+    return program;
+  }
+
+  /** Keeps the programs that were used last. */
+  #keep(program: Program): Program {
+    this.#stored.delete(program.planHash);
+    this.#stored.set(program.planHash, program);
+    const [oldest] = this.#stored.keys();
+    if (this.#stored.size > PROGRAMS_KEPT && oldest !== undefined) this.#stored.delete(oldest);
     return program;
   }
 
