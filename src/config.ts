@@ -1,42 +1,10 @@
-/** Settings that come from outside: urls, environment, `.buquet.toml`, durations. All of it is hostile until it is checked. */
+/** Settings that come from outside: urls, environment, `.buquet.toml`. All of it is hostile until it is checked. */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
 import { WorkflowError } from "./errors.ts";
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-/** Ten years. */
-const LONGEST_MS = 315_360_000_000;
-
-/**
- * Milliseconds of a duration: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`, `"1w"`, or a number of milliseconds.
- * @throws {WorkflowError} `invalid`
- */
-export function parseDuration(value: string | number): number {
-  const match = typeof value === "string" ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(value.trim()) : undefined;
-  const ms =
-    typeof value === "number"
-      ? value
-      : match == null
-        ? Number.NaN
-        : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);
-  if (!Number.isFinite(ms) || ms < 0 || ms > LONGEST_MS) {
-    throw new WorkflowError(
-      "invalid",
-      `${JSON.stringify(value)} is not a duration; write "250ms", "30s", "5m", "2h", "7d", "1w" or milliseconds, up to ten years`,
-    );
-  }
-  return ms;
-}
 
 /** Where settings come from; the process by default. */
 export interface SettingsSource {

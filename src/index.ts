@@ -57,7 +57,8 @@ export type { SubmitOptions } from "./queue/submit.ts";
 export type { TaskRecord, TaskStatus } from "./queue/task.ts";
 export type { Clock, Host, Logger, Random } from "./host/host.ts";
 export { nodeHost } from "./host/node.ts";
-export { Worker, type WorkerOptions } from "./services/worker.ts";
+export { Worker } from "./services/worker.ts";
+export type { WorkerOptions } from "./services/worker-options.ts";
 export { sweepActive, type SweepOptions, type SweptRun } from "./services/sweeper.ts";
 export type {
   ETag,

@@ -1,15 +1,8 @@
 /** Commands that keep things going: worker, sweeper. */
 import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
-import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { sweepActive } from "../services/sweeper.ts";
-import {
-  DEFAULT_CONCURRENCY,
-  DEFAULT_LEASE_MS,
-  DEFAULT_POLL_MS,
-  DEFAULT_SHUTDOWN_GRACE_MS,
-  Worker,
-} from "../services/worker.ts";
+import { Worker } from "../services/worker.ts";
 import type { Typed } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -33,11 +26,11 @@ export async function runWorker(typed: Typed): Promise<number> {
   await using session = await openSession(typed);
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
-    concurrency: typed.count("concurrency", 1) ?? DEFAULT_CONCURRENCY,
-    poll: typed.text("poll") ?? DEFAULT_POLL_MS,
-    lease: typed.text("lease") ?? DEFAULT_LEASE_MS,
-    shutdownGrace: typed.text("grace") ?? DEFAULT_SHUTDOWN_GRACE_MS,
-    foreignPoll: typed.text("foreign-poll") ?? DEFAULT_FOREIGN_POLL_MS,
+    ...given("concurrency", typed.count("concurrency", 1)),
+    ...given("poll", typed.text("poll")),
+    ...given("lease", typed.text("lease")),
+    ...given("shutdownGrace", typed.text("grace")),
+    ...given("foreignPoll", typed.text("foreign-poll")),
   });
   await worker.start();
   const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");
@@ -46,6 +39,11 @@ export async function runWorker(typed: Typed): Promise<number> {
   process.stderr.write("stopping: handlers may end, the others are handed back\n");
   await worker.stop();
   return 0;
+}
+
+/** An option that the worker gives its default when it was not typed. */
+function given<const Name extends string, T>(name: Name, value: T | undefined): { readonly [K in Name]?: T } {
+  return (value === undefined ? {} : { [name]: value }) as { readonly [K in Name]?: T };
 }
 
 /** `sweeper`: sweeps once or for ever. */

@@ -1,5 +1,5 @@
 /** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import type { AnyEvent, AnyWorkflow, EventOf, InputArgument, OutputOf } from "../define/workflow.ts";
 import {
   RunNotFoundError,

@@ -1,5 +1,5 @@
 /** Finding runs in the bucket. */
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import { WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";

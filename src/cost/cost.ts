@@ -1,12 +1,13 @@
 /** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
 import { buildMachine } from "../../machines/advance.ts";
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
-import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
+import { DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
+import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS } from "../services/worker-options.ts";
 import { type CostPath, type Course, DEFAULT_DURATION_MS } from "./path.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
 import { NO_REQUESTS, type Requests } from "./requests.ts";

@@ -4,10 +4,11 @@ import { hasCompensation } from "../../machines/compile.ts";
 import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan.ts";
 import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/validate.ts";
 import type { z } from "zod";
-import { parseDuration } from "../config.ts";
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
+import { checkMembers } from "../settings.ts";
+import { parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, WorkflowOptions } from "./workflow.ts";
 
@@ -73,18 +74,6 @@ const refuser =
     const where = step === undefined ? "" : `, step ${JSON.stringify(step)}`;
     throw new WorkflowError("invalid", `workflow ${JSON.stringify(workflow)}${where}: ${reason}`);
   };
-
-/** How a value that has no place here looks to its writer. */
-function shown(value: unknown): string {
-  return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
-}
-
-function checkMembers(refuse: Refuse, what: string, written: unknown, known: readonly string[]): void {
-  if (typeof written !== "object" || written === null || Array.isArray(written))
-    refuse(`${what} are an object, not ${shown(written)}`);
-  const unknown = Object.keys(written as object).find((option) => !known.includes(option));
-  if (unknown !== undefined) refuse(`there is no option ${JSON.stringify(unknown)}; there are ${known.join(", ")}`);
-}
 
 function checkOneOf(refuse: Refuse, option: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string))

@@ -1,5 +1,5 @@
 /** Which frame somebody means: by number, by version, by time. */
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import type { Frame, Timeline } from "../draw/timeline.ts";
 import { WorkflowError } from "../errors.ts";
 import { formatInstant, parseInstant } from "../wire/instant.ts";

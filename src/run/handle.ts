@@ -4,12 +4,15 @@ import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../q
 import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
 import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import { type ChecksOf, milliseconds, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { toPlain } from "../wire/json.ts";
 import type { RunRecord } from "./record.ts";
 
 /** Clocks of two machines, and of a machine and the store, may differ by this much. */
 export const DEFAULT_SKEW_MARGIN_MS = 2_000;
+/** An hour: clocks that are further apart are to be set, and a lease is three times as long. */
+const LONGEST_SKEW_MARGIN_MS = 3_600_000;
 
 /** Facts that one part of a process tells another, so that it need not ask the bucket. Hints only: nothing depends on them. */
 export class ProcessEvents {
@@ -56,13 +59,23 @@ export interface QueueHandle extends AsyncDisposable {
 
 /** What may be set of a handle. */
 export interface HandleOptions {
-  /** How much clocks may differ, in milliseconds. @defaultValue 2000 */
+  /**
+   * How much clocks may differ, in milliseconds: 0 to an hour. A lease is used only until this margin before its end, so a worker's
+   * `lease` is at least three times as long.
+   * @defaultValue 2000
+   */
   readonly skewMarginMs?: number;
 }
 
-/** Wraps a store of your own. */
+/** Checks of what may be set of a handle. */
+export const HANDLE_CHECKS = {
+  skewMarginMs: milliseconds(0, LONGEST_SKEW_MARGIN_MS),
+} satisfies ChecksOf<HandleOptions>;
+
+/** Wraps a store of your own. @throws {WorkflowError} `invalid` for options that make no sense. */
 export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {
-  const context: QueueContext = { store, host, skewMarginMs: options.skewMarginMs ?? DEFAULT_SKEW_MARGIN_MS };
+  const { skewMarginMs = DEFAULT_SKEW_MARGIN_MS } = readSettings("a connection", HANDLE_CHECKS, options);
+  const context: QueueContext = { store, host, skewMarginMs };
   const events = new ProcessEvents();
   const close = (): Promise<void> => store[Symbol.asyncDispose]();
   return {

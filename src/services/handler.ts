@@ -1,6 +1,6 @@
 /** Runs one handler: attempts, timeout, retries in place, suspension at a signal, and the translation of how it ended into facts. */
 import type { TaskStep } from "../run/program.ts";
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
 import type { Host, Logger } from "../host/host.ts";

@@ -9,6 +9,17 @@ const HEARTBEATS_PER_LEASE = 3;
 /** But no sooner than after this part of it, when the store does not answer. */
 const SOONEST = 30;
 
+/** A shorter lease would run out under its own heartbeats, each a put. */
+const SHORTEST_LEASE_MS = 1_000;
+
+/** Of a lease that is this many margins long half is left for the answer when its heartbeat is sent; one of two margins is none. */
+const MARGINS_PER_LEASE = 3;
+
+/** The shortest lease that can be kept when clocks may differ by so much. */
+export function shortestLeaseMs(skewMarginMs: number): number {
+  return Math.max(SHORTEST_LEASE_MS, MARGINS_PER_LEASE * skewMarginMs);
+}
+
 /** How long after a claim or a renewal the next renewal comes, when so much of the lease is left. */
 export function heartbeatRestMs(leaseMs: number, leftMs: number): number {
   // A renewal that was answered late leaves little of the lease: the next one comes sooner. Found by simulation.

@@ -1,6 +1,4 @@
 /** A worker: finds tasks, drives their runs, keeps the indexes in repair, and stops cleanly. Any number of them share a bucket. */
-import type { AnyWorkflow } from "../define/workflow.ts";
-import { parseDuration } from "../config.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
 import { servingKey, stateKey } from "../keys.ts";
@@ -20,24 +18,13 @@ import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { Chain, type ChainContext } from "./chain.ts";
 import { errandOf } from "./errands.ts";
-import { DEFAULT_FOREIGN_POLL_MS, ForeignPoll } from "./foreign-poll.ts";
+import { ForeignPoll } from "./foreign-poll.ts";
 import { Served } from "./served.ts";
 import { servedPlan } from "../define/served.ts";
 import { sweepActive } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
+import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
-/** How long a worker may hold a task between heartbeats. */
-export const DEFAULT_LEASE_MS = 30_000;
-/** How often an idle worker lists what is ready. */
-export const DEFAULT_POLL_MS = 5_000;
-/** How many chains a worker drives at once. */
-export const DEFAULT_CONCURRENCY = 10;
-/** A shorter lease would run out under its own heartbeats, each a put. */
-const SHORTEST_LEASE_MS = 1_000;
-/** A poll of nothing would list without a rest. */
-const SHORTEST_POLL_MS = 1;
-/** How long a stop waits for handlers before it hands their steps back. */
-export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
 export const MONITOR_SHARE: number = 2 / 3;
 /** How often the active index is looked through. */
@@ -48,23 +35,6 @@ export const DUE_MS = 60_000;
 export const SERVING_MS = 60_000;
 /** A task that this worker cannot run is asked for again after this. */
 const IGNORE_MS = 300_000;
-
-/** Settings of a worker. Durations: `"30s"` or milliseconds. */
-export interface WorkerOptions {
-  readonly workflows: readonly AnyWorkflow[];
-  /** @defaultValue 10 */
-  readonly concurrency?: number;
-  /** How often an idle worker lists what is ready: a millisecond or more. @defaultValue "5s" */
-  readonly poll?: string | number;
-  /** How long a task is held without a sign of life: a second or more; three heartbeats are put in it. @defaultValue "30s" */
-  readonly lease?: string | number;
-  /** @defaultValue "30s" */
-  readonly shutdownGrace?: string | number;
-  /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody. @defaultValue "10s" */
-  readonly foreignPoll?: string | number;
-  /** @defaultValue `worker-` and eight random hex digits */
-  readonly id?: string;
-}
 
 /** Runs the steps of the workflows that it is given. */
 export class Worker implements AsyncDisposable {
@@ -95,34 +65,20 @@ export class Worker implements AsyncDisposable {
   #failed = 0;
 
   constructor(handle: QueueHandle, options: WorkerOptions) {
-    if (options.workflows.length === 0) throw new WorkflowError("invalid", "a worker needs at least one workflow");
     this.#handle = handle;
     this.#queue = handle.context;
-    this.id = options.id ?? `worker-${this.#queue.host.random.uuid().slice(0, 8)}`;
-    this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
-    if (!Number.isInteger(this.#concurrency) || this.#concurrency < 1) {
-      throw new WorkflowError("invalid", `concurrency is a whole number from 1, not ${String(options.concurrency)}`);
-    }
-    this.#pollMs = parseDuration(options.poll ?? DEFAULT_POLL_MS);
-    this.#leaseMs = parseDuration(options.lease ?? DEFAULT_LEASE_MS);
-    if (this.#pollMs < SHORTEST_POLL_MS) {
-      throw new WorkflowError(
-        "invalid",
-        `a poll is a duration of a millisecond or more, not ${JSON.stringify(options.poll)}`,
-      );
-    }
-    if (this.#leaseMs < SHORTEST_LEASE_MS) {
-      throw new WorkflowError(
-        "invalid",
-        `a lease is a duration of a second or more, not ${JSON.stringify(options.lease)}`,
-      );
-    }
-    this.#graceMs = parseDuration(options.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS);
-    this.#foreignPollMs = parseDuration(options.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS);
-    if (this.#foreignPollMs < 1)
-      throw new WorkflowError("invalid", "foreignPoll is a duration of a millisecond or more");
-    this.#served = new Served(this.#queue, this.id, options.workflows);
-    this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, options.workflows.map(servedPlan));
+    const { id, workflows, concurrency, pollMs, leaseMs, graceMs, foreignPollMs } = resolveWorkerOptions(
+      options,
+      this.#queue,
+    );
+    this.id = id;
+    this.#concurrency = concurrency;
+    this.#pollMs = pollMs;
+    this.#leaseMs = leaseMs;
+    this.#graceMs = graceMs;
+    this.#foreignPollMs = foreignPollMs;
+    this.#served = new Served(this.#queue, this.id, workflows);
+    this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(servedPlan));
     this.#writers = new RunWriters({
       store: this.#queue.store,
       host: this.#queue.host,

@@ -1,4 +1,4 @@
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import { type ClientOptions, type WatchOptions, WorkflowClient } from "../client/client.ts";
 import type { RunView } from "../client/view.ts";
 import type { QueueHandle } from "../run/handle.ts";

@@ -1,7 +1,7 @@
 /** Virtual time for the kit: nothing passes by itself, and never while a handler is at work. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { clearTimeout, setTimeout } from "node:timers";
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Clock, WaitOptions } from "../host/host.ts";
 import { Life, SimulatedClock } from "./simulation/process.ts";

@@ -6,7 +6,7 @@ import { ProcessEvents, handleOf, type QueueHandle } from "../run/handle.ts";
 import type { Run, WorkflowClient } from "../client/client.ts";
 import type { RunView } from "../client/view.ts";
 import { explainRun } from "../client/explain.ts";
-import { parseDuration } from "../config.ts";
+import { parseDuration } from "../wire/duration.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -23,7 +23,8 @@ import {
 import { getTask } from "../queue/submit.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import type { TestSignals } from "../services/test-signals.ts";
-import { Worker, type WorkerOptions } from "../services/worker.ts";
+import { Worker } from "../services/worker.ts";
+import type { WorkerOptions } from "../services/worker-options.ts";
 import { readDocument } from "../store/document.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { SkippingClient } from "./kit-client.ts";

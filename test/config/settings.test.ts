@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { parseDuration, resolveStoreUrl } from "../../src/config.ts";
+import { resolveStoreUrl } from "../../src/config.ts";
 import { WorkflowError } from "../../src/errors.ts";
+import { parseDuration } from "../../src/wire/duration.ts";
 
 const USER = join(homedir(), ".config", "buquet", "config.toml");
 const PROJECT = ".buquet.toml";

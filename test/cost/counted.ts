@@ -7,7 +7,7 @@ import type { AnyWorkflow, UntypedWorkflow } from "../../src/define/workflow.ts"
 import { meterStore, PermanentError, type StoreUsage, untypedWorkflow } from "../../src/index.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../../src/run/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../../src/services/foreign-poll.ts";
-import { DEFAULT_LEASE_MS } from "../../src/services/worker.ts";
+import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 

@@ -87,7 +87,7 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "a policy with NaN",
     () => one().step("b", { retryPolicy: { initialMs: Number.NaN }, run }),
-    `${STEP}retryPolicy.initialMs: null is not a duration`,
+    `${STEP}retryPolicy.initialMs: NaN is not a duration`,
   ],
   [
     "a policy with a text",

@@ -4,7 +4,8 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
-import { Worker, type WorkerOptions } from "../../src/services/worker.ts";
+import { Worker } from "../../src/services/worker.ts";
+import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { type Bucket, until } from "./server.ts";
 

@@ -77,7 +77,7 @@ for (const name of ENFORCING) {
 
     async function open(role: Role, bucket = BUCKET): Promise<QueueHandle> {
       const store = await S3Store.open({ bucket, endpoint: server.endpoint, credentials: keys[role], host });
-      const handle = handleOf(store, host);
+      const handle = handleOf(store, host, { skewMarginMs: 500 });
       handles.push(handle);
       return handle;
     }

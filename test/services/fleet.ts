@@ -4,7 +4,8 @@ import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
-import { Worker, type WorkerOptions } from "../../src/services/worker.ts";
+import { Worker } from "../../src/services/worker.ts";
+import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import { type Process, type SpawnOptions, World, type WorldOptions } from "../../src/testing/simulation/simulation.ts";
 
 /** What the handlers of a process are made of. */

@@ -364,15 +364,15 @@ describe("the budget", () => {
 
 test("a lease or poll that would hammer the store is refused", () => {
   const host = nodeHost();
-  const handle = handleOf(new MemoryStore({ clock: host.clock }), host);
+  const handle = handleOf(new MemoryStore({ clock: host.clock }), host, { skewMarginMs: 0 });
   const workflows = [workflow("w").step("a", () => 1)];
   for (const lease of [0, 1, 999, "0ms", "0.5s"])
     expect(() => new Worker(handle, { workflows, lease }), String(lease)).toThrow(
-      `a lease is a duration of a second or more, not ${JSON.stringify(lease)}`,
+      `lease is ${JSON.stringify(lease)}; it is a duration from 1s to 1d`,
     );
   for (const poll of [0, 0.5, "0s"])
     expect(() => new Worker(handle, { workflows, poll }), String(poll)).toThrow(
-      `a poll is a duration of a millisecond or more, not ${JSON.stringify(poll)}`,
+      `poll is ${JSON.stringify(poll)}; it is a duration from 1ms to 1d`,
     );
   expect(new Worker(handle, { workflows, lease: "1s", poll: 1 }).id).toMatch(/^worker-/);
 });

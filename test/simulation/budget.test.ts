@@ -6,7 +6,8 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord } from "../../src/run/record.ts";
-import { DEFAULT_LEASE_MS, Worker } from "../../src/services/worker.ts";
+import { Worker } from "../../src/services/worker.ts";
+import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";
 import { Chance, mixSeed, type Process, World } from "../../src/testing/simulation/simulation.ts";
 
 const RECOVERIES = 40;

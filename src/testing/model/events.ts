@@ -3,7 +3,7 @@ import { hasCompensation } from "../../../machines/compile.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { Plan } from "../../../machines/plan.ts";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
-import { parseDuration } from "../../config.ts";
+import { parseDuration } from "../../wire/duration.ts";
 import { isOver } from "../../run/record.ts";
 
 /** A signal that a handler waits for. */

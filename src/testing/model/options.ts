@@ -1,6 +1,6 @@
 /** What the options of a model and of its paths may be: one that nobody reads would leave out what its writer believes was looked at. */
 import type { Plan, PlanStep } from "../../../machines/plan.ts";
-import { parseDuration } from "../../config.ts";
+import { parseDuration } from "../../wire/duration.ts";
 import { OptionCheck } from "../check.ts";
 import type { HandlerWait } from "./events.ts";
 import type { PathsOptions } from "./paths.ts";

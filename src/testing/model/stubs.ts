@@ -3,7 +3,7 @@ import type { FlightRef } from "../../run/record.ts";
 import { hashPlan } from "../../define/definition.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../../define/workflow.ts";
 import { PermanentError, RescheduleError } from "../../errors.ts";
-import { parseDuration } from "../../config.ts";
+import { parseDuration } from "../../wire/duration.ts";
 import type { HandlerWait } from "./events.ts";
 
 /** How a handler ends, or that it waits for its next signal first. */

@@ -1,0 +1,126 @@
+/** The settings of a worker: what each may be, and what they must fit together with the bucket and its clocks. */
+import type { AnyWorkflow } from "../define/workflow.ts";
+import { WorkflowError } from "../errors.ts";
+import { checkWorkerId } from "../names.ts";
+import type { QueueContext } from "../queue/task.ts";
+import { type Check, type ChecksOf, checkedBy, count, duration, objectWith, readSettings } from "../settings.ts";
+import { shown, spellDuration } from "../wire/duration.ts";
+import { DEFAULT_FOREIGN_POLL_MS } from "./foreign-poll.ts";
+import { shortestLeaseMs } from "./lease.ts";
+
+/** How long a worker may hold a task between heartbeats. */
+export const DEFAULT_LEASE_MS = 30_000;
+/** How often an idle worker lists what is ready. */
+export const DEFAULT_POLL_MS = 5_000;
+/** How many chains a worker drives at once. */
+export const DEFAULT_CONCURRENCY = 10;
+/** How long a stop waits for handlers before it hands their steps back. */
+export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
+/** A poll of nothing would list without a rest. */
+const SHORTEST_POLL_MS = 1;
+/** Whatever is looked at less often than once a day is not looked at. */
+const LONGEST_PERIOD_MS = 86_400_000;
+/** More handlers in one process than any process carries. */
+const MOST_CONCURRENCY = 10_000;
+
+/** Settings of a worker. Durations: `"30s"` or milliseconds. */
+export interface WorkerOptions {
+  /** What the worker serves: at least one workflow, each name once. */
+  readonly workflows: readonly AnyWorkflow[];
+  /** How many runs are driven at once: 1 to 10,000. @defaultValue 10 */
+  readonly concurrency?: number;
+  /** How often an idle worker lists what is ready: a millisecond to a day. @defaultValue "5s" */
+  readonly poll?: string | number;
+  /**
+   * How long a task is held without a sign of life: a second to a day, and at least three times the `skewMarginMs` of the connection,
+   * because a lease is used only until that margin before its end. On a bucket with a shortest time between two writes of one key (R2:
+   * 1 s) at least ten of those times.
+   * @defaultValue "30s"
+   */
+  readonly lease?: string | number;
+  /** How long `stop` lets handlers end before their steps are handed back; 0: they are handed back at once. @defaultValue "30s" */
+  readonly shutdownGrace?: string | number;
+  /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody: a millisecond to a day. @defaultValue "10s" */
+  readonly foreignPoll?: string | number;
+  /** Names the worker in the bucket and in logs; two live workers never share one. @defaultValue `worker-` and eight random hex digits */
+  readonly id?: string;
+}
+
+/** The settings with their defaults, in milliseconds. */
+interface ResolvedWorkerOptions {
+  readonly workflows: readonly AnyWorkflow[];
+  readonly concurrency: number;
+  readonly pollMs: number;
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly foreignPollMs: number;
+  readonly id: string;
+}
+
+const isWorkflow = objectWith<AnyWorkflow>("name", "plan", "handlers");
+
+const workflowList: Check<readonly AnyWorkflow[]> = (value, name, refuse) => {
+  if (!Array.isArray(value)) return refuse(`${name} is ${shown(value)}; it is a list of workflows`);
+  return value.map((one, index) => isWorkflow(one, `${name}[${index}]`, refuse));
+};
+
+const CHECKS = {
+  workflows: workflowList,
+  concurrency: count(1, MOST_CONCURRENCY),
+  poll: duration(SHORTEST_POLL_MS, LONGEST_PERIOD_MS),
+  lease: duration(shortestLeaseMs(0), LONGEST_PERIOD_MS),
+  shutdownGrace: duration(0),
+  foreignPoll: duration(1, LONGEST_PERIOD_MS),
+  id: checkedBy(checkWorkerId),
+} satisfies ChecksOf<WorkerOptions>;
+
+/**
+ * Checks the settings one by one and together, and fills in the defaults.
+ * @throws {WorkflowError} `invalid` with what was given, what it must fit and what to write instead.
+ */
+export function resolveWorkerOptions(
+  options: WorkerOptions,
+  { host, skewMarginMs, store }: Pick<QueueContext, "host" | "skewMarginMs" | "store">,
+): ResolvedWorkerOptions {
+  const given = readSettings("a worker", CHECKS, options);
+  const { workflows = [], lease: leaseMs = DEFAULT_LEASE_MS } = given;
+  if (workflows.length === 0) throw new WorkflowError("invalid", "a worker needs at least one workflow");
+  checkLease(leaseMs, skewMarginMs, store.capabilities.writeIntervalMs ?? 0);
+  return {
+    workflows,
+    leaseMs,
+    concurrency: given.concurrency ?? DEFAULT_CONCURRENCY,
+    pollMs: given.poll ?? DEFAULT_POLL_MS,
+    graceMs: given.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS,
+    foreignPollMs: given.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS,
+    id: given.id ?? `worker-${host.random.uuid().slice(0, 8)}`,
+  };
+}
+
+/** Heartbeats are writes of one key, three a lease: where such writes must be apart, more than two thirds of the time stays for others. */
+const WRITES_PER_LEASE = 10;
+
+function checkLease(leaseMs: number, skewMarginMs: number, writeIntervalMs: number): void {
+  const forClocks = shortestLeaseMs(skewMarginMs);
+  const forWrites = WRITES_PER_LEASE * writeIntervalMs;
+  if (leaseMs < forClocks)
+    refuseLease(
+      leaseMs,
+      forClocks,
+      `a lease is used until skewMarginMs before its end, so with skewMarginMs ${skewMarginMs} it is at least three times as long`,
+      ", or connect with a smaller skewMarginMs",
+    );
+  if (leaseMs < forWrites)
+    refuseLease(
+      leaseMs,
+      forWrites,
+      `this bucket takes one write of a key in ${spellDuration(writeIntervalMs)}, and a lease is at least ten of these`,
+    );
+}
+
+function refuseLease(leaseMs: number, leastMs: number, why: string, or = ""): never {
+  throw new WorkflowError(
+    "invalid",
+    `options of a worker: a lease of ${spellDuration(leaseMs)} cannot be kept: ${why}; write lease: ${JSON.stringify(spellDuration(leastMs))} or more${or}`,
+  );
+}

@@ -1,0 +1,120 @@
+/**
+ * How settings are checked: one list of checks for each object of options. The type of the list has a place for every member of the
+ * options, so an option without a check does not compile, and every member that is given and has no check is refused by its name.
+ *
+ * What several settings must fit together is checked by whoever owns them all (`resolveWorkerOptions`), where they are given.
+ */
+import { WorkflowError } from "./errors.ts";
+import { LONGEST_DURATION_MS, parseDuration, shown, spellDuration } from "./wire/duration.ts";
+
+/** Says no to a setting: the reason begins with its name. */
+export type Refuse = (reason: string) => never;
+
+/** Reads one setting that was given. `name` is how messages call it. */
+export type Check<T> = (value: unknown, name: string, refuse: Refuse) => T;
+
+/** A check for every member of an object of options. */
+export type ChecksOf<Options> = { readonly [Name in keyof Options]-?: Check<unknown> };
+
+/** What the checks make of the options: undefined where nothing was given. */
+export type ReadBy<Checks extends Readonly<Record<string, Check<unknown>>>> = {
+  readonly [Name in keyof Checks]: ReturnType<Checks[Name]> | undefined;
+};
+
+/**
+ * Reads an object of options with the checks of its members. A member that is `undefined` counts as not given.
+ * @param what names the whole in messages: "a worker".
+ * @throws {WorkflowError} `invalid` for a member that has no check, and for what a check refuses.
+ */
+export function readSettings<const Checks extends Readonly<Record<string, Check<unknown>>>>(
+  what: string,
+  checks: Checks,
+  given: unknown,
+): ReadBy<Checks> {
+  const refuse = (reason: string): never => {
+    throw new WorkflowError("invalid", `options of ${what}: ${reason}`);
+  };
+  return readMembers("they", checks, given, refuse);
+}
+
+function readMembers<Checks extends Readonly<Record<string, Check<unknown>>>>(
+  name: string,
+  checks: Checks,
+  given: unknown,
+  refuse: Refuse,
+): ReadBy<Checks> {
+  const known = Object.keys(checks);
+  checkMembers(refuse, name, given ?? {}, known);
+  const values = (given ?? {}) as Readonly<Record<string, unknown>>;
+  const prefix = name === "they" ? "" : `${name}.`;
+  const read = known.map((member): [string, unknown] => {
+    const value = values[member];
+    return [member, value === undefined ? undefined : checks[member]?.(value, prefix + member, refuse)];
+  });
+  return Object.fromEntries(read) as ReadBy<Checks>;
+}
+
+/** Refuses what is no object, and the first member that is not known, with the one that may have been meant. */
+export function checkMembers(refuse: Refuse, what: string, written: unknown, known: readonly string[]): void {
+  if (typeof written !== "object" || written === null || Array.isArray(written))
+    refuse(`${what} are an object, not ${shown(written)}`);
+  const unknown = Object.keys(written as object).find((option) => !known.includes(option));
+  if (unknown !== undefined) refuse(`there is no option ${JSON.stringify(unknown)}; there are ${known.join(", ")}`);
+}
+
+/** A duration within these bounds, in milliseconds. */
+export function duration(leastMs: number, mostMs: number = LONGEST_DURATION_MS): Check<number> {
+  return (value, name, refuse) => {
+    let ms: number;
+    try {
+      ms = parseDuration(value as string | number);
+    } catch (error) {
+      return refuse(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if (ms >= leastMs && ms <= mostMs) return ms;
+    return refuse(
+      `${name} is ${shown(value)}; it is a duration from ${spellDuration(leastMs)} to ${mostMs === LONGEST_DURATION_MS ? "ten years" : spellDuration(mostMs)}`,
+    );
+  };
+}
+
+/** A number of milliseconds within these bounds: for members whose name ends in `Ms`. */
+export function milliseconds(least: number, most: number = LONGEST_DURATION_MS): Check<number> {
+  return (value, name, refuse) =>
+    typeof value === "number" && value >= least && value <= most
+      ? value + 0
+      : refuse(`${name} is ${shown(value)}; it is a number of milliseconds from ${least} to ${most}`);
+}
+
+/** A whole number within these bounds. */
+export function count(least: number, most: number = Number.MAX_SAFE_INTEGER): Check<number> {
+  return (value, name, refuse) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? (value as number) + 0
+      : refuse(
+          `${name} is ${shown(value)}; it is a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`,
+        );
+}
+
+/** True or false. */
+export const flag: Check<boolean> = (value, name, refuse) =>
+  typeof value === "boolean" ? value : refuse(`${name} is ${shown(value)}; it is true or false`);
+
+/** An object with these methods or members, whatever its class: `needs` names some of them. */
+export function objectWith<T extends object>(...needs: readonly (keyof T & string)[]): Check<T> {
+  return (value, name, refuse) => {
+    const isObject = typeof value === "object" && value !== null;
+    const missing = isObject ? needs.find((member) => !(member in value)) : needs[0];
+    if (!isObject || missing !== undefined)
+      refuse(`${name} is ${isObject ? `an object without ${missing}` : shown(value)}; it has ${needs.join(", ")}`);
+    return value as T;
+  };
+}
+
+/** A value that a function of ours checks itself, and that throws with the reason. */
+export function checkedBy<T>(check: (value: T) => void): Check<T> {
+  return (value) => {
+    check(value as T);
+    return value as T;
+  };
+}

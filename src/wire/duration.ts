@@ -1,0 +1,54 @@
+/** Durations: how people write them, and how messages spell them. */
+import { WorkflowError } from "../errors.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** Ten years: buquet's own workers cannot hold more, and every date that is computed from a duration keeps a year of four digits. */
+export const LONGEST_DURATION_MS = 315_360_000_000;
+
+/** The value of a setting as its writer sees it. Never throws, whatever the value is. */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number" || typeof value === "symbol") return Object.is(value, -0) ? "-0" : String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return "an object that is not JSON";
+  }
+}
+
+/**
+ * Milliseconds of a duration: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`, `"1w"`, or a number of milliseconds.
+ * @throws {WorkflowError} `invalid` for anything else, for a negative number and for more than ten years.
+ */
+export function parseDuration(value: string | number): number {
+  const ms = typeof value === "number" ? value : millisecondsOf(value);
+  if (!Number.isFinite(ms) || ms < 0 || ms > LONGEST_DURATION_MS) {
+    throw new WorkflowError(
+      "invalid",
+      `${shown(value)} is not a duration; write "250ms", "30s", "5m", "2h", "7d", "1w" or milliseconds, up to ten years`,
+    );
+  }
+  // The minus of -0 would be seen in what is divided by it.
+  return ms + 0;
+}
+
+function millisecondsOf(text: unknown): number {
+  const match = typeof text === "string" ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(text.trim()) : null;
+  return match === null ? Number.NaN : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);
+}
+
+/** A number of milliseconds in the largest unit that says it without a fraction: `"90s"`, `"1h"`. Can be read by `parseDuration`. */
+export function spellDuration(ms: number): string {
+  const whole = Object.entries(UNIT_MS).filter(([, unit]) => ms >= unit && Number.isInteger(ms / unit));
+  const [name, unit] = whole.at(-1) ?? ["ms", 1];
+  return `${ms / unit}${name}`;
+}
