@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { coloured, print, table } from "../../src/cli/output.ts";
-import { connect, WorkflowClient } from "../../src/index.ts";
+import { coloured, print, table } from "../support/print.ts";
+import { connect, WorkflowClient } from "buquet-workflow";
 import { openWork } from "../support/files.ts";
 import { keepRunning } from "../support/processes.ts";
 import { flightDelays, type Report } from "./workflow.ts";

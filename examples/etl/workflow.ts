@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { PermanentError, type StepContext, workflow } from "../../src/index.ts";
+import { PermanentError, type StepContext, workflow } from "buquet-workflow";
 import { writeWhole } from "../support/files.ts";
 import { parseCsv } from "./csv.ts";
 

@@ -1,6 +1,6 @@
 /** An invoice whose risk is scored in Python: the other steps run here. `invoice.py` is the same workflow in the words of buquet. */
 import { z } from "zod";
-import { workflow } from "../../src/index.ts";
+import { workflow } from "buquet-workflow";
 
 export const invoice = workflow("invoice", {
   input: z.object({ number: z.string(), amount: z.number() }),

@@ -6,8 +6,8 @@
  */
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { coloured, print } from "../../src/cli/output.ts";
-import { connect, Worker, WorkflowClient, WorkflowError } from "../../src/index.ts";
+import { coloured, print } from "../support/print.ts";
+import { connect, Worker, WorkflowClient, WorkflowError } from "buquet-workflow";
 import { openWork, writeWhole } from "../support/files.ts";
 import { onboarding, type SendLetter } from "./workflow.ts";
 

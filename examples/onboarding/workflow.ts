@@ -3,7 +3,7 @@
  * went. Nothing waits in memory: the deadline and the delay are durable timers, and no worker is held by them.
  */
 import { z } from "zod";
-import { workflow } from "../../src/index.ts";
+import { workflow } from "buquet-workflow";
 
 /** Sends one letter. Twice with the same key is the same as once. */
 export type SendLetter = (letter: {

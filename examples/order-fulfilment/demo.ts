@@ -8,8 +8,8 @@
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { z } from "zod";
-import { coloured, print, table } from "../../src/cli/output.ts";
-import { connect, type Run, type RunView, WorkflowClient, WorkflowError } from "../../src/index.ts";
+import { coloured, print, table } from "../support/print.ts";
+import { connect, type Run, type RunView, WorkflowClient, WorkflowError } from "buquet-workflow";
 import { openWork } from "../support/files.ts";
 import { keepRunning } from "../support/processes.ts";
 import { readLedger } from "./ledger.ts";

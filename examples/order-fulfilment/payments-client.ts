@@ -1,5 +1,5 @@
 /** Talks to the payment service, a process of its own. */
-import { PermanentError } from "../../src/index.ts";
+import { PermanentError } from "buquet-workflow";
 
 /** Charges or refunds. Declined cards fail for good; a service that does not answer is tried again. */
 export async function payments(

@@ -1,5 +1,5 @@
 /** One worker process of the demo. Argument: the url of the bucket. */
-import { connect, Worker } from "../../src/index.ts";
+import { connect, Worker } from "buquet-workflow";
 import { endWithParent } from "../support/processes.ts";
 import { orderFulfilment } from "./workflow.ts";
 

@@ -1,6 +1,6 @@
 /** An order: validate, then reserve and charge side by side, approve large ones, ship. What was done is undone when it fails. */
 import { z } from "zod";
-import { PermanentError, workflow } from "../../src/index.ts";
+import { PermanentError, workflow } from "buquet-workflow";
 import { payments } from "./payments-client.ts";
 import { release, reserve } from "./warehouse.ts";
 

@@ -1,6 +1,6 @@
 /** A purchase that a person decides on. It has no program of its own: the command line serves it (`docs/signals.md`, `docs/operate.md`). */
 import { z } from "zod";
-import { PermanentError, workflow } from "../../src/index.ts";
+import { PermanentError, workflow } from "buquet-workflow";
 
 export const purchase = workflow("purchase", {
   input: z.object({ item: z.string(), amount: z.number().positive() }),

@@ -1,6 +1,6 @@
 /** The second sample: a step that waits for a person, without holding a worker. */
 import { z } from "zod";
-import { connect, PermanentError, Worker, workflow, WorkflowClient } from "../../src/index.ts";
+import { connect, PermanentError, Worker, workflow, WorkflowClient } from "buquet-workflow";
 
 const approval = workflow("approval", { signals: { approval: z.object({ approver: z.string() }) } }).step(
   "wait_approval",

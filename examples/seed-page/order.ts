@@ -1,5 +1,5 @@
 /** The first sample of the page that this project comes from: three steps, one after the other. */
-import { connect, Worker, workflow, WorkflowClient } from "../../src/index.ts";
+import { connect, Worker, workflow, WorkflowClient } from "buquet-workflow";
 
 const wf = workflow("order_fulfillment")
   .step("validate", async () => ({ valid: true }))

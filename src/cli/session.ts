@@ -1,6 +1,8 @@
 /** What every command needs: the open store, and the workflows of the modules that were named. */
+import { createRequire } from "node:module";
+import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { resolve } from "node:path";
+import { z } from "zod";
 import { WorkflowClient } from "../client/client.ts";
 import { connect } from "../client/connect.ts";
 import type { OpenOptions } from "../store/open.ts";
@@ -42,7 +44,7 @@ export interface Exported {
 export async function loadExports(modules: readonly string[]): Promise<readonly Exported[]> {
   const found: Exported[] = [];
   for (const module of modules) {
-    const loaded = (await import(pathToFileURL(resolve(module)).href).catch((error: unknown) => {
+    const loaded = (await importModule(resolve(module)).catch((error: unknown) => {
       throw new WorkflowError(
         "invalid",
         `${module} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
@@ -52,6 +54,39 @@ export async function loadExports(modules: readonly string[]): Promise<readonly 
     found.push(...Object.entries(loaded).map(([name, value]) => ({ module, name, value })));
   }
   return found;
+}
+
+const TYPESCRIPT = /\.[cm]?tsx?$/;
+
+/**
+ * Imports a module. One in TypeScript needs a Node that reads it (22.18 or later) or `tsx` where the module is installed.
+ * @throws {WorkflowError} `invalid` when there is neither.
+ */
+async function importModule(path: string): Promise<Record<string, unknown>> {
+  const { typescript } = process.features as { readonly typescript?: string | false };
+  // Before the import: an import that failed fails again, whatever was registered since.
+  if (TYPESCRIPT.test(path) && typeof typescript !== "string") await registerTsx(path);
+  return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+}
+
+/** The loader of tsx, as its own manifest names it: what `require` would find registers a file that is not there. */
+const tsxManifest = z.object({
+  exports: z.object({ "./esm/api": z.object({ import: z.object({ default: z.string() }) }) }),
+});
+
+async function registerTsx(path: string): Promise<void> {
+  const require = createRequire(path);
+  let manifest: string;
+  try {
+    manifest = require.resolve("tsx/package.json");
+  } catch (cause) {
+    const message = `this Node (${process.version}) reads no TypeScript; use Node 22.18 or later, install tsx, or name a JavaScript file`;
+    throw new WorkflowError("invalid", message, { cause });
+  }
+  const { exports } = tsxManifest.parse(require(manifest));
+  const entry = resolve(dirname(manifest), exports["./esm/api"].import.default);
+  const { register } = (await import(pathToFileURL(entry).href)) as { register(): unknown };
+  register();
 }
 
 /** The workflows that modules export. @throws {WorkflowError} `invalid` */

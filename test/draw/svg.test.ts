@@ -277,6 +277,6 @@ test("the picture in the docs is what is drawn", async () => {
   const inDocs = readFileSync("docs/images/order-fulfilment.svg", "utf8");
   expect(
     await drawWorkflow(orderFulfilment),
-    "npx tsx src/cli/main.ts graph order_fulfilment --workflows examples/order-fulfilment/workflow.ts --out docs/images/order-fulfilment.svg",
+    "npx buquet-workflow graph order_fulfilment --workflows examples/order-fulfilment/workflow.ts --out docs/images/order-fulfilment.svg",
   ).toBe(inDocs);
 });
