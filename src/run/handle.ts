@@ -4,7 +4,7 @@ import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../q
 import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
 import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
-import { type ChecksOf, milliseconds, readSettings } from "../settings.ts";
+import { type Check, type ChecksOf, milliseconds, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { toPlain } from "../wire/json.ts";
 import type { RunRecord } from "./record.ts";
@@ -68,7 +68,7 @@ export interface HandleOptions {
 }
 
 /** Checks of what may be set of a handle. */
-export const HANDLE_CHECKS = {
+export const HANDLE_CHECKS: { readonly skewMarginMs: Check<number> } = {
   skewMarginMs: milliseconds(0, LONGEST_SKEW_MARGIN_MS),
 } satisfies ChecksOf<HandleOptions>;
 
