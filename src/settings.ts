@@ -100,6 +100,12 @@ export function count(least: number, most: number = Number.MAX_SAFE_INTEGER): Ch
 export const flag: Check<boolean> = (value, name, refuse) =>
   typeof value === "boolean" ? value : refuse(`${name} is ${shown(value)}; it is true or false`);
 
+/** One of these texts. */
+export function oneOf<const T extends string>(...allowed: readonly T[]): Check<T> {
+  return (value, name, refuse) =>
+    allowed.find((one) => one === value) ?? refuse(`${name} is ${shown(value)}; it is ${allowed.join(" or ")}`);
+}
+
 /** An object with these methods or members, whatever its class: `needs` names some of them. */
 export function objectWith<T extends object>(...needs: readonly (keyof T & string)[]): Check<T> {
   return (value, name, refuse) => {

@@ -1,4 +1,5 @@
 /** Commands for one run or, with `--all`, for every run that fits. */
+import { checkFilters } from "../client/runs.ts";
 import type { BulkCommand, BulkResult, ListRunsOptions } from "../index.ts";
 import { type OptionSpec, type Typed, UsageError } from "./arguments.ts";
 import { coloured, fail, print, printable } from "./output.ts";
@@ -21,17 +22,19 @@ export const BULK: Readonly<Record<string, OptionSpec>> = {
   yes: { help: "With --all: do it; nobody is asked, so that scripts need not answer" },
 };
 
-/** What was typed as filters. */
+/** What was typed as filters, checked before anything is opened. @throws {WorkflowError} `invalid` */
 export function filtersOf(typed: Typed): ListRunsOptions {
   const [type, status, prefix, olderThan] = ["type", "status", "prefix", "older-than"].map((name) => typed.text(name));
   const limit = typed.count("limit", 1);
-  return {
+  const filters = {
     ...(type === undefined ? {} : { type }),
     ...(status === undefined ? {} : { status: status as NonNullable<ListRunsOptions["status"]> }),
     ...(prefix === undefined ? {} : { prefix }),
     ...(olderThan === undefined ? {} : { olderThan }),
     ...(limit === undefined ? {} : { limit }),
   };
+  checkFilters(filters);
+  return filters;
 }
 
 /** Whether `--all` was typed. @throws {UsageError} for a call that could mean something else than it says. */
@@ -52,9 +55,10 @@ export function isBulk(typed: Typed, command: string): boolean {
 
 /** Gives a command to every run that fits. Exit code 1 when any could not be told. */
 export async function bulkRuns(typed: Typed, command: BulkCommand): Promise<number> {
+  const filters = filtersOf(typed);
   await using session = await openSession(typed);
   const counts = { accepted: 0, would: 0, failed: 0 };
-  for await (const result of session.client.bulk(command, filtersOf(typed), { dryRun: typed.has("dry-run") })) {
+  for await (const result of session.client.bulk(command, filters, { dryRun: typed.has("dry-run") })) {
     counts[result.outcome] += 1;
     tell(result, command.type, typed.has("json"));
   }

@@ -25,7 +25,7 @@ import {
 const COMMON: Readonly<Record<string, OptionSpec>> = {
   store: {
     value: "url",
-    help: "Bucket or folder: file:path, s3://bucket?endpoint=… (default: environment, .buquet.toml, else file:.buquet)",
+    help: "Bucket or folder: file:path, file:///encoded%20path, s3://bucket?endpoint=… (default: environment, .buquet.toml, else file:.buquet)",
   },
   workflows: { value: "module", help: "Module that exports workflows", repeatable: true },
   json: { help: "Print JSON" },

@@ -82,7 +82,7 @@ async function clear(store: ObjectStore, prefix: string): Promise<void> {
 
 /** `doctor`: exit code 1 when the store must not be used. */
 export async function runDoctor(typed: Typed): Promise<number> {
-  await using session = await openSession(typed, { allowUnsafe: true });
+  await using session = await openSession(typed, { allowUnsafe: true, create: true });
   const { store, host } = session.handle.context;
   if (store.url.startsWith("memory:"))
     throw new WorkflowError("invalid", "a store in memory is gone with this process");

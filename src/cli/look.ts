@@ -54,9 +54,9 @@ function outcomeOf(step: RunView["steps"][string]): string {
 
 /** `list`. Exit code 1 when a record could not be read; the others are shown all the same. */
 export async function listRuns(typed: Typed): Promise<number> {
+  const filter = { limit: 100, ...filtersOf(typed) };
   await using session = await openSession(typed);
   const views: RunView[] = [];
-  const filter = { limit: 100, ...filtersOf(typed) };
   let unreadable = 0;
   const isJson = typed.has("json");
   const onUnreadable = (error: string): void => {

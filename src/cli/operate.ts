@@ -23,7 +23,7 @@ export function untilStopped(): Promise<void> {
 /** `worker`: runs until SIGTERM or SIGINT, then drains. */
 export async function runWorker(typed: Typed): Promise<number> {
   if (typed.texts("workflows").length === 0) throw new WorkflowError("invalid", "a worker needs --workflows <module>");
-  await using session = await openSession(typed);
+  await using session = await openSession(typed, { create: true });
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
     ...given("concurrency", typed.count("concurrency", 1)),

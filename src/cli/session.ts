@@ -20,7 +20,10 @@ export interface Session extends AsyncDisposable {
   readonly workflows: readonly AnyWorkflow[];
 }
 
-/** Opens what the options name. Log lines go to standard error. */
+/**
+ * Opens what the options name. Log lines go to standard error. A folder that is not there is refused, unless the command may be the first
+ * to write there.
+ */
 export async function openSession(typed: Typed, options: OpenOptions = {}): Promise<Session> {
   const logger = createLogger({
     level: "info",
@@ -28,7 +31,7 @@ export async function openSession(typed: Typed, options: OpenOptions = {}): Prom
     write: (line) => process.stderr.write(`${typed.has("json") ? line : printable(line)}\n`),
   });
   const workflows = await loadWorkflows(typed.texts("workflows"));
-  const handle = await connect(typed.text("store"), { host: nodeHost({ logger }), ...options });
+  const handle = await connect(typed.text("store"), { host: nodeHost({ logger }), create: false, ...options });
   const client = new WorkflowClient(handle, { workflows });
   return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
 }

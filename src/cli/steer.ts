@@ -12,7 +12,7 @@ export async function startRun(typed: Typed): Promise<number> {
   if (typed.has("version"))
     throw new WorkflowError("invalid", "--version is not there yet; runs follow the plan that is served");
   const data = parseArgument("the input", input);
-  await using session = await openSession(typed);
+  await using session = await openSession(typed, { create: true });
   const run = await session.client.start(workflow, data, id === undefined ? {} : { id });
   if (!typed.has("wait")) {
     if (typed.has("json")) printJson({ id: run.id });

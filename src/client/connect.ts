@@ -11,21 +11,34 @@ export interface ConnectOptions extends HandleOptions {
   readonly host?: Host;
   /** Whether a store on which runs would be lost is opened all the same. @defaultValue false */
   readonly allowUnsafe?: boolean;
+  /**
+   * Whether the first write makes a folder (`file:`) that is not there; `false`: a missing folder is refused. Buckets are never made.
+   * @defaultValue true
+   */
+  readonly create?: boolean;
 }
 
 const CHECKS = {
   ...HANDLE_CHECKS,
   host: objectWith<Host>("clock", "random", "logger"),
   allowUnsafe: flag,
+  create: flag,
 } satisfies ChecksOf<ConnectOptions>;
 
 /**
- * Opens a bucket: `memory:`, `file:folder`, `s3://bucket?endpoint=…`. Without a url: the environment (`S3_BUCKET` …), then
+ * Opens a bucket: `memory:`, `file:folder`, `s3://bucket?endpoint=…`, as a text or a `URL`. Without a url: the environment (`S3_BUCKET` …), then
  * `.buquet.toml`, then the folder `.buquet`.
  * @throws {WorkflowError} `invalid` for a url that cannot be understood and for a store that is known to lose runs.
  */
-export async function connect(url?: string, options: ConnectOptions = {}): Promise<QueueHandle> {
-  const { host = nodeHost(), allowUnsafe = false, ...handle } = readSettings("a connection", CHECKS, options);
-  const store = await openStore(resolveStoreUrl(url === undefined ? {} : { url }), host, { allowUnsafe });
-  return handleOf(store, host, handle as HandleOptions);
+export async function connect(url?: string | URL, options: ConnectOptions = {}): Promise<QueueHandle> {
+  const {
+    host = nodeHost(),
+    allowUnsafe = false,
+    create = true,
+    skewMarginMs,
+  } = readSettings("a connection", CHECKS, options);
+  const text = url instanceof URL ? url.href : url;
+  const wanted = resolveStoreUrl(text === undefined ? {} : { url: text });
+  const store = await openStore(wanted, host, { allowUnsafe, create });
+  return handleOf(store, host, skewMarginMs === undefined ? {} : { skewMarginMs });
 }

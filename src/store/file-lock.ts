@@ -11,6 +11,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
+import type { Modes } from "./file-modes.ts";
 
 /** Old numbers that are kept, so that a slow process cannot take one of them for the highest. */
 const NUMBERS_KEPT = 8;
@@ -74,10 +75,11 @@ export async function withLock<T>(
   folder: string,
   temporary: string,
   host: Host,
+  modes: Modes,
   work: (isHeld: () => Promise<boolean>) => Promise<T>,
 ): Promise<T> {
-  await mkdir(folder, { recursive: true });
-  const mine = await take(folder, temporary, host);
+  await mkdir(folder, { recursive: true, mode: modes.folder });
+  const mine = await take(folder, temporary, host, modes);
   try {
     return await work(async () => (await highestOf(folder)) === mine);
   } finally {
@@ -95,21 +97,21 @@ async function release(path: string): Promise<void> {
   }
 }
 
-async function take(folder: string, temporary: string, host: Host): Promise<number> {
+async function take(folder: string, temporary: string, host: Host, modes: Modes): Promise<number> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const highest = await highestOf(folder);
     if (highest === 0 || (await isFree(join(folder, String(highest)), host))) {
       const next = highest + 1;
-      if (await tryTake(folder, temporary, next)) return next;
+      if (await tryTake(folder, temporary, next, modes)) return next;
     }
     await host.clock.sleep(pauseMs * (0.5 + host.random.next()));
   }
 }
 
-async function tryTake(folder: string, temporary: string, number: number): Promise<boolean> {
+async function tryTake(folder: string, temporary: string, number: number, modes: Modes): Promise<boolean> {
   const path = join(folder, String(number));
   try {
-    await writeFile(temporary, SELF);
+    await writeFile(temporary, SELF, { mode: modes.file });
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;

@@ -10,8 +10,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
+import { type ChecksOf, count, flag, objectWith, oneOf, readSettings } from "../settings.ts";
 import { withLock } from "./file-lock.ts";
+import { type FilePermissions, type Modes, modesOf } from "./file-modes.ts";
 import { decodeEntry, encodeKey } from "./file-names.ts";
+import { folderUrl } from "./file-url.ts";
 import type {
   ETag,
   GetOutcome,
@@ -30,6 +33,8 @@ import { compareBytes } from "./order.ts";
 
 /** Versions of one key that are kept. */
 export const DEFAULT_VERSIONS_KEPT = 1_000;
+/** Each is a name in one folder, which is read whole when the content is replaced. */
+const MOST_VERSIONS_KEPT = 1_000_000;
 const STALE_TEMPORARY_MS = 3_600_000;
 const PLACE_TRIES = 20;
 
@@ -38,9 +43,25 @@ export interface FileStoreOptions {
   readonly host: Host;
   /** `fsync`: what was acknowledged survives a power cut; `none`: only a crash of the process. @defaultValue "fsync" */
   readonly durability?: "fsync" | "none";
-  /** Earlier contents kept for each key; 0: none. @defaultValue 1000 */
+  /** Earlier contents kept for each key, up to a million; 0: none. @defaultValue 1000 */
   readonly versions?: number;
+  /** Whether the first write makes a folder that is not there; `false`: a missing folder is refused. @defaultValue true */
+  readonly create?: boolean;
+  /**
+   * `private`: new files have the mode 0600 and new folders 0700; `umask`: whatever the umask of the process leaves. What exists keeps
+   * its mode.
+   * @defaultValue "private"
+   */
+  readonly permissions?: FilePermissions;
 }
+
+const CHECKS = {
+  host: objectWith<Host>("clock", "random", "logger"),
+  durability: oneOf("fsync", "none"),
+  versions: count(0, MOST_VERSIONS_KEPT),
+  create: flag,
+  permissions: oneOf("private", "umask"),
+} satisfies ChecksOf<FileStoreOptions>;
 
 /** One file as it is read: its whole content, and when that was written. */
 interface LoadedFile extends StoredObject {
@@ -69,26 +90,42 @@ export class FileStore implements ObjectStore {
   readonly #host: Host;
   readonly #durable: boolean;
   readonly #versionsKept: number;
+  readonly #modes: Modes;
+  #prepared: Promise<void> | undefined;
   #writes = 0;
   #closed = false;
 
   private constructor(root: string, options: FileStoreOptions) {
     this.#root = root;
-    this.url = `file:${root}`;
+    this.url = folderUrl(root);
     this.#host = options.host;
     this.#durable = (options.durability ?? "fsync") === "fsync";
     this.#versionsKept = options.versions ?? DEFAULT_VERSIONS_KEPT;
+    this.#modes = modesOf(options.permissions ?? "private");
     this.capabilities = { versions: this.#versionsKept > 0 };
   }
 
-  /** Opens a folder, which is made if it is not there. */
+  /**
+   * Opens a folder. One that is not there holds nothing, and the first write makes it.
+   * @throws {WorkflowError} `invalid` for options that make no sense, for a path that is no folder, and for a folder that is not there
+   * when `create` is false.
+   */
   static async open(folder: string, options: FileStoreOptions): Promise<FileStore> {
-    if (folder === "") throw new WorkflowError("invalid", "file: needs a folder, for instance file:.buquet");
+    readSettings("a file store", CHECKS, options);
+    if (folder.trim() === "") throw new WorkflowError("invalid", "file: needs a folder, for instance file:.buquet");
     const root = resolve(folder);
-    const store = new FileStore(root, options);
-    await Promise.all([".tmp", ".locks", ".versions"].map((name) => mkdir(join(root, name), { recursive: true })));
-    await store.#clean();
-    return store;
+    const found = await stat(root).catch((error: unknown) => {
+      if (hasCode(error, "ENOENT")) return undefined;
+      if (hasCode(error, "ENOTDIR")) throw notAFolder(root);
+      throw unavailable(root, error);
+    });
+    if (found?.isDirectory() === false) throw notAFolder(root);
+    if (found === undefined && options.create === false)
+      throw new WorkflowError(
+        "invalid",
+        `there is no folder ${root}; check the path, or start a run or a worker there first`,
+      );
+    return new FileStore(root, options);
   }
 
   async get(key: string): Promise<GetOutcome> {
@@ -99,6 +136,7 @@ export class FileStore implements ObjectStore {
   async put(key: string, body: string, condition: PutCondition): Promise<PutOutcome> {
     this.#check();
     const path = this.#pathOf(key);
+    await this.#prepare();
     const temporary = this.#temporary("object");
     try {
       const etag = await this.#writeWhole(temporary, body);
@@ -129,6 +167,9 @@ export class FileStore implements ObjectStore {
   async delete(key: string): Promise<void> {
     this.#check();
     const path = this.#pathOf(key);
+    // What is not there is deleted already: then nothing is made for its sake either.
+    if (this.#prepared === undefined && (await this.#load(path)) === undefined) return;
+    await this.#prepare();
     try {
       await this.#locked(key, async (isHeld): Promise<true | undefined> => {
         const current = (await this.#load(path))?.etag;
@@ -209,6 +250,24 @@ export class FileStore implements ObjectStore {
     return join(this.#root, ".versions", sha256Hex(key).slice(0, 40));
   }
 
+  /** What every write needs, made before the first one. Reading makes nothing. */
+  #prepare(): Promise<void> {
+    this.#prepared ??= this.#makeAndClean().catch((error: unknown) => {
+      this.#prepared = undefined;
+      throw unavailable(this.#root, error);
+    });
+    return this.#prepared;
+  }
+
+  async #makeAndClean(): Promise<void> {
+    await Promise.all([".tmp", ".locks", ".versions"].map((name) => this.#makeFolder(join(this.#root, name))));
+    await this.#clean();
+  }
+
+  async #makeFolder(path: string): Promise<void> {
+    await mkdir(path, { recursive: true, mode: this.#modes.folder });
+  }
+
   #temporary(kind: string): string {
     this.#writes += 1;
     return join(this.#root, ".tmp", `${kind}-${process.pid}-${this.#writes}-${this.#host.random.uuid()}`);
@@ -218,7 +277,7 @@ export class FileStore implements ObjectStore {
   async #locked<T>(key: string, work: (isHeld: () => Promise<boolean>) => Promise<T | undefined>): Promise<T> {
     const folder = join(this.#root, ".locks", sha256Hex(key).slice(0, 2));
     for (;;) {
-      const done = await withLock(folder, this.#temporary("lock"), this.#host, work);
+      const done = await withLock(folder, this.#temporary("lock"), this.#host, this.#modes, work);
       if (done !== undefined) return done;
     }
   }
@@ -239,7 +298,7 @@ export class FileStore implements ObjectStore {
   }
 
   async #writeWhole(path: string, body: string): Promise<ETag> {
-    const file = await open(path, "wx");
+    const file = await open(path, "wx", this.#modes.file);
     try {
       await file.writeFile(body, "utf8");
       if (this.#durable) await file.sync();
@@ -258,7 +317,7 @@ export class FileStore implements ObjectStore {
         break;
       } catch (error) {
         if (tries > PLACE_TRIES || !hasCode(error, "ENOENT")) throw unavailable(path, error);
-        await mkdir(folder, { recursive: true });
+        await this.#makeFolder(folder);
       }
     }
   }
@@ -300,7 +359,9 @@ export class FileStore implements ObjectStore {
 
   async #markDeleted(key: string, etag: ETag): Promise<void> {
     if (this.#versionsKept === 0 || isEmpty(etag)) return;
-    await this.#keep(key, await this.#keptVersions(key), DELETED, (name) => writeFile(name, "", { flag: "wx" }));
+    await this.#keep(key, await this.#keptVersions(key), DELETED, (name) =>
+      writeFile(name, "", { flag: "wx", mode: this.#modes.file }),
+    );
   }
 
   /** Names are numbered in the order in which contents were replaced, under the key's lock: clocks of processes differ. */
@@ -311,7 +372,7 @@ export class FileStore implements ObjectStore {
     make: (path: string) => Promise<void>,
   ): Promise<void> {
     const folder = this.#versionsOf(key);
-    await mkdir(folder, { recursive: true });
+    await this.#makeFolder(folder);
     const last = kept.at(-1)?.path ?? "";
     const ordinal = Number(basename(last).slice(0, ORDINAL_DIGITS)) + 1;
     await make(join(folder, String(ordinal).padStart(ORDINAL_DIGITS, "0") + suffix)).catch((error: unknown) => {
@@ -381,6 +442,10 @@ async function identify(file: FileHandle, body: string): Promise<{ readonly etag
   const { ino, mtimeNs, size } = await file.stat({ bigint: true });
   const etag = [ino.toString(36), mtimeNs.toString(36), sha256Hex(body).slice(0, 16), size.toString(36)].join("-");
   return { etag, modifiedAt: Number(mtimeNs / 1_000_000n) };
+}
+
+function notAFolder(path: string): WorkflowError {
+  return new WorkflowError("invalid", `${path} is not a folder; a file: store is a folder of its own`);
 }
 
 function isEmpty(etag: ETag): boolean {

@@ -2,6 +2,8 @@
 import { checkBucket, checkEndpoint } from "../config.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { type ChecksOf, flag, readSettings } from "../settings.ts";
+import { parseFolderUrl } from "./file-url.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { isKnownSafe, refuseUnsafe } from "./probe.ts";
@@ -9,33 +11,52 @@ import type { S3StoreOptions } from "./s3-client.ts";
 
 const named = new Map<string, MemoryStore>();
 const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums", "unsafe"] as const;
+const FILE_OPTIONS = ["permissions"] as const;
 
 /** How a store is opened. */
 export interface OpenOptions {
   /** Whether one on which runs would be lost is opened all the same, as `unsafe=allow` in the url says. @defaultValue false */
   readonly allowUnsafe?: boolean;
+  /** Whether the first write makes a folder that is not there; `false`: a missing folder is refused. @defaultValue true */
+  readonly create?: boolean;
 }
 
-type S3Options = OpenOptions & Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums">;
+const CHECKS = { allowUnsafe: flag, create: flag } satisfies ChecksOf<OpenOptions>;
+
+type S3Options = Pick<OpenOptions, "allowUnsafe"> &
+  Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums">;
 
 /**
- * `memory:` (a new one), `memory:name` (shared in the process), `file:folder`, `s3://bucket?endpoint=…&region=…`; `s3:` also knows
- * `addressing=path|virtual`, `checksums=always|required` and `unsafe=allow`.
+ * `memory:` (a new one), `memory:name` (shared in the process), `file:folder` (the path as it stands) or `file:///folder`
+ * (percent-encoded), `s3://bucket?endpoint=…&region=…`, as a text or a `URL`. `file:` knows the option `permissions=private|umask`,
+ * `s3:` also `addressing=path|virtual`, `checksums=always|required` and `unsafe=allow`. Opening a folder makes nothing: the first write
+ * does.
  * @throws {WorkflowError} `invalid` for any other url, an option that is not known, a bucket that cannot be used as it is, a server that
  * is known to lose runs;
  * `unavailable` when nobody answers.
  */
-export async function openStore(url: string, host: Host, options: OpenOptions = {}): Promise<ObjectStore> {
-  if (url.startsWith("memory:")) return openMemory(withoutOptions(url, "memory:"), host);
-  if (url.startsWith("file:")) {
-    const { FileStore } = await import("./file.ts");
-    return FileStore.open(folderOf(url), { host });
-  }
-  if (url.startsWith("s3:")) return openS3(url, host, options);
+export async function openStore(url: string | URL, host: Host, options: OpenOptions = {}): Promise<ObjectStore> {
+  const { allowUnsafe = false, create = true } = readSettings("a store", CHECKS, options);
+  const text = typeof url === "string" ? url : String(url?.href);
+  const scheme = /^[a-z0-9]+:/i.exec(text)?.[0];
+  if (scheme === undefined) throw notAStore();
+  // Schemes have no case; what follows has.
+  const lower = scheme.toLowerCase() + text.slice(scheme.length);
+  if (lower.startsWith("memory:")) return openMemory(memoryName(lower), host);
+  if (lower.startsWith("file:")) return openFolder(lower, host, create);
+  if (lower.startsWith("s3:")) return openS3(lower, host, allowUnsafe);
   throw notAStore();
 }
 
-async function openS3(url: string, host: Host, { allowUnsafe = false }: OpenOptions): Promise<ObjectStore> {
+async function openFolder(url: string, host: Host, create: boolean): Promise<ObjectStore> {
+  const { folder, options } = parseFolderUrl(url);
+  checkNames(options, "file:", FILE_OPTIONS, "; a ? in a path is written file:///…%3F…");
+  const permissions = oneOf(options, "permissions", ["private", "umask"]);
+  const { FileStore } = await import("./file.ts");
+  return FileStore.open(folder, { host, create, ...(permissions === undefined ? {} : { permissions }) });
+}
+
+async function openS3(url: string, host: Host, allowUnsafe: boolean): Promise<ObjectStore> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || parsed.hostname === "" || parsed.username !== "" || parsed.password !== "") {
     throw notAStore();
@@ -60,15 +81,8 @@ async function openS3(url: string, host: Host, { allowUnsafe = false }: OpenOpti
 }
 
 function optionsOf(given: URLSearchParams): S3Options {
-  for (const name of given.keys()) {
-    if (!S3_OPTIONS.some((known) => known === name)) {
-      const hint = name === "versions" ? "; whether versions are kept is a setting of the bucket" : "";
-      throw invalid(
-        `the url has an option ${JSON.stringify(name)}, which s3: does not know (${S3_OPTIONS.join(", ")})${hint}`,
-      );
-    }
-    if (given.getAll(name).length > 1) throw invalid(`the url has the option ${name} twice`);
-  }
+  const hint = given.has("versions") ? "; whether versions are kept is a setting of the bucket" : "";
+  checkNames(given, "s3:", S3_OPTIONS, hint);
   const endpoint = checkEndpoint(given.get("endpoint") ?? undefined, "the option endpoint of the url");
   const region = given.get("region");
   if (region !== null && !/^[a-z0-9-]{1,40}$/i.test(region)) {
@@ -86,6 +100,16 @@ function optionsOf(given: URLSearchParams): S3Options {
   };
 }
 
+function checkNames(given: URLSearchParams, scheme: string, known: readonly string[], hint: string): void {
+  for (const name of given.keys()) {
+    if (!known.includes(name))
+      throw invalid(
+        `the url has an option ${JSON.stringify(name)}, which ${scheme} does not know (${known.join(", ")})${hint}`,
+      );
+    if (given.getAll(name).length > 1) throw invalid(`the url has the option ${name} twice`);
+  }
+}
+
 function oneOf<T extends string>(given: URLSearchParams, name: string, values: readonly T[]): T | undefined {
   const value = given.get(name);
   if (value === null) return undefined;
@@ -95,18 +119,11 @@ function oneOf<T extends string>(given: URLSearchParams, name: string, values: r
   return known;
 }
 
-/** The folder of `file:folder`, `file:/folder` or `file:///folder`. */
-function folderOf(url: string): string {
-  const folder = withoutOptions(url, "file:");
-  if (!folder.startsWith("//")) return folder;
-  // Else file://data would be the folder /data, which nobody means who writes it.
-  if (!folder.startsWith("///")) throw invalid("file:// needs a third slash; write file:folder or file:/folder");
-  return folder.slice(2);
-}
-
-function withoutOptions(url: string, scheme: string): string {
-  if (url.includes("?")) throw invalid(`${scheme} has no options; nothing may follow a question mark`);
-  return url.slice(scheme.length);
+function memoryName(url: string): string {
+  const name = url.slice("memory:".length);
+  if (name.includes("?")) throw invalid("memory: has no options; nothing may follow a question mark");
+  if (name.startsWith("/")) throw invalid("memory: is followed by a name at once; write memory:name");
+  return name;
 }
 
 function invalid(message: string): WorkflowError {

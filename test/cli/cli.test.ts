@@ -1,6 +1,6 @@
 /** Every command: what it prints for people and programs, its exit code, and what it says to a call that makes no sense. */
 import { execFile, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ let store = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "buquet-cli-"));
   store = `file:${join(folder, "bucket")}`;
+  await mkdir(join(folder, "bucket"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

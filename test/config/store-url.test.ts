@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { connect } from "../../src/client/connect.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { openStore } from "../../src/store/open.ts";
 
@@ -41,6 +43,38 @@ describe("the url of a store", () => {
     }
   });
 
+  test.each(["my folder", "a#b", "a?b", "100%", "%20", "ü€", "a+b", "it's", "a&b=c", "~x", 'a"b', "a\\b"])(
+    "pathToFileURL leads to the folder %s, and the url of its store leads back",
+    async (name) => {
+      const made = join(await folder(), name);
+      await mkdir(made);
+      for (const url of [pathToFileURL(made), pathToFileURL(made).href]) {
+        await using queue = await connect(url, { create: false });
+        await queue.context.store.put("x", name, "always");
+        await using again = await connect(queue.context.store.url, { create: false });
+        expect(await again.context.store.get("x")).toMatchObject({ object: { body: name } });
+      }
+      expect((await readdir(made)).toSorted()).toContain("x%");
+    },
+  );
+
+  test("a plain path is taken letter for letter", async () => {
+    const made = await folder();
+    for (const name of ["my folder", "a#b", "100%", "my%20folder", "ü"]) {
+      await using store = await openStore(`file:${made}/${name}`, host);
+      await store.put("x", "", "always");
+    }
+    expect((await readdir(made)).toSorted()).toEqual(["100%", "a#b", "my folder", "my%20folder", "ü"]);
+  });
+
+  test("a scheme has no case, and what is no url is refused", async () => {
+    const made = await folder();
+    await using store = await openStore(`FILE:${made}`, host);
+    expect(store.url).toBe(`file:${made}`);
+    for (const odd of [null, 5, {}, new URL("http://host/runs")])
+      await expect(connect(odd as unknown as URL)).rejects.toThrow("the url is not a store");
+  });
+
   test.each([
     ["", "the url is not a store"],
     ["runs", "the url is not a store"],
@@ -70,7 +104,24 @@ describe("the url of a store", () => {
     ["s3://runs?endpoint=", "the option endpoint of the url is not an http or https url"],
     ["s3://runs?endpoint=http://me:hunter2@host", "the option endpoint of the url holds credentials"],
     ["file:", "file: needs a folder"],
-    ["file:data?versions=3", "file: has no options"],
+    ["file: ", "file: needs a folder"],
+    [
+      "file:data?versions=3",
+      '"versions", which file: does not know (permissions); a ? in a path is written file:///…%3F…',
+    ],
+    ["file:data?permissions=all", 'the option permissions of the url is private or umask, not "all"'],
+    ["file:data?permissions=umask&permissions=private", "permissions twice"],
+    ["file:~/runs", "write file:$HOME/… for your home"],
+    ["file:~", "the shell does not expand ~"],
+    ["file:C:\\runs", "a path of Windows"],
+    ["file:///runs#1", "write %23 for a # in a name"],
+    ["file:///100%", "cannot be decoded; write %25 for a %"],
+    ["file:///a%2Fb", "cannot be decoded"],
+    ["file:///a%00b", "a zero character"],
+    ["file:a\0b", "a zero character"],
+    ["file:package.json", "package.json is not a folder"],
+    ["file:package.json/runs", "is not a folder"],
+    ["memory://x", "write memory:name"],
     ["file://data/x", "needs a third slash"],
     ["memory:x?versions=3", "memory: has no options"],
   ])("%s is refused: %s", async (url, message) => {

@@ -127,7 +127,7 @@ test(
     const temporary = join(folder, "store", ".tmp");
     expect((await readdir(temporary)).length).toBeLessThanOrEqual(2 * KILLS);
     const later = { ...host, clock: { ...host.clock, now: () => host.clock.now() + HOURS_LATER_MS } };
-    await FileStore.open(join(folder, "store"), { host: later });
+    await (await FileStore.open(join(folder, "store"), { host: later })).put("after", "", "always");
     expect(await readdir(temporary)).toEqual([]);
   },
 );
