@@ -1,75 +1,170 @@
-/** What the caller must do about it: fix the call, retry, make a new one, repair the bucket, report it. */
-export type ErrorCode = "invalid" | "unavailable" | "closed" | "data" | "internal";
+/**
+ * The errors of this package.
+ *
+ * An application may load this package more than once (a monorepo with two versions, a bundle beside `node_modules`), and a minifier renames
+ * classes. So no error is told by the identity of its class: each class carries a brand under `Symbol.for`, which all copies share, and a
+ * constant name. `instanceof` asks for the brand.
+ */
+
+/**
+ * What happened, named by what the caller must do about it: `invalid` (fix the call), `not_found` (check the id and the bucket), `conflict`
+ * (the id or key is taken by something else), `timeout` (it was not over in time and goes on; wait again), `failed` and `cancelled` (so the
+ * run ended), `unavailable` (retry), `closed` (make a new one), `data` (repair the bucket), `internal` (report it).
+ */
+export type ErrorCode =
+  | "invalid"
+  | "not_found"
+  | "conflict"
+  | "timeout"
+  | "failed"
+  | "cancelled"
+  | "unavailable"
+  | "closed"
+  | "data"
+  | "internal";
 
 /** Options of every error of this package. */
 export interface WorkflowErrorOptions {
   readonly cause?: unknown;
 }
 
-/** Everything that this package throws on purpose. The message is for people and not part of the API; branch on `code` or on the class. */
+type ErrorClass = { readonly prototype: object };
+
+/** Gives a class its brand and its name. The name is on the prototype, where those of the language have theirs. */
+export function brand(errorClass: ErrorClass, name: string): void {
+  const mark = Symbol.for(`buquet-workflow/${name}`);
+  Object.defineProperties(errorClass.prototype, {
+    name: { value: name, writable: true, configurable: true },
+    [mark]: { value: true },
+  });
+  Object.defineProperty(errorClass, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      if (this === errorClass) return carries(value, mark);
+      // A subclass that a user wrote inherits this function: for it the prototypes decide, as ever.
+      return Function.prototype[Symbol.hasInstance].call(this as CallableFunction, value);
+    },
+  });
+}
+
+/** Whether a value has a brand. What was thrown may be a proxy whose traps throw. */
+function carries(value: unknown, mark: symbol): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    return (value as Readonly<Record<symbol, unknown>>)[mark] === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Everything that this package throws on purpose. The message is for people and not part of the API; branch on `code`. */
 export class WorkflowError extends Error {
+  static {
+    brand(this, "WorkflowError");
+  }
+
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options: WorkflowErrorOptions = {}) {
     super(message, options);
     this.code = code;
-    this.name = new.target.name;
   }
 }
 
-/** The run does not exist in this bucket. */
+/** Whether a value is an error of this package (of any copy of it), and has this code if one is given. */
+export function isWorkflowError(value: unknown, code?: ErrorCode): value is WorkflowError {
+  return value instanceof WorkflowError && (code === undefined || value.code === code);
+}
+
+/** The run does not exist in this bucket. Code `not_found`. */
 export class RunNotFoundError extends WorkflowError {
+  static {
+    brand(this, "RunNotFoundError");
+  }
+
   readonly runId: string;
 
   constructor(runId: string) {
-    super("invalid", `run ${JSON.stringify(runId)} does not exist; check the id and the bucket`);
+    super("not_found", `run ${JSON.stringify(runId)} does not exist; check the id and the bucket`);
     this.runId = runId;
   }
 }
 
-/** `wait` gave up before the run ended; the run goes on. */
+/** `wait` gave up before the run ended; the run goes on. Code `timeout`. */
 export class TimeoutError extends WorkflowError {
+  static {
+    brand(this, "TimeoutError");
+  }
+
   constructor(message: string) {
-    super("unavailable", message);
+    super("timeout", message);
   }
 }
 
-/** Thrown by `result` when the run ended `failed`. */
+/** Why a run failed, as its record says. */
+export interface FailureReason {
+  /** `StepFailed`, `WorkerLost`, `SignalTimeout`, `CompensationFailed`, `Terminated` … */
+  readonly type: string;
+  readonly message: string;
+  readonly step?: string;
+  readonly attempt?: number;
+  /** When, as text. */
+  readonly at?: string;
+}
+
+/**
+ * Thrown by `result` when the run ended `failed`. Code `failed`. `cause` is what the handler threw, as a real error with its name, message,
+ * code, stack, causes and those of its members that are JSON.
+ */
 export class WorkflowFailedError extends WorkflowError {
+  static {
+    brand(this, "WorkflowFailedError");
+  }
+
   readonly runId: string;
   /** The record's error: type, message, step. */
-  readonly error: unknown;
+  readonly error: FailureReason | undefined;
 
-  constructor(runId: string, message: string, error: unknown) {
-    super("invalid", message);
+  constructor(runId: string, message: string, error: FailureReason | undefined, options: WorkflowErrorOptions = {}) {
+    super("failed", message, options);
     this.runId = runId;
     this.error = error;
   }
 }
 
-/** Thrown by `result` when the run ended `cancelled`. */
+/** Thrown by `result` when the run ended `cancelled`. Code `cancelled`. */
 export class WorkflowCancelledError extends WorkflowError {
+  static {
+    brand(this, "WorkflowCancelledError");
+  }
+
   readonly runId: string;
 
   constructor(runId: string, message: string) {
-    super("invalid", message);
+    super("cancelled", message);
     this.runId = runId;
   }
 }
 
 /** A step throws it to be tried again (like any ordinary error, but said on purpose). */
 export class RetryableError extends Error {
-  override readonly name = "RetryableError";
+  static {
+    brand(this, "RetryableError");
+  }
 }
 
 /** A step throws it to fail at once, without retry. It vouches that nothing happened: the step is not undone. */
 export class PermanentError extends Error {
-  override readonly name = "PermanentError";
+  static {
+    brand(this, "PermanentError");
+  }
 }
 
 /** A step throws it to be run again after `delay`; costs no retry. */
 export class RescheduleError extends Error {
-  override readonly name = "RescheduleError";
+  static {
+    brand(this, "RescheduleError");
+  }
+
   /** Duration such as `"30s"`, or milliseconds. */
   readonly delay: string | number;
 

@@ -41,6 +41,8 @@ export type { CostPath, Course, Steering } from "./cost/path.ts";
 export type { Requests } from "./cost/requests.ts";
 export {
   type ErrorCode,
+  type FailureReason,
+  isWorkflowError,
   PermanentError,
   RescheduleError,
   RetryableError,

@@ -6,6 +6,7 @@
  */
 import { WorkflowError } from "./errors.ts";
 import { LONGEST_DURATION_MS, parseDuration, shown, spellDuration } from "./wire/duration.ts";
+import { reasonOf } from "./host/error-data.ts";
 
 /** Says no to a setting: the reason begins with its name. */
 export type Refuse = (reason: string) => never;
@@ -69,7 +70,7 @@ export function duration(leastMs: number, mostMs: number = LONGEST_DURATION_MS):
     try {
       ms = parseDuration(value as string | number);
     } catch (error) {
-      return refuse(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return refuse(`${name}: ${reasonOf(error)}`);
     }
     if (ms >= leastMs && ms <= mostMs) return ms;
     return refuse(

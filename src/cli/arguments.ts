@@ -1,6 +1,7 @@
 /** The words of a command line, checked: what is typed stays text, so that the id 007 is not the number 7. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { WorkflowError } from "../errors.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -102,9 +103,7 @@ function parse(
     };
   } catch (error) {
     // The first sentence says what is wrong; the rest is about the library.
-    const [first = "it cannot be understood"] = (error instanceof Error ? error.message : String(error)).split(
-      /\.\s|\n/,
-    );
+    const [first = "it cannot be understood"] = reasonOf(error).split(/\.\s|\n/);
     const hint = first.includes("ambiguous") ? "; a value that begins with a dash is written --option=value" : "";
     throw new UsageError(first.replaceAll("'", '"') + hint, command.name);
   }

@@ -1,7 +1,8 @@
 /** The program without its process: words in, an exit code out. */
-import { WorkflowError } from "../errors.ts";
+import { type ErrorCode, isWorkflowError } from "../errors.ts";
 import { helpOf, helpOfAll, readTyped, UsageError } from "./arguments.ts";
 import { commands } from "./commands.ts";
+import { errorDataOf, summaryOf } from "../host/error-data.ts";
 import { fail, print } from "./output.ts";
 
 /** The version that `--version` prints; a test holds it to package.json. */
@@ -13,12 +14,17 @@ export async function runCli(words: readonly string[]): Promise<number> {
   try {
     return await dispatch(words);
   } catch (error) {
-    const known = error instanceof WorkflowError;
-    const code = known ? error.code : "internal";
-    const message = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
-    fail(message, code, json);
-    return code === "invalid" ? 2 : 1;
+    if (!isWorkflowError(error)) return failed(errorDataOf(error).stack ?? summaryOf(error), "internal", json);
+    return failed(error.message, error.code, json);
   }
+}
+
+/** Codes that say that the call is wrong: the same again would be refused again. */
+const WRONG_CALLS: readonly ErrorCode[] = ["invalid", "not_found", "conflict"];
+
+function failed(message: string, code: ErrorCode, json: boolean): number {
+  fail(message, code, json);
+  return WRONG_CALLS.includes(code) ? 2 : 1;
 }
 
 async function dispatch(words: readonly string[]): Promise<number> {

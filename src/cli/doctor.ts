@@ -9,6 +9,7 @@ import type { Typed } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { examineFleet } from "./fleet-checkup.ts";
 import { openSession } from "./session.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** What the doctor found. */
 export interface Checkup {
@@ -52,7 +53,7 @@ export async function examineStore(store: ObjectStore, host: Host): Promise<Chec
       const began = host.clock.monotonic();
       const reason = await probe.run({ store, prefix: `${folder}-${index}/` }).then(
         () => undefined,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        (error: unknown) => reasonOf(error),
       );
       results.push({
         name: probe.name,

@@ -12,6 +12,7 @@ import { WorkflowError } from "../errors.ts";
 import type { Typed } from "./arguments.ts";
 import { printable } from "./output.ts";
 import { createLogger, nodeHost } from "../host/node.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** An open store with a client. */
 export interface Session extends AsyncDisposable {
@@ -48,11 +49,7 @@ export async function loadExports(modules: readonly string[]): Promise<readonly 
   const found: Exported[] = [];
   for (const module of modules) {
     const loaded = (await importModule(resolve(module)).catch((error: unknown) => {
-      throw new WorkflowError(
-        "invalid",
-        `${module} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+      throw new WorkflowError("invalid", `${module} cannot be loaded: ${reasonOf(error)}`, { cause: error });
     })) as Record<string, unknown>;
     found.push(...Object.entries(loaded).map(([name, value]) => ({ module, name, value })));
   }
@@ -113,10 +110,6 @@ export function parseArgument(what: string, text: string | undefined): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new WorkflowError(
-      "invalid",
-      `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    throw new WorkflowError("invalid", `${what} is not JSON: ${reasonOf(error)}`, { cause: error });
   }
 }

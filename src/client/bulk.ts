@@ -6,6 +6,7 @@ import type { RunRecord } from "../run/record.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { type BulkCommand, checkReason } from "./commands.ts";
 import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** Options of `bulk`. */
 export interface BulkOptions {
@@ -113,5 +114,3 @@ async function carryOut(
     return { ...planned, outcome: "failed", error: reasonOf(error) };
   }
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 /** Finding runs in the bucket. */
 import { parseDuration } from "../wire/duration.ts";
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError, WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
 import { readDocument } from "../store/document.ts";
@@ -55,7 +55,7 @@ async function readRun(store: ObjectStore, id: string): Promise<FoundRun | undef
     const read = await readDocument(store, stateKey(id), recordCodec);
     return read.kind === "missing" ? undefined : { id, record: read.value };
   } catch (error) {
-    if (error instanceof WorkflowError && error.code === "data") return { id, error: error.message };
+    if (isWorkflowError(error, "data")) return { id, error: error.message };
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import { checkMembers } from "../settings.ts";
 import { parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, WorkflowOptions } from "./workflow.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** Retries of a step that says nothing. */
 export const DEFAULT_RETRIES = 3;
@@ -90,7 +91,7 @@ function duration(refuse: Refuse, option: string, value: string | number, least:
   try {
     ms = parseDuration(value);
   } catch (error) {
-    return refuse(`${option}: ${error instanceof Error ? error.message : String(error)}`);
+    return refuse(`${option}: ${reasonOf(error)}`);
   }
   if (ms < least) refuse(`${option} is ${shown(value)}; it is at least 1 ms`);
   return ms;

@@ -9,6 +9,7 @@ import { parseInstant } from "../wire/instant.ts";
 import { readLabel, type ReadLabel } from "./applied.ts";
 import { detailsOf } from "./details.ts";
 import { shareParts } from "./share.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** One version as the store gave it. */
 export interface Version {
@@ -33,7 +34,7 @@ export function readBody(id: string, body: string | undefined): Version["content
     return decodeRecord(body, stateKey(id));
   } catch (error) {
     const status = statusIn(body);
-    const problem = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const problem = `cannot be read: ${reasonOf(error)}`;
     return { problem, ...(status === undefined ? {} : { status }) };
   }
 }
@@ -97,7 +98,7 @@ function viewOf(machine: MachinePart | undefined, program: Program | string | un
     // A copy: XState's snapshot of it must not live as long as the frame does.
     return { view: project(program.machine, { ...machine.snapshot }) };
   } catch (error) {
-    return { problem: `its snapshot does not fit its plan: ${error instanceof Error ? error.message : String(error)}` };
+    return { problem: `its snapshot does not fit its plan: ${reasonOf(error)}` };
   }
 }
 

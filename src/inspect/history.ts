@@ -7,7 +7,7 @@
  */
 import type { Plan, TaskStep } from "../../machines/plan.ts";
 import type { Timeline } from "../draw/timeline.ts";
-import { RunNotFoundError, WorkflowError } from "../errors.ts";
+import { isWorkflowError, RunNotFoundError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId } from "../names.ts";
 import type { Program } from "../run/program.ts";
@@ -137,7 +137,7 @@ function programFinder(programs: TimelineOptions["programs"]): FindProgram {
         const found = await (machine === undefined ? programs.byName(type) : programs.byHash(machine.plan_hash));
         return found ?? what;
       } catch (error) {
-        if (error instanceof WorkflowError && error.code === "data") return error.message;
+        if (isWorkflowError(error, "data")) return error.message;
         asked.delete(what);
         throw error;
       }

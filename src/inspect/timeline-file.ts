@@ -5,6 +5,7 @@ import { validatePlan } from "../../machines/validate.ts";
 import type { Timeline } from "../draw/timeline.ts";
 import { WorkflowError } from "../errors.ts";
 import { RUN_STATUSES } from "../run/record.ts";
+import { unreadableReason } from "../wire/refusal.ts";
 
 const event = z.looseObject({ type: z.string() });
 const members = z.record(z.string(), z.unknown());
@@ -33,7 +34,6 @@ export function parseTimeline(text: string, name: string): Timeline {
     if (problem !== undefined) throw new Error(`its plan cannot work: ${problem.message}`);
     return parsed;
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : error instanceof Error ? error.message : "?";
-    throw new WorkflowError("invalid", `${name} is not a timeline: ${why}`, { cause: error });
+    throw new WorkflowError("invalid", `${name} is not a timeline: ${unreadableReason(error)}`, { cause: error });
   }
 }

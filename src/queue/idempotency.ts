@@ -5,7 +5,7 @@
  * a submitter that dies, or stands still, between the record and the task leaves no second task behind (C-1).
  */
 import { z } from "zod";
-import { WorkflowError } from "../errors.ts";
+import { brand, WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { idempotencyKey, taskKey } from "../keys.ts";
 import { type Codec, createDocumentBytes, updateDocument } from "../store/document.ts";
@@ -13,6 +13,7 @@ import { canonicalJson } from "../wire/canonical.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { parseJson, stringifyJson } from "../wire/json.ts";
 import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "./task.ts";
+import { unreadableReason } from "../wire/refusal.ts";
 
 /** Under which name a submission counts once. */
 export interface Idempotency {
@@ -26,13 +27,17 @@ export interface Idempotency {
   readonly ttlMs?: number;
 }
 
-/** The same key was used before with another input. */
+/** The same key was used before with another input. Code `conflict`. */
 export class IdempotencyConflictError extends WorkflowError {
+  static {
+    brand(this, "IdempotencyConflictError");
+  }
+
   readonly key: string;
 
   constructor(key: string) {
     super(
-      "invalid",
+      "conflict",
       `idempotency key ${JSON.stringify(key)} was used with another input; use another key, or the same input`,
     );
     this.key = key;
@@ -69,7 +74,7 @@ export const idempotencyCodec: Codec<IdempotencyRecord> = {
     try {
       return recordSchema.parse(parseJson(body));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = unreadableReason(error);
       throw new WorkflowError("data", `${key} is not an idempotency record that can be read: ${reason}`, {
         cause: error,
       });

@@ -10,6 +10,7 @@ import type { ObjectStore } from "../store/object-store.ts";
 import { formatInstant, parseInstant } from "../wire/instant.ts";
 import { parseJson, stringifyJson } from "../wire/json.ts";
 import { floatText } from "../wire/number.ts";
+import { unreadableReason } from "../wire/refusal.ts";
 
 /** What queue operations need. */
 export interface QueueContext {
@@ -167,7 +168,7 @@ function decodeTask(body: string, key: string): TaskRecord {
     for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
     return merged as unknown as TaskRecord;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = unreadableReason(error);
     throw new WorkflowError("data", `${key} is not a task that can be read: ${reason}`, { cause: error });
   }
 }

@@ -8,6 +8,7 @@ import { listKeys } from "../store/paging.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { parseJson, stringifyJson } from "../wire/json.ts";
 import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "./task.ts";
+import { unreadableReason } from "../wire/refusal.ts";
 
 /** What a worker says of itself. */
 export interface WorkerRegistration {
@@ -50,7 +51,7 @@ export const workerCodec: Codec<WorkerRecord> = {
     try {
       return workerSchema.parse(parseJson(body));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = unreadableReason(error);
       throw new WorkflowError("data", `${key} is not a registration that can be read: ${reason}`, { cause: error });
     }
   },

@@ -9,6 +9,7 @@ import { formatOpaque, parseInstant } from "../wire/instant.ts";
 import { parseJson } from "../wire/json.ts";
 import type { FoundSignal } from "./facts.ts";
 import type { RunRecord } from "./record.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** How far before the cursor the inbox is looked through: the greatest skew between senders plus the longest put. */
 export const SIGNAL_WINDOW_MS: number = 15 * 60_000;
@@ -86,7 +87,7 @@ async function readSignal(
   try {
     return { name, segment, ...decodeSignal(read.object.body, key) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     queue.host.logger.warn("signal passed over", { run: runId, signal: name, key, reason });
     return undefined;
   }

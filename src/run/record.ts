@@ -6,10 +6,10 @@
  */
 import { z } from "zod";
 import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
-import { WorkflowError } from "../errors.ts";
+import { brand, isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Codec } from "../store/document.ts";
 import { parseJson, stringifyJson } from "../wire/json.ts";
-import { refusalOf } from "../wire/refusal.ts";
+import { unreadableReason } from "../wire/refusal.ts";
 
 /** The newest layout of `machine` that this version writes and understands. */
 export const RECORD_LAYOUT = 1;
@@ -320,13 +320,17 @@ const KNOWN = new Set([
 ]);
 
 function dataError(key: string, cause: unknown): WorkflowError {
-  const reason =
-    cause instanceof z.ZodError ? refusalOf(cause) : cause instanceof Error ? cause.message : String(cause);
-  return new WorkflowError("data", `${key} is not a run record that can be read: ${reason}`, { cause });
+  return new WorkflowError("data", `${key} is not a run record that can be read: ${unreadableReason(cause)}`, {
+    cause,
+  });
 }
 
 /** A record written by a newer version of this package: the run is left alone. */
 export class NewerLayoutError extends WorkflowError {
+  static {
+    brand(this, "NewerLayoutError");
+  }
+
   constructor(key: string, layout: number) {
     super("data", `${key} has layout ${layout}, newer than ${RECORD_LAYOUT}; update this program to work on the run`);
   }
@@ -334,6 +338,10 @@ export class NewerLayoutError extends WorkflowError {
 
 /** A record above `MAX_RECORD_LENGTH`: it is not written. */
 export class RecordTooLargeError extends WorkflowError {
+  static {
+    brand(this, "RecordTooLargeError");
+  }
+
   constructor(message: string) {
     super("data", message);
   }
@@ -386,7 +394,7 @@ export function decodeRecord(body: string, key: string): RunRecord {
       rest: Object.fromEntries(Object.entries(raw).filter(([name]) => !KNOWN.has(name))),
     };
   } catch (error) {
-    if (error instanceof WorkflowError) throw error;
+    if (isWorkflowError(error)) throw error;
     throw dataError(key, error);
   }
 }

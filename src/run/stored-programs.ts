@@ -10,6 +10,7 @@ import { createDocumentBytes } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
 import type { Program, Programs } from "./program.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** What `define` knows of a workflow, as far as runs need it. */
 export interface ServedPlan {
@@ -146,6 +147,6 @@ function problemOf(plan: Plan): string | undefined {
   try {
     return validatePlan(plan)[0]?.message;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
 }

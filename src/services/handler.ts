@@ -3,6 +3,7 @@ import type { TaskStep } from "../run/program.ts";
 import { parseDuration } from "../wire/duration.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
+import { reasonOf, summaryOf } from "../host/error-data.ts";
 import type { Host, Logger } from "../host/host.ts";
 import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../queue/backoff.ts";
@@ -10,7 +11,6 @@ import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
 import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
 import { checkJsonValue } from "../wire/check.ts";
-import { cutAt } from "../wire/cut.ts";
 import { toPlain } from "../wire/json.ts";
 
 /** Largest result of a step in UTF-16 units of its JSON. */
@@ -20,15 +20,12 @@ export const MAX_RESULT_LENGTH: number = 256 * 1024;
 export type AttemptEnd =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly error: unknown }
+  /** It caught the suspension of its own wait: it cannot be trusted to run again from its top. */
+  | { readonly kind: "caught"; readonly error: WorkflowError }
   | { readonly kind: "waits"; readonly signal: string; readonly timeoutMs: number }
   | { readonly kind: "timeout" }
   /** The lease is lost or the process stops: the end is not known. */
   | { readonly kind: "abandoned" };
-
-/** Thrown inside a handler where it waits for a signal; caught by nobody but us. */
-class Suspension extends Error {
-  override readonly name = "Suspension";
-}
 
 /** Everything that a handler is given. The typed view of it is `StepContext` in `src/define/context.ts`. */
 export interface HandlerEnvironment {
@@ -82,6 +79,8 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const timer = new AbortController();
   let waits: { signal: string; timeoutMs: number } | undefined;
   let calls = 0;
+  /** Thrown inside the handler where it waits for a signal; caught by nobody but us. */
+  const suspensions = new Set<unknown>();
   const given = givenOf(record, flight);
   const answer = async (name: string, options: { timeout?: string | number }): Promise<unknown> => {
     checkSignalName(name);
@@ -93,7 +92,9 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     calls += 1;
     if (payload !== undefined) return payload === null ? undefined : toPlain(payload.payload);
     waits ??= { signal: name, timeoutMs };
-    throw new Suspension(`waits for signal ${JSON.stringify(name)}; do not catch this`);
+    const suspension = new Error(`waits for signal ${JSON.stringify(name)}; do not catch this`);
+    suspensions.add(suspension);
+    throw suspension;
   };
   const waitForSignal = (name: string, options: { timeout?: string | number } = {}): Promise<unknown> => {
     const answered = answer(name, options);
@@ -131,8 +132,14 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     .then((): AttemptEnd => ({ kind: "timeout" }));
   const handled = callHandler(environment, context).then((end): AttemptEnd => {
     if (waits === undefined) return end;
-    if (end.kind === "threw" && end.error instanceof Suspension) return { kind: "waits", ...waits };
-    return { kind: "threw", error: new PermanentSuspensionError(flight.step) };
+    if (end.kind === "threw" && suspensions.has(end.error)) return { kind: "waits", ...waits };
+    return {
+      kind: "caught",
+      error: new WorkflowError(
+        "invalid",
+        `step ${JSON.stringify(flight.step)} caught the suspension that ctx.waitForSignal throws; let it pass`,
+      ),
+    };
   });
   const end = await Promise.race([handled, timedOut, stopped]);
   timer.abort();
@@ -160,13 +167,6 @@ async function callHandler(environment: HandlerEnvironment, context: unknown): P
 function hasCompleted(record: RunRecord, step: string): boolean {
   const state = record.steps.get(step);
   return state?.status === "completed" && state.attempt > 0;
-}
-
-/** The handler caught the suspension of its own wait: it cannot be trusted to run again from its top. */
-class PermanentSuspensionError extends WorkflowError {
-  constructor(step: string) {
-    super("invalid", `step ${JSON.stringify(step)} caught the suspension that ctx.waitForSignal throws; let it pass`);
-  }
 }
 
 /** What a worker does after an attempt. */
@@ -202,6 +202,8 @@ export function judge(
         random,
         `attempt ${attempt} took longer than ${step.timeoutMs} ms`,
       );
+    case "caught":
+      return { kind: "facts", facts: [failed(ref, summaryOf(end.error), "unknown", attempt)] };
     case "threw":
       return threw(ref, end.error, step, attempt, retries, random);
   }
@@ -215,24 +217,24 @@ function threw(
   retries: number,
   random: () => number,
 ): AfterAttempt {
-  const message = describe(error);
+  const message = summaryOf(error);
   if (error instanceof PermanentError) return { kind: "facts", facts: [failed(ref, message, "never", attempt)] };
-  if (error instanceof PermanentSuspensionError)
-    return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
   if (error instanceof RescheduleError) {
-    const delayMs = durationOr(error.delay);
-    if (delayMs !== undefined) return { kind: "again", delayMs, counts: false, message };
-    const reason = `RescheduleError: ${JSON.stringify(error.delay)} is not a duration; write "30s" or milliseconds`;
-    return { kind: "facts", facts: [failed(ref, reason, "unknown", attempt)] };
+    const delayMs = delayOf(error);
+    if (typeof delayMs === "number") return { kind: "again", delayMs, counts: false, message };
+    return { kind: "facts", facts: [failed(ref, `RescheduleError: ${delayMs}`, "unknown", attempt)] };
   }
   return retryOrFail(ref, step, attempt, retries, random, message);
 }
 
-function durationOr(text: string | number): number | undefined {
+/** In milliseconds, or why not: the delay may come from another copy of this package, and be anything. */
+function delayOf(error: RescheduleError): number | string {
   try {
-    return parseDuration(text);
-  } catch {
-    return undefined;
+    const delay: unknown = error.delay;
+    if (typeof delay === "string" || typeof delay === "number") return parseDuration(delay);
+    return `a ${typeof delay} is not a duration`;
+  } catch (problem) {
+    return reasonOf(problem);
   }
 }
 
@@ -268,23 +270,10 @@ function problemOf(result: unknown): string | undefined {
   try {
     return checkJsonValue(result);
   } catch (error) {
-    return `reading it threw ${describe(error)}`;
+    return `reading it threw ${summaryOf(error)}`;
   }
 }
 
 function failed(ref: FlightRef, message: string, outcome: "never" | "unknown", attempt: number): Fact {
   return { fact: "failed", ref, failure: { type: "StepFailed", message, outcome, attempt } };
-}
-
-/** Messages are kept in the record, of each step one. */
-const MAX_MESSAGE_LENGTH = 2_000;
-
-function describe(error: unknown): string {
-  try {
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
-    if (text.length <= MAX_MESSAGE_LENGTH) return text;
-    return `${cutAt(text, MAX_MESSAGE_LENGTH)}… (${text.length} characters)`;
-  } catch {
-    return "threw something that cannot be told as text";
-  }
 }

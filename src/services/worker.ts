@@ -24,6 +24,7 @@ import { servedPlan } from "../define/served.ts";
 import { sweepActive } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
 export const MONITOR_SHARE: number = 2 / 3;
@@ -373,7 +374,7 @@ export class Worker implements AsyncDisposable {
   }
 
   #log(level: "info" | "warn" | "error", message: string, error?: unknown, fields: Record<string, unknown> = {}): void {
-    const reason = error === undefined ? {} : { reason: error instanceof Error ? error.message : String(error) };
+    const reason = error === undefined ? {} : { reason: reasonOf(error) };
     this.#queue.host.logger[level](message, { worker: this.id, ...fields, ...reason });
   }
 }

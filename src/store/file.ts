@@ -7,7 +7,7 @@
  */
 import { link, mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { type ChecksOf, count, flag, objectWith, oneOf, readSettings } from "../settings.ts";
@@ -30,6 +30,7 @@ import type {
   TimeBounds,
 } from "./object-store.ts";
 import { compareBytes } from "./order.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** Versions of one key that are kept. */
 export const DEFAULT_VERSIONS_KEPT = 1_000;
@@ -158,7 +159,7 @@ export class FileStore implements ObjectStore {
       });
       return outcome;
     } catch (error) {
-      throw error instanceof WorkflowError ? error : unavailable(path, error);
+      throw isWorkflowError(error) ? error : unavailable(path, error);
     } finally {
       await unlink(temporary).catch(() => {});
     }
@@ -183,7 +184,7 @@ export class FileStore implements ObjectStore {
         return true;
       });
     } catch (error) {
-      throw error instanceof WorkflowError ? error : unavailable(path, error);
+      throw isWorkflowError(error) ? error : unavailable(path, error);
     }
   }
 
@@ -457,6 +458,6 @@ function found(file: LoadedFile | undefined): GetOutcome {
 }
 
 function unavailable(path: string, error: unknown): WorkflowError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   return new WorkflowError("unavailable", `${path} cannot be used: ${reason}`, { cause: error });
 }

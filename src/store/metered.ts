@@ -4,7 +4,7 @@
  * On S3 the counts are those of the wire as long as nothing fails. What a store does by itself (opening, trying again, looking up what
  * became of a put) is not seen here.
  */
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError } from "../errors.ts";
 import type {
   GetOutcome,
   ListOptions,
@@ -68,7 +68,7 @@ export function meterStore(store: ObjectStore): MeteredStore {
     try {
       return await request();
     } catch (error) {
-      sent = !(error instanceof WorkflowError && error.code === "closed");
+      sent = !isWorkflowError(error, "closed");
       if (sent) counts.errors += 1;
       throw error;
     } finally {

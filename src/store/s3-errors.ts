@@ -1,5 +1,5 @@
 /** What an error of the S3 client means: by its name first, then by the HTTP status, then by the code of the socket. */
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError, WorkflowError } from "../errors.ts";
 import { FIRST_BACKOFF_MS, PER_KEY_BACKOFF_MS } from "./again.ts";
 
 /** The meaning of a failed request. */
@@ -109,7 +109,7 @@ function regionAdvice(error: ErrorShape): string {
 
 /** Whether what failed is not allowed to these credentials. */
 export function isDenied(error: unknown): boolean {
-  if (!(error instanceof WorkflowError)) return false;
+  if (!isWorkflowError(error)) return false;
   const failure = classifyS3Error(error.cause);
   return failure.kind === "refused" && failure.advice === DENIED;
 }

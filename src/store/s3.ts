@@ -7,7 +7,8 @@
  */
 import type { GetObjectCommandOutput, ObjectVersion as S3Version, S3Client } from "@aws-sdk/client-s3";
 import type * as aws from "@aws-sdk/client-s3";
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError, WorkflowError } from "../errors.ts";
+import { reasonOf } from "../host/error-data.ts";
 import type { Host } from "../host/host.ts";
 import type {
   ETag,
@@ -308,7 +309,7 @@ export class S3Store implements ObjectStore {
         return await untilAborted(attempt(), options.signal);
       } catch (error) {
         options.signal?.throwIfAborted();
-        if (error instanceof WorkflowError) throw error;
+        if (isWorkflowError(error)) throw error;
         const failure = classifyS3Error(error);
         const settled = await settle(failure, error, tries);
         if (settled !== undefined) return settled;
@@ -334,7 +335,7 @@ export class S3Store implements ObjectStore {
   }
 
   #silent(what: string, cause: unknown): WorkflowError {
-    const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+    const reason = reasonOf(cause);
     return new WorkflowError("unavailable", `${this.url} does not answer (${what}): ${reason}`, { cause });
   }
 

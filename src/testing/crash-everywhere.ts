@@ -4,6 +4,7 @@ import type { Run } from "../client/client.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { createTestKit, type TestKit, type WorkerRequest } from "./kit.ts";
+import { reasonOf } from "../host/error-data.ts";
 
 /** Options of `crashEverywhere`. */
 export interface CrashOptions {
@@ -120,7 +121,7 @@ async function play(workflow: AnyWorkflow, options: CrashOptions, point: CrashPo
     await kit.idle();
   } catch (error) {
     if (point === undefined) throw error;
-    end = error instanceof Error ? error.message : String(error);
+    end = reasonOf(error);
   }
   return { effects: copyOf(await options.effects()), end, calls, handled, crash };
 }
@@ -132,7 +133,7 @@ function copyOf(effects: unknown): unknown {
   } catch (error) {
     throw new WorkflowError(
       "invalid",
-      `effects returned what cannot be copied (${error instanceof Error ? error.message : String(error)}); it is plain data, such as lines, numbers and lists of them`,
+      `effects returned what cannot be copied (${reasonOf(error)}); it is plain data, such as lines, numbers and lists of them`,
       { cause: error },
     );
   }

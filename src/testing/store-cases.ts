@@ -1,5 +1,5 @@
 /** What every store must do, as data without a test runner: for our stores, for yours, and for `doctor` against a live bucket. */
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError } from "../errors.ts";
 import type { ListOptions, ListPage, ObjectStore } from "../store/object-store.ts";
 import { compareBytes } from "../store/order.ts";
 import { isOrdered, listKeys, nextPage } from "../store/paging.ts";
@@ -43,7 +43,7 @@ async function keysOf(
 async function isRefused(list: Promise<ListPage>, what: string): Promise<void> {
   const answer = await list.then(
     () => "a page",
-    (error: unknown) => (error instanceof WorkflowError ? error.code : String(error)),
+    (error: unknown) => (isWorkflowError(error) ? error.code : String(error)),
   );
   equal(answer, "invalid", what);
 }

@@ -108,7 +108,10 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     expect(json.code).toBe(2);
     const lines = json.stderr.trim().split("\n");
     expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({
-      error: { code: "invalid", message: expect.stringContaining(reason) },
+      error: {
+        code: reason.endsWith("does not exist") ? "not_found" : "invalid",
+        message: expect.stringContaining(reason),
+      },
     });
   });
 

@@ -165,7 +165,10 @@ describe("a retry of a failed run", () => {
       ["waits", "run waits is waiting_signal, not failed: there is nothing to retry"],
       ["nobody", 'run "nobody" does not exist; check the id and the bucket'],
     ] as const)
-      expect(await errorOf(kit.client.retry(id))).toMatchObject({ code: "invalid", message });
+      expect(await errorOf(kit.client.retry(id))).toMatchObject({
+        code: id === "nobody" ? "not_found" : "invalid",
+        message,
+      });
     await waits.pause({ applied: true });
     expect((await errorOf(waits.retry())).message).toContain("resume goes on");
   });

@@ -3,6 +3,7 @@ import type { Projection, RunStatus, StepView } from "../../../machines/snapshot
 import { WorkflowError } from "../../errors.ts";
 import type { Setting } from "./setting.ts";
 import type { World } from "./world.ts";
+import { reasonOf } from "../../host/error-data.ts";
 
 /** What stands in the world after the moves of a path. */
 export interface Effects<Step extends string = string> {
@@ -77,7 +78,7 @@ export function objection(rule: "always" | "finally", check: Check, run: Explore
   try {
     answer = check(run);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
   if (isThenable(answer)) {
     // Nobody waits for it any more, and a rejection that nobody hears of ends the process.

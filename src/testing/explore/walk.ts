@@ -9,6 +9,7 @@ import { type Move, movesOf, needless, strays } from "./moves.ts";
 import type { Setting, StepSetting } from "./setting.ts";
 import { type Check, objection, viewOf } from "./view.ts";
 import { ask, Breach, happen, newWorld, settled, type StepWorld, type World } from "./world.ts";
+import { reasonOf } from "../../host/error-data.ts";
 
 /** A run somewhere on its way. */
 export interface Point {
@@ -52,7 +53,7 @@ export function beginWalk(
       return work();
     } catch (error) {
       if (error instanceof Breach) throw error;
-      throw new Breach("exception", `the machine throws: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Breach("exception", `the machine throws: ${reasonOf(error)}`);
     }
   };
   const pointAt = (snapshot: PersistedSnapshot, world: World, commands: readonly Command[]): Point => {

@@ -4,6 +4,7 @@ import { parseDuration } from "../../wire/duration.ts";
 import { OptionCheck } from "../check.ts";
 import type { HandlerWait } from "./events.ts";
 import type { PathsOptions } from "./paths.ts";
+import { reasonOf } from "../../host/error-data.ts";
 
 /** Everything that `model` and `paths` take: options are handed from one to the other. */
 type ModelOptions = PathsOptions & { readonly createTestModel?: unknown };
@@ -63,7 +64,7 @@ function checkWaits(check: OptionCheck, plan: Plan, name: string, waits: readonl
     try {
       if (wait.timeout !== undefined) parseDuration(wait.timeout);
     } catch (error) {
-      check.refuse(`${one}.timeout: ${error instanceof Error ? error.message : String(error)}`);
+      check.refuse(`${one}.timeout: ${reasonOf(error)}`);
     }
   }
 }
