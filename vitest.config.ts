@@ -20,8 +20,8 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: "test/build.ts",
     include: ["test/**/*.test.ts"],
     pool: "forks",
-    // Every core: by default one is left for the watcher, which is half of a small machine.
-    maxWorkers: availableParallelism(),
+    // Every core, and one more: tests of real processes mostly wait. By default one core is left for the watcher, half of a small machine.
+    maxWorkers: availableParallelism() + 1,
     // Tests that run side by side mostly wait: for a stopped process, for the leases of a dead one.
     maxConcurrency: 8,
     // Only to find what hangs: how long a test takes is the machine's affair.

@@ -11,7 +11,7 @@ const RARE = ["sweep", "sweep tick", "examine", "take over"];
 const isRare = (rule: string): boolean => RARE.includes(rule) || rule.startsWith("foreign");
 
 /** More with `COST_PATHS=1000 SEED=7 npx vitest run test/cost`. */
-const PATHS = setting("COST_PATHS", 100);
+const PATHS = setting("COST_PATHS", 30);
 const FIRST_SEED = setting("SEED", 1_000);
 
 test(`${PATHS} random paths cost what was predicted (seeds from ${FIRST_SEED})`, { timeout: 1_800_000 }, async () => {

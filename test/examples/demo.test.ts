@@ -10,7 +10,7 @@ import type { KillPoint, PlannedKill } from "./kill-hook.ts";
 import { type Ended, firedOf, inFolder, plan, processesOf, runProgram } from "./programs.ts";
 import { setting } from "../setting.ts";
 
-const KILLS = setting("KILLS", 6);
+const KILLS = setting("KILLS", 2);
 const SEED = setting("SEED", 7);
 const DEMO = "examples/order-fulfilment/demo.ts";
 /** Lives that are lived side by side: most of a life is waiting for the leases of the dead. */

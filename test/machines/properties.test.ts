@@ -9,7 +9,7 @@ import { randomPlan } from "./plans.ts";
 import { count, type Histogram, randomHistory } from "./world.ts";
 import { setting } from "../setting.ts";
 
-const PLANS = setting("PLANS", 2_000);
+const PLANS = setting("PLANS", 300);
 const SEED = setting("SEED", 20_261_124);
 
 const sizeOf = (plan: Plan): string => {

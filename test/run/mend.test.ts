@@ -15,7 +15,7 @@ import { planOf, task } from "../machines/build.ts";
 import { randomPlan } from "../machines/plans.ts";
 import { setting } from "../setting.ts";
 
-const PLANS = setting("PLANS", 500);
+const PLANS = setting("PLANS", 150);
 const SEED = setting("SEED", 20_261_124);
 const NOW = 1_767_225_600_000;
 

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** Histories in which a mistake must show. */
 const HISTORIES = 3_000;
 const SEED = process.env["SEED"] ?? "planted";
-/** The rare ones take minutes: `.ci/run` hunts for them, and so does `HUNT=all npm test -- test/simulation/planted`. */
+/** `.ci/run` hunts for every mistake, and so does `HUNT=all npm test -- test/simulation/planted`. */
 const ALL = process.env["HUNT"] === "all";
 
 /** Hunts keep a processor busy, so only so many go on at once. */
@@ -25,28 +25,38 @@ function inLane<T>(number: number, hunt: () => Promise<T>): Promise<T> {
   return mine;
 }
 
+/** Hunted for by everybody; `.ci/run` hunts for all: each hunt starts a process and plays up to some hundred histories. */
+const SAMPLED: ReadonlySet<number> = new Set([4, 18, 21]);
+
+/** The text of each file with the mistake in it. Its place must be there, and only once. */
+async function edit(mistake: Mistake, folder = "."): Promise<ReadonlyMap<string, string>> {
+  const edited = new Map<string, string>();
+  for (const { file, from, to } of mistake.edits) {
+    const text = edited.get(file) ?? (await readFile(join(folder, file), "utf8"));
+    expect(text.split(from), `the place in ${file} where mistake ${mistake.number} is planted`).toHaveLength(2);
+    edited.set(
+      file,
+      text.replace(from, () => to),
+    );
+  }
+  return edited;
+}
+
 async function plant(mistake: Mistake, home = "planted"): Promise<string> {
   const copy = join(".cache", home, String(mistake.number));
   await rm(copy, { recursive: true, force: true });
   for (const folder of ["src", "machines", "examples", "test/simulation"])
     await cp(folder, join(copy, folder), { recursive: true, filter: (path) => !path.endsWith(".test.ts") });
-  for (const { file, from, to } of mistake.edits) {
-    const text = await readFile(join(copy, file), "utf8");
-    expect(text.split(from), `the place in ${file} where mistake ${mistake.number} is planted`).toHaveLength(2);
-    await writeFile(
-      join(copy, file),
-      text.replace(from, () => to),
-    );
-  }
+  for (const [file, text] of await edit(mistake, copy)) await writeFile(join(copy, file), text);
   return join(copy, "test/simulation/hunt.ts");
 }
 
 describe("a planted mistake is found", () => {
   for (const mistake of MISTAKES) {
     const name = `${mistake.number}: ${mistake.name}`;
-    if (mistake.rare === true && !ALL) {
-      test(`${name} (planted; hunted with HUNT=all: it shows once in hundreds of histories)`, async () => {
-        await plant(mistake);
+    if (!ALL && !SAMPLED.has(mistake.number)) {
+      test(`${name} (its place is there; hunted with HUNT=all)`, async () => {
+        expect((await edit(mistake)).size).toBeGreaterThan(0);
       });
       continue;
     }

@@ -5,6 +5,8 @@ import { DEFAULT_FAULTS } from "../../src/testing/explore/setting.ts";
 import { EXAMPLES } from "./explore/examples.ts";
 import { equivalence, mutantsOf, UNREACHED } from "./explore/planted.ts";
 
+/** Every one with `HUNT=all`, as in `.ci/run`; otherwise one of so many. */
+const ONE_OF = process.env["HUNT"] === "all" ? 1 : 12;
 const KINDS = [...DEFAULT_FAULTS, "terminate", "retry"] as const;
 
 test.for(EXAMPLES)("$name breaks no rule", ({ workflow, signals }) => {
@@ -21,7 +23,8 @@ test("every fault that is planted in the charts of the examples is found, withou
   const reasons = new Map<string, number>();
   for (const { name, workflow, signals } of EXAMPLES) {
     const { plan } = workflow;
-    for (const { kind, place, config } of mutantsOf(buildMachine(plan).config)) {
+    const mutants = mutantsOf(buildMachine(plan).config).filter((_, index) => index % ONE_OF === 0);
+    for (const { kind, place, config } of mutants) {
       const counts = kinds.get(kind) ?? { planted: 0, found: 0, equivalent: 0 };
       kinds.set(kind, counts);
       counts.planted += 1;
@@ -51,5 +54,5 @@ test("every fault that is planted in the charts of the examples is found, withou
   expect(missed).toEqual([]);
   // An excuse that is not needed hides what is not found the next time.
   expect(needless).toEqual([]);
-  expect([...kinds.values()].reduce((sum, { found }) => sum + found, 0)).toBeGreaterThan(40);
+  expect([...kinds.values()].reduce((sum, { found }) => sum + found, 0)).toBeGreaterThan(40 / ONE_OF);
 });
