@@ -54,7 +54,7 @@ export async function measureChain(steps: number, latencyMs: number, handlerMs =
   );
   const over = async (): Promise<boolean> => {
     const read = await world.store.get(stateKey("bench"));
-    if (read.kind === "missing" || !isOver(decodeRecord(read.object.body, "bench").status)) return false;
+    if (read.kind === "missing" || !isOver(decodeRecord(read.object.body, stateKey("bench")).status)) return false;
     return (await world.store.list("leases/")).objects.length === 0;
   };
   let looks = 0;

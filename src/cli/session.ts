@@ -11,6 +11,7 @@ import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Typed } from "./arguments.ts";
 import { printable } from "./output.ts";
+import { parsePlainJson } from "../wire/json.ts";
 import { createLogger, nodeHost } from "../host/node.ts";
 import { reasonOf } from "../host/error-data.ts";
 
@@ -108,7 +109,7 @@ export function isWorkflow(value: unknown): value is AnyWorkflow {
 export function parseArgument(what: string, text: string | undefined): unknown {
   if (text === undefined) return null;
   try {
-    return JSON.parse(text);
+    return parsePlainJson(text);
   } catch (error) {
     throw new WorkflowError("invalid", `${what} is not JSON: ${reasonOf(error)}`, { cause: error });
   }

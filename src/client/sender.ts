@@ -2,11 +2,11 @@
 import { signalKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueHandle } from "../run/handle.ts";
+import { signalCodec } from "../run/inbox.ts";
 import type { RunRecord } from "../run/record.ts";
 import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
 import { createDocumentBytes } from "../store/document.ts";
 import { formatOpaque } from "../wire/instant.ts";
-import { stringifyJson } from "../wire/json.ts";
 
 /** Sends messages in the order in which it was asked to. */
 export class Sender {
@@ -30,7 +30,7 @@ export class Sender {
     const createdAt = formatOpaque(this.#nextInstant());
     const id = host.random.uuid();
     const segment = `${createdAt}_${id}.json`;
-    const body = stringifyJson({ id, name, payload, created_at: createdAt });
+    const body = signalCodec.encode({ id, name, payload, created_at: createdAt });
     await createDocumentBytes(store, host, signalKey(record.id, name, segment), body);
     await this.#tick(record, { kind: "signal", name, segment });
     return id;

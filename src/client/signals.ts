@@ -6,7 +6,7 @@ import { whyNever } from "../run/next.ts";
 import { type Program, takesSignal } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
 import { refusalOf } from "../wire/refusal.ts";
-import { checkValue } from "./values.ts";
+import { checkNesting, checkValue } from "./values.ts";
 
 /** @throws {WorkflowError} `invalid` when the run is over or its workflow declares other signals. */
 export function checkSignal(record: RunRecord, program: Program | undefined, name: string): void {
@@ -51,6 +51,7 @@ export async function checkPayload(
     checkValue("the payload", payload);
     return payload ?? null;
   }
+  checkNesting("the payload", payload);
   const parsed = await schema.safeParseAsync(payload);
   if (!parsed.success)
     throw new WorkflowError(

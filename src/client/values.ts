@@ -1,7 +1,8 @@
 /** Values that callers give: checked before anything is put. */
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
-import { checkJsonValue } from "../wire/check.ts";
+import { checkJsonValue, isTooDeep } from "../wire/check.ts";
+import { MAX_DEPTH } from "../wire/json.ts";
 import { refusalOf } from "../wire/refusal.ts";
 
 /** Largest input or payload in UTF-16 units of its JSON. */
@@ -20,6 +21,12 @@ export function checkValue(what: string, value: unknown): void {
   }
 }
 
+/** @throws {WorkflowError} `invalid` for a value whose nesting a schema may not survive. */
+export function checkNesting(what: string, value: unknown): void {
+  if (isTooDeep(value))
+    throw new WorkflowError("invalid", `${what} is not JSON: it is nested deeper than ${MAX_DEPTH}, or holds itself`);
+}
+
 /** The input as its schema makes it. @throws {WorkflowError} `invalid` */
 export async function checkInput(definition: AnyWorkflow | undefined, input: unknown): Promise<unknown> {
   const data = definition === undefined ? input : await parseInput(definition, input);
@@ -29,6 +36,7 @@ export async function checkInput(definition: AnyWorkflow | undefined, input: unk
 
 async function parseInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {
   if (definition.inputSchema === undefined) return input ?? null;
+  checkNesting("the input", input);
   const parsed = await definition.inputSchema.safeParseAsync(input);
   if (!parsed.success) {
     throw new WorkflowError(

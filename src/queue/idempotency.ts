@@ -8,12 +8,11 @@ import { z } from "zod";
 import { brand, WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { idempotencyKey, taskKey } from "../keys.ts";
-import { type Codec, createDocumentBytes, updateDocument } from "../store/document.ts";
+import { Codec, createDocumentBytes, updateDocument } from "../store/document.ts";
 import { canonicalJson } from "../wire/canonical.ts";
 import { formatInstant } from "../wire/instant.ts";
-import { parseJson, stringifyJson } from "../wire/json.ts";
+import { stringifyJson } from "../wire/json.ts";
 import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "./task.ts";
-import { unreadableReason } from "../wire/refusal.ts";
 
 /** Under which name a submission counts once. */
 export interface Idempotency {
@@ -69,19 +68,16 @@ const recordSchema = z.looseObject({
 });
 
 /** The codec of `idempotency/{scope}/{digest}.json`. */
-export const idempotencyCodec: Codec<IdempotencyRecord> = {
-  decode(body, key) {
-    try {
-      return recordSchema.parse(parseJson(body));
-    } catch (error) {
-      const reason = unreadableReason(error);
-      throw new WorkflowError("data", `${key} is not an idempotency record that can be read: ${reason}`, {
-        cause: error,
-      });
-    }
+export const idempotencyCodec: Codec<IdempotencyRecord> = new Codec<IdempotencyRecord>({
+  what: "an idempotency record",
+  read: (json) => recordSchema.parse(json),
+  // The scope stands in the key alone; the digest is made over both.
+  keyOf: ({ key }, at) => {
+    const scope = at.slice("idempotency/".length, at.lastIndexOf("/"));
+    return idempotencyKey(scope, keyDigest(scope, key));
   },
-  encode: (record) => stringifyJson(record),
-};
+  write: (record) => stringifyJson(record),
+});
 
 /** The folder of a scope. The names are those of buquet's Python package; they share one space with everything else. */
 export function scopeName(scope: string | undefined, taskType: string): string {

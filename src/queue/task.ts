@@ -2,15 +2,13 @@
 import { isLosslessNumber, LosslessNumber } from "lossless-json";
 import { z } from "zod";
 import type { RetryPolicy } from "./backoff.ts";
-import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { shardOf } from "../keys.ts";
-import type { Codec } from "../store/document.ts";
+import { shardOf, taskKey } from "../keys.ts";
+import { Codec } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { formatInstant, parseInstant } from "../wire/instant.ts";
-import { parseJson, stringifyJson } from "../wire/json.ts";
+import { stringifyJson } from "../wire/json.ts";
 import { floatText } from "../wire/number.ts";
-import { unreadableReason } from "../wire/refusal.ts";
 
 /** What queue operations need. */
 export interface QueueContext {
@@ -141,36 +139,24 @@ export function canonicalUuid(text: string): string | undefined {
   return hex.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})/u, "$1-$2-$3-$4-");
 }
 
-/** Keys are made of the id; a body that names another would send every write to somebody else's task. */
-function checkedId(id: string, key: string): string {
-  const canonical = canonicalUuid(id);
-  if (canonical === undefined) throw new Error("its id is not a UUID");
-  if (!key.endsWith(`/${canonical}.json`)) throw new Error(`its id is ${canonical}, which is not that of its key`);
-  return canonical;
-}
-
-function decodeTask(body: string, key: string): TaskRecord {
-  try {
-    const raw = parseJson(body) as Record<string, unknown>;
-    if (!("input" in raw)) throw new Error("it has no input");
-    const parsed = taskSchema.parse(raw);
-    const id = checkedId(parsed.id, key);
-    const merged: Record<string, unknown> = {
-      ...raw,
-      ...parsed,
-      id,
-      // A migration of shards leaves the old one in the body; keys are made of the id alone (C-16).
-      shard: shardOf(id),
-      input: raw["input"],
-      output: raw["output"] ?? null,
-    };
-    merged["retry_policy"] = raw["retry_policy"] ?? policyMember(DEFAULT_RETRY_POLICY);
-    for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
-    return merged as unknown as TaskRecord;
-  } catch (error) {
-    const reason = unreadableReason(error);
-    throw new WorkflowError("data", `${key} is not a task that can be read: ${reason}`, { cause: error });
-  }
+function readTask(json: unknown): TaskRecord {
+  const parsed = taskSchema.parse(json);
+  const raw = json as Record<string, unknown>;
+  if (!Object.hasOwn(raw, "input")) throw new Error("it has no input");
+  const id = canonicalUuid(parsed.id);
+  if (id === undefined) throw new Error("its id is not a UUID");
+  const merged: Record<string, unknown> = {
+    ...raw,
+    ...parsed,
+    id,
+    // A migration of shards leaves the old one in the body; keys are made of the id alone (C-16).
+    shard: shardOf(id),
+    input: raw["input"],
+    output: raw["output"] ?? null,
+  };
+  merged["retry_policy"] = raw["retry_policy"] ?? policyMember(DEFAULT_RETRY_POLICY);
+  for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
+  return merged as unknown as TaskRecord;
 }
 
 /** The order in which buquet writes. */
@@ -214,7 +200,12 @@ function encodeTask(task: TaskRecord): string {
 }
 
 /** The codec of `tasks/{shard}/{id}.json`. */
-export const taskCodec: Codec<TaskRecord> = { decode: decodeTask, encode: encodeTask };
+export const taskCodec: Codec<TaskRecord> = new Codec({
+  what: "a task",
+  read: readTask,
+  keyOf: ({ id }) => taskKey(id),
+  write: encodeTask,
+});
 
 /** Server time, the middle of what is known, in whole milliseconds since 1970. */
 export function serverNow(queue: QueueContext): number {

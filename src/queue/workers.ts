@@ -1,14 +1,12 @@
 /** Worker registrations in buquet's format: our own, and those of everybody on the bucket. */
 import { z } from "zod";
-import { WorkflowError } from "../errors.ts";
 import { workerKey, WORKERS_PREFIX } from "../keys.ts";
 import { checkWorkerId } from "../names.ts";
-import { type Codec, readDocument } from "../store/document.ts";
+import { Codec, readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { formatInstant } from "../wire/instant.ts";
-import { parseJson, stringifyJson } from "../wire/json.ts";
+import { stringifyJson } from "../wire/json.ts";
 import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "./task.ts";
-import { unreadableReason } from "../wire/refusal.ts";
 
 /** What a worker says of itself. */
 export interface WorkerRegistration {
@@ -46,17 +44,12 @@ const workerSchema = z.looseObject({
 });
 
 /** The codec of `workers/{id}.json`. */
-export const workerCodec: Codec<WorkerRecord> = {
-  decode(body, key) {
-    try {
-      return workerSchema.parse(parseJson(body));
-    } catch (error) {
-      const reason = unreadableReason(error);
-      throw new WorkflowError("data", `${key} is not a registration that can be read: ${reason}`, { cause: error });
-    }
-  },
-  encode: (worker) => stringifyJson(worker),
-};
+export const workerCodec: Codec<WorkerRecord> = new Codec<WorkerRecord>({
+  what: "a registration",
+  read: (json) => workerSchema.parse(json),
+  keyOf: ({ worker_id }) => workerKey(worker_id),
+  write: (worker) => stringifyJson(worker),
+});
 
 /** Puts or renews a registration. @throws {WorkflowError} `invalid` for an id that cannot be a part of a key. */
 export async function registerWorker(queue: QueueContext, worker: WorkerRegistration): Promise<void> {

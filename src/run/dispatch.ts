@@ -4,8 +4,8 @@ import { requestCancellation } from "../queue/cancel.ts";
 import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../queue/task.ts";
 import { createTask } from "../queue/submit.ts";
 import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
-import { createDocumentBytes } from "../store/document.ts";
-import { parseJson, stringifyJson } from "../wire/json.ts";
+import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
+import { stringifyJson } from "../wire/json.ts";
 import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
@@ -20,6 +20,14 @@ export interface DispatchContext {
   /** Told of handlers of a run that should hear that they are no longer wanted. */
   readonly onUnwanted: (runId: string, taskId: string) => void;
 }
+
+/** A result says nothing of itself: it is any JSON. */
+const resultCodec = new Codec<unknown>({
+  what: "the result of a step",
+  read: (json) => json,
+  keyOf: (_result, key) => key,
+  write: (result) => stringifyJson(result ?? null),
+});
 
 /** Who carries out. */
 export interface Carrier {
@@ -90,7 +98,7 @@ async function putResult(
   if (!("result" in entry) && state?.status !== "completed") return;
   const result = "result" in entry ? entry.result : state?.result;
   const key = generation === undefined ? stepResultKey(record.id, step) : laterResultKey(record.id, step, generation);
-  await createDocumentBytes(context.queue.store, context.queue.host, key, stringifyJson(result ?? null));
+  await createDocumentBytes(context.queue.store, context.queue.host, key, resultCodec.encode(result));
 }
 
 async function settle(
@@ -153,8 +161,8 @@ async function readResult(
   runId: string,
   step: string,
 ): Promise<{ readonly result: unknown } | undefined> {
-  const read = await queue.store.get(stepResultKey(runId, step));
-  return read.kind === "missing" ? undefined : { result: parseJson(read.object.body) };
+  const read = await readDocument(queue.store, stepResultKey(runId, step), resultCodec);
+  return read.kind === "missing" ? undefined : { result: read.value };
 }
 
 async function fence(

@@ -4,9 +4,10 @@ import type { OpenWait } from "../../machines/snapshot.ts";
 import { WorkflowError } from "../errors.ts";
 import { signalKey, signalsPrefix } from "../keys.ts";
 import type { QueueContext } from "../queue/task.ts";
+import { Codec } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { formatOpaque, parseInstant } from "../wire/instant.ts";
-import { parseJson } from "../wire/json.ts";
+import { stringifyJson } from "../wire/json.ts";
 import type { FoundSignal } from "./facts.ts";
 import type { RunRecord } from "./record.ts";
 import { reasonOf } from "../host/error-data.ts";
@@ -19,15 +20,17 @@ export const MAX_CONSUMED = 10_000;
 
 const signalSchema = z.object({ id: z.string(), name: z.string(), payload: z.unknown(), created_at: z.string() });
 
-/** Reads one signal. @throws {WorkflowError} with code `data` that names the key. */
-export function decodeSignal(body: string, key: string): { id: string; payload: unknown } {
-  try {
-    const signal = signalSchema.parse(parseJson(body));
-    return { id: signal.id, payload: signal.payload ?? null };
-  } catch (error) {
-    throw new WorkflowError("data", `${key} is not a signal that can be read`, { cause: error });
-  }
-}
+/** A signal as it stands in the bucket: `workflow/{run}/signals/{name}/{instant}_{id}.json`. */
+export const signalCodec: Codec<z.infer<typeof signalSchema>> = new Codec({
+  what: "a signal",
+  read: (json) => signalSchema.parse(json),
+  // Run and instant stand in the key.
+  keyOf: ({ id, name }, key) => {
+    const [, runId = "", , , segment = ""] = key.split("/");
+    return signalKey(runId, name, `${segment.slice(0, segment.lastIndexOf("_"))}_${id}.json`);
+  },
+  write: (signal) => stringifyJson(signal),
+});
 
 /** The signals that the open waits of a record can be given now, oldest first. Sent only after the record that waits was acknowledged. */
 export async function lookIntoInbox(
@@ -85,7 +88,8 @@ async function readSignal(
   const read = await queue.store.get(key);
   if (read.kind === "missing") return undefined;
   try {
-    return { name, segment, ...decodeSignal(read.object.body, key) };
+    const { id, payload = null } = signalCodec.decode(read.object.body, key);
+    return { name, segment, id, payload };
   } catch (error) {
     const reason = reasonOf(error);
     queue.host.logger.warn("signal passed over", { run: runId, signal: name, key, reason });

@@ -4,7 +4,10 @@
  */
 import { z } from "zod";
 import { MEDDLING_PREFIX, meddlingKey } from "../keys.ts";
+import type { WorkflowError } from "../errors.ts";
+import { Codec, readDocuments } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { stringifyJson } from "../wire/json.ts";
 
 /** What was seen. `seen_at`: milliseconds since 1970. */
 export interface Meddling {
@@ -21,21 +24,22 @@ const noteSchema: z.ZodType<Meddling> = z.object({
   seen_at: z.number(),
 });
 
+const noteCodec = new Codec<Meddling>({
+  what: "a note of meddling",
+  read: (json) => noteSchema.parse(json),
+  keyOf: ({ workflow }) => meddlingKey(workflow),
+  write: (note) => stringifyJson(note),
+});
+
 /** Writes a note over the last one. */
 export async function noteMeddling(store: ObjectStore, note: Meddling): Promise<void> {
-  await store.put(meddlingKey(note.workflow), JSON.stringify(note), "always");
+  await store.put(meddlingKey(note.workflow), noteCodec.encode(note), "always");
 }
 
-/** All notes, by workflow. What cannot be read is passed over. */
-export async function listMeddling(store: ObjectStore): Promise<readonly Meddling[]> {
-  const page = await store.list(MEDDLING_PREFIX);
-  const read = await Promise.all(page.objects.map(({ key }) => store.get(key)));
-  return read.flatMap((answer) => {
-    if (answer.kind === "missing") return [];
-    try {
-      return [noteSchema.parse(JSON.parse(answer.object.body))];
-    } catch {
-      return [];
-    }
-  });
+/** All notes, by workflow. `onUnreadable` is told of those that cannot be read. */
+export function listMeddling(
+  store: ObjectStore,
+  onUnreadable?: (error: WorkflowError) => void,
+): Promise<readonly Meddling[]> {
+  return readDocuments(store, MEDDLING_PREFIX, noteCodec, onUnreadable);
 }

@@ -6,10 +6,10 @@
  */
 import { z } from "zod";
 import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
-import { brand, isWorkflowError, WorkflowError } from "../errors.ts";
-import type { Codec } from "../store/document.ts";
-import { parseJson, stringifyJson } from "../wire/json.ts";
-import { unreadableReason } from "../wire/refusal.ts";
+import { brand, WorkflowError } from "../errors.ts";
+import { stateKey } from "../keys.ts";
+import { Codec, type DocumentKind } from "../store/document.ts";
+import { stringifyJson } from "../wire/json.ts";
 
 /** The newest layout of `machine` that this version writes and understands. */
 export const RECORD_LAYOUT = 1;
@@ -218,12 +218,14 @@ const refShape = {
   wake: z.number().int(),
 };
 const refSchema = z.object(refShape);
+/** Milliseconds since 1970 that are an instant. */
+const moment = z.number().min(-8.64e15).max(8.64e15);
 const timerSchema = z.object({
   timer: z.enum(["delay", "deadline"]),
   step: z.string(),
   generation: z.number().int(),
   wake: z.number().int(),
-  dueAt: z.number(),
+  dueAt: moment,
 });
 const entryBase = { id: z.string(), by: z.string().optional() };
 const outboxSchema = z.discriminatedUnion("do", [
@@ -245,7 +247,7 @@ const outboxSchema = z.discriminatedUnion("do", [
   z.object({ ...entryBase, do: z.literal("create"), ref: refSchema }),
   z.object({ ...entryBase, do: z.literal("timer"), timer: timerSchema }),
   z.object({ ...entryBase, do: z.literal("fence"), ref: refSchema }),
-  z.object({ ...entryBase, do: z.literal("look"), at: z.number().nullable(), was: z.number().nullable() }),
+  z.object({ ...entryBase, do: z.literal("look"), at: moment.nullable(), was: moment.nullable() }),
 ]);
 
 const errorSchema = z.looseObject({
@@ -266,7 +268,7 @@ const machineSchema = z.looseObject({
       owner: z.union([z.literal("unknown"), z.object({ task: z.string(), attempt: z.number().int() })]).optional(),
       begun: z.boolean(),
       retries: z.number().int(),
-      availableAt: z.number().optional(),
+      availableAt: moment.optional(),
     }),
   ),
   timers: z.array(timerSchema),
@@ -281,13 +283,13 @@ const machineSchema = z.looseObject({
   ),
   consumed: z.array(z.object({ name: z.string(), ids: z.array(z.string()) })),
   applied: z.array(z.string()),
-  steered_at: z.number().optional(),
+  steered_at: moment.optional(),
   epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),
   replaced: z.array(z.string()).optional(),
-  reopened: z.object({ count: z.number().int(), at: z.number() }).optional(),
+  reopened: z.object({ count: z.number().int(), at: moment }).optional(),
   compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
   cause: errorSchema.optional(),
-  look_at: z.number().nullable(),
+  look_at: moment.nullable(),
   write: z.object({ id: z.string(), by: z.string().optional(), events: z.array(z.string()) }),
 });
 
@@ -318,12 +320,6 @@ const KNOWN = new Set([
   "orchestrator_task_id",
   "machine",
 ]);
-
-function dataError(key: string, cause: unknown): WorkflowError {
-  return new WorkflowError("data", `${key} is not a run record that can be read: ${unreadableReason(cause)}`, {
-    cause,
-  });
-}
 
 /** A record written by a newer version of this package: the run is left alone. */
 export class NewerLayoutError extends WorkflowError {
@@ -361,42 +357,41 @@ function decodeMachine(key: string, value: unknown): MachinePart | undefined {
   return machineSchema.parse(value) as unknown as MachinePart;
 }
 
+function readRecord(json: unknown, key: string): RunRecord {
+  const plain = recordSchema.parse(json);
+  const raw = json as Record<string, unknown>;
+  const steps = new Map<string, StepState>();
+  for (const [name, value] of entriesOf(raw["steps"])) {
+    const step = value as Record<string, unknown>;
+    steps.set(name, { ...step, ...(stepSchema.parse(value) as unknown as StepState) });
+  }
+  const signals = new Map<string, { cursor?: string }>();
+  for (const [name, value] of entriesOf(raw["signals"])) {
+    const cursor = (value as { cursor?: unknown } | null)?.cursor;
+    signals.set(name, typeof cursor === "string" ? { cursor } : {});
+  }
+  const machine = decodeMachine(key, raw["machine"]);
+  return {
+    id: plain.id,
+    type: plain.type,
+    definition_hash: plain.definition_hash,
+    status: plain.status,
+    current_steps: plain.current_steps,
+    data: raw["data"] ?? null,
+    steps,
+    signals,
+    ...(plain.error === undefined ? {} : { error: plain.error as unknown as RunError }),
+    created_at: plain.created_at,
+    updated_at: plain.updated_at,
+    ...(plain.orchestrator_task_id === undefined ? {} : { orchestrator_task_id: plain.orchestrator_task_id }),
+    ...(machine === undefined ? {} : { machine }),
+    rest: Object.fromEntries(Object.entries(raw).filter(([name]) => !KNOWN.has(name))),
+  };
+}
+
 /** Reads a record. @throws {WorkflowError} with code `data` that names the key. */
 export function decodeRecord(body: string, key: string): RunRecord {
-  try {
-    const raw = parseJson(body) as Record<string, unknown>;
-    const plain = recordSchema.parse(raw);
-    const steps = new Map<string, StepState>();
-    for (const [name, value] of entriesOf(raw["steps"])) {
-      const step = value as Record<string, unknown>;
-      steps.set(name, { ...step, ...(stepSchema.parse(value) as unknown as StepState) });
-    }
-    const signals = new Map<string, { cursor?: string }>();
-    for (const [name, value] of entriesOf(raw["signals"])) {
-      const cursor = (value as { cursor?: unknown } | null)?.cursor;
-      signals.set(name, typeof cursor === "string" ? { cursor } : {});
-    }
-    const machine = decodeMachine(key, raw["machine"]);
-    return {
-      id: plain.id,
-      type: plain.type,
-      definition_hash: plain.definition_hash,
-      status: plain.status,
-      current_steps: plain.current_steps,
-      data: raw["data"] ?? null,
-      steps,
-      signals,
-      ...(plain.error === undefined ? {} : { error: plain.error as unknown as RunError }),
-      created_at: plain.created_at,
-      updated_at: plain.updated_at,
-      ...(plain.orchestrator_task_id === undefined ? {} : { orchestrator_task_id: plain.orchestrator_task_id }),
-      ...(machine === undefined ? {} : { machine }),
-      rest: Object.fromEntries(Object.entries(raw).filter(([name]) => !KNOWN.has(name))),
-    };
-  } catch (error) {
-    if (isWorkflowError(error)) throw error;
-    throw dataError(key, error);
-  }
+  return recordCodec.decode(body, key);
 }
 
 /** Writes a record with buquet's members first and in its order. @throws {RecordTooLargeError} above 4 MB. */
@@ -421,14 +416,21 @@ export function encodeRecord(record: RunRecord, limit: number = MAX_RECORD_LENGT
   return text;
 }
 
+const recordKind: DocumentKind<RunRecord> = {
+  what: "a run record",
+  read: readRecord,
+  keyOf: ({ id }) => stateKey(id),
+  write: (record) => encodeRecord(record),
+};
+
 /** The codec of `workflow/{id}/state.json`. */
-export const recordCodec: Codec<RunRecord> = { decode: decodeRecord, encode: (record) => encodeRecord(record) };
+export const recordCodec: Codec<RunRecord> = new Codec(recordKind);
 
 /** The same for a write that brings results or payloads: there is always room left to fail, to stop and to undo. */
-export const growingRecordCodec: Codec<RunRecord> = {
-  ...recordCodec,
-  encode: (record) => encodeRecord(record, MAX_RECORD_LENGTH - KEPT_FREE),
-};
+export const growingRecordCodec: Codec<RunRecord> = new Codec({
+  ...recordKind,
+  write: (record) => encodeRecord(record, MAX_RECORD_LENGTH - KEPT_FREE),
+});
 
 /** Whether the run is over for good (but for an operator's retry). */
 export function isOver(status: RunStatus): boolean {

@@ -1,7 +1,10 @@
 /** What workers serve, as they announce it. */
 import { z } from "zod";
-import { SERVING_PREFIX } from "../keys.ts";
+import type { WorkflowError } from "../errors.ts";
+import { SERVING_PREFIX, servingKey } from "../keys.ts";
+import { Codec, readDocuments } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { stringifyJson } from "../wire/json.ts";
 import type { RunRecord } from "./record.ts";
 
 /** A worker that was not seen for this long does not count. */
@@ -25,23 +28,22 @@ export interface Serving {
   }[];
 }
 
-/** The workers that were seen lately. Unreadable announcements are passed over. */
-export async function listServing(store: ObjectStore, nowMs: number): Promise<readonly Serving[]> {
-  const page = await store.list(SERVING_PREFIX);
-  const read = await Promise.all(page.objects.map((object) => store.get(object.key)));
-  return read.flatMap((answer) => {
-    if (answer.kind === "missing") return [];
-    const parsed = servingSchema.safeParse(parseOrNull(answer.object.body));
-    return parsed.success && parsed.data.seen_at > nowMs - SEEN_MS ? [parsed.data] : [];
-  });
-}
+/** The codec of `x-workflow/serving/{worker}.json`. */
+export const servingCodec: Codec<Serving> = new Codec<Serving>({
+  what: "the announcement of a worker",
+  read: (json) => servingSchema.parse(json),
+  keyOf: ({ worker_id }) => servingKey(worker_id),
+  write: (serving) => stringifyJson(serving),
+});
 
-function parseOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+/** The workers that were seen lately. `onUnreadable` is told of announcements that cannot be read; they count for nothing. */
+export async function listServing(
+  store: ObjectStore,
+  nowMs: number,
+  onUnreadable?: (error: WorkflowError) => void,
+): Promise<readonly Serving[]> {
+  const known = await readDocuments(store, SERVING_PREFIX, servingCodec, onUnreadable);
+  return known.filter(({ seen_at }) => seen_at > nowMs - SEEN_MS);
 }
 
 /** Whether a worker that was seen in the last minute serves the definition of this run. */

@@ -6,7 +6,7 @@ import type { Plan } from "../../machines/plan.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { planKey, typeKey } from "../keys.ts";
-import { createDocumentBytes } from "../store/document.ts";
+import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
 import type { Program, Programs } from "./program.ts";
@@ -31,7 +31,32 @@ const storedPlanSchema = z.object({
   plan: z.looseObject({ name: z.string(), steps: z.array(z.looseObject({ name: z.string() })) }),
 });
 
-const typeSchema = z.looseObject({ plan_hash: z.string(), definition_hash: z.string() });
+interface StoredPlan {
+  readonly plan_hash: string;
+  readonly definition_hash: string;
+  readonly plan: Plan;
+}
+
+const planCodec = new Codec<StoredPlan>({
+  what: "a plan",
+  read(json) {
+    const stored = storedPlanSchema.parse(json) as unknown as StoredPlan;
+    const [problem] = validatePlan(stored.plan);
+    if (problem !== undefined) throw new Error(problem.message);
+    return stored;
+  },
+  keyOf: ({ plan_hash }) => planKey(plan_hash),
+  write: (stored) => stringifyJson(stored),
+});
+
+const typeSchema = z.looseObject({ name: z.string(), plan_hash: z.string(), definition_hash: z.string() });
+
+const typeCodec = new Codec<z.infer<typeof typeSchema>>({
+  what: "the announcement of a workflow",
+  read: (json) => typeSchema.parse(json),
+  keyOf: ({ name }) => typeKey(name),
+  write: (type) => stringifyJson(type),
+});
 
 /** Finds programs by name or hash, and publishes those that are served. */
 export class StoredPrograms implements Programs {
@@ -65,20 +90,16 @@ export class StoredPrograms implements Programs {
     if (served !== undefined) return this.#serve(served);
     const known = this.#stored.get(planHash);
     if (known !== undefined) return this.#keep(known);
-    const stored = await this.#read(planKey(planHash), storedPlanSchema);
+    const stored = await this.#read(planKey(planHash), planCodec);
     if (stored === undefined) return undefined;
-    const plan = stored.plan as unknown as Plan;
-    const problem = problemOf(plan);
-    if (problem !== undefined)
-      throw new WorkflowError("data", `${planKey(planHash)} is not a plan that can work: ${problem}`);
-    return this.#keep({ machine: buildMachine(plan), planHash, definitionHash: stored.definition_hash });
+    return this.#keep({ machine: buildMachine(stored.plan), planHash, definitionHash: stored.definition_hash });
   }
 
   /** The program that workers of this bucket serve under a name; undefined when none ever did. */
   async byName(workflow: string): Promise<Program | undefined> {
     const here = this.current(workflow);
     if (here !== undefined) return here;
-    const type = await this.#read(typeKey(workflow), typeSchema);
+    const type = await this.#read(typeKey(workflow), typeCodec);
     return type === undefined ? undefined : this.byHash(type.plan_hash);
   }
 
@@ -97,7 +118,7 @@ export class StoredPrograms implements Programs {
         definition_hash: served.definitionHash,
         input_schema: served.inputSchema,
       };
-      const body = stringifyJson(type);
+      const body = typeCodec.encode(type);
       const read = await this.#store.get(typeKey(name));
       if (read.kind === "missing" || read.object.body !== body) await this.#store.put(typeKey(name), body, "always");
     }
@@ -109,7 +130,7 @@ export class StoredPrograms implements Programs {
     if (served === undefined) return;
     if ((await this.#store.get(planKey(served.planHash))).kind === "found") return;
     const stored = { plan_hash: served.planHash, definition_hash: served.definitionHash, plan: served.plan };
-    await createDocumentBytes(this.#store, this.#host, planKey(served.planHash), stringifyJson(stored));
+    await createDocumentBytes(this.#store, this.#host, planKey(served.planHash), planCodec.encode(stored));
   }
 
   #serve({ name, plan, planHash, definitionHash }: ServedPlan): Program {
@@ -129,24 +150,8 @@ export class StoredPrograms implements Programs {
     return program;
   }
 
-  async #read<T>(key: string, schema: z.ZodType<T>): Promise<T | undefined> {
-    const read = await this.#store.get(key);
-    if (read.kind === "missing") return undefined;
-    try {
-      return schema.parse(JSON.parse(read.object.body));
-    } catch (error) {
-      throw new WorkflowError("data", `${key} cannot be read; a worker that serves the workflow writes it again`, {
-        cause: error,
-      });
-    }
-  }
-}
-
-/** What a plan from the bucket lacks. */
-function problemOf(plan: Plan): string | undefined {
-  try {
-    return validatePlan(plan)[0]?.message;
-  } catch (error) {
-    return reasonOf(error);
+  async #read<T>(key: string, codec: Codec<T>): Promise<T | undefined> {
+    const read = await readDocument(this.#store, key, codec);
+    return read.kind === "missing" ? undefined : read.value;
   }
 }

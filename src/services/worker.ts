@@ -13,6 +13,7 @@ import type { DispatchContext } from "../run/dispatch.ts";
 import { meddling } from "../run/decide/foreign.ts";
 import { type Meddling, noteMeddling } from "../run/meddling.ts";
 import { recordCodec, type RunRecord } from "../run/record.ts";
+import { servingCodec } from "../run/serving.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
@@ -239,7 +240,7 @@ export class Worker implements AsyncDisposable {
   async #announce(): Promise<void> {
     const seen = { worker_id: this.id, seen_at: this.#now(), workflows: this.#served.announcement() };
     await Promise.all([
-      this.#queue.store.put(servingKey(this.id), JSON.stringify(seen), "always"),
+      this.#queue.store.put(servingKey(this.id), servingCodec.encode(seen), "always"),
       registerWorker(this.#queue, {
         workerId: this.id,
         startedAt: this.#startedAt,

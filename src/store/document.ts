@@ -4,15 +4,65 @@
  * A conditional put is sent once; after `conflict` or `unknown` the answer is to read and decide again (R8). A put-if-absent under a
  * computed id is repeated with the same bytes.
  */
-import { WorkflowError } from "../errors.ts";
+import { isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { cutAt } from "../wire/cut.ts";
+import { parseJson } from "../wire/json.ts";
+import { unreadableReason } from "../wire/refusal.ts";
+import { listKeys } from "./paging.ts";
 import type { ETag, ObjectStore, PutOutcome } from "./object-store.ts";
 
-/** Turns a body into a value and back. `decode` throws a `WorkflowError` with code `data` that names the key. */
-export interface Codec<T> {
-  decode(body: string, key: string): T;
-  encode(value: T): string;
+/** One kind of object in the bucket: how it is read and written, and where one stands that says of itself what it says. */
+export interface DocumentKind<T> {
+  /** The kind with its article, for errors: `a run record`. */
+  readonly what: string;
+  /** Makes the value of parsed JSON. Whatever it throws becomes a `data` error that names the key. */
+  read(json: unknown, key: string): T;
+  /** The key of an object that says this of itself; what it does not say is taken from `key`, the one that it was read at. */
+  keyOf(value: T, key: string): string;
+  write(value: T): string;
 }
+
+/**
+ * Turns the body of an object into a value and back. A body is believed only at the key that it names itself: a copied or renamed object
+ * would otherwise send every write to somebody else's.
+ */
+export class Codec<T> {
+  readonly #kind: DocumentKind<T>;
+
+  constructor(kind: DocumentKind<T>) {
+    this.#kind = kind;
+  }
+
+  /** Reads a body. @throws {WorkflowError} `data` with the key, for what cannot be read or says that it is another object. */
+  decode(body: string, key: string): T {
+    const { what } = this.#kind;
+    const value = this.#read(body, key);
+    const own = this.#kind.keyOf(value, key);
+    if (own === key) return value;
+    throw new WorkflowError(
+      "data",
+      `${key} says that it is ${own}: ${what} that was copied or renamed is not used; put it back at its own key, or delete it`,
+    );
+  }
+
+  encode(value: T): string {
+    return this.#kind.write(value);
+  }
+
+  #read(body: string, key: string): T {
+    try {
+      return this.#kind.read(parseJson(body), key);
+    } catch (error) {
+      if (isWorkflowError(error)) throw error;
+      const reason = cutAt(unreadableReason(error), LONGEST_REASON);
+      throw new WorkflowError("data", `${key} is not ${this.#kind.what} that can be read: ${reason}`, { cause: error });
+    }
+  }
+}
+
+/** Characters of a reason: what is wrong in a million places is said once. */
+const LONGEST_REASON = 1_000;
 
 export type ReadOutcome<T> =
   | { readonly kind: "found"; readonly value: T; readonly etag: ETag }
@@ -23,6 +73,42 @@ export async function readDocument<T>(store: ObjectStore, key: string, codec: Co
   const read = await store.get(key);
   if (read.kind === "missing") return read;
   return { kind: "found", value: codec.decode(read.object.body, key), etag: read.object.etag };
+}
+
+/**
+ * Reads and decodes every object under a prefix: one LIST for each thousand, one GET each. `onUnreadable` is told of those that cannot
+ * be read, and the others follow.
+ */
+export async function readDocuments<T>(
+  store: ObjectStore,
+  prefix: string,
+  codec: Codec<T>,
+  onUnreadable: (error: WorkflowError) => void = () => {},
+): Promise<readonly T[]> {
+  const keys: string[] = [];
+  for await (const key of listKeys(store, prefix)) keys.push(key);
+  const read = await Promise.all(keys.map((key) => readOrTell(store, key, codec, onUnreadable)));
+  return read.flatMap((outcome) => (outcome?.kind === "found" ? [outcome.value] : []));
+}
+
+async function readOrTell<T>(
+  store: ObjectStore,
+  key: string,
+  codec: Codec<T>,
+  onUnreadable: (error: WorkflowError) => void,
+): Promise<ReadOutcome<T> | undefined> {
+  try {
+    return await readDocument(store, key, codec);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    onUnreadable(error);
+    return undefined;
+  }
+}
+
+/** Whether an error says that an object is damaged or not what its key says: the others can be worked on all the same. */
+export function isDataError(error: unknown): error is WorkflowError {
+  return isWorkflowError(error) && error.code === "data";
 }
 
 /** Puts a new value if the object still has this etag. Sent once. */

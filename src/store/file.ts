@@ -11,6 +11,7 @@ import { isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { type ChecksOf, count, flag, objectWith, oneOf, readSettings } from "../settings.ts";
+import { checkBodySize, decodeBody } from "./body.ts";
 import { withLock } from "./file-lock.ts";
 import { type FilePermissions, type Modes, modesOf } from "./file-modes.ts";
 import { decodeEntry, encodeKey } from "./file-names.ts";
@@ -26,7 +27,6 @@ import type {
   PutCondition,
   PutOutcome,
   StoreCapabilities,
-  StoredObject,
   TimeBounds,
 } from "./object-store.ts";
 import { compareBytes } from "./order.ts";
@@ -65,7 +65,9 @@ const CHECKS = {
 } satisfies ChecksOf<FileStoreOptions>;
 
 /** One file as it is read: its whole content, and when that was written. */
-interface LoadedFile extends StoredObject {
+interface LoadedFile {
+  readonly bytes: Uint8Array;
+  readonly etag: ETag;
   readonly modifiedAt: number;
 }
 
@@ -131,7 +133,7 @@ export class FileStore implements ObjectStore {
 
   async get(key: string): Promise<GetOutcome> {
     this.#check();
-    return found(await this.#load(this.#pathOf(key)));
+    return found(key, await this.#load(key, this.#pathOf(key)));
   }
 
   async put(key: string, body: string, condition: PutCondition): Promise<PutOutcome> {
@@ -142,7 +144,7 @@ export class FileStore implements ObjectStore {
     try {
       const etag = await this.#writeWhole(temporary, body);
       const outcome = await this.#locked(key, async (isHeld): Promise<PutOutcome | undefined> => {
-        const current = (await this.#load(path))?.etag;
+        const current = (await this.#load(key, path))?.etag;
         if (condition === "absent" && current !== undefined) return { kind: "conflict" };
         if (typeof condition === "object" && current !== condition.match) return { kind: "conflict" };
         if (current !== undefined) await this.#keepVersion(key, path, current);
@@ -169,11 +171,11 @@ export class FileStore implements ObjectStore {
     this.#check();
     const path = this.#pathOf(key);
     // What is not there is deleted already: then nothing is made for its sake either.
-    if (this.#prepared === undefined && (await this.#load(path)) === undefined) return;
+    if (this.#prepared === undefined && (await this.#load(key, path)) === undefined) return;
     await this.#prepare();
     try {
       await this.#locked(key, async (isHeld): Promise<true | undefined> => {
-        const current = (await this.#load(path))?.etag;
+        const current = (await this.#load(key, path))?.etag;
         if (current === undefined) return true;
         await this.#keepVersion(key, path, current);
         if (!(await isHeld())) return undefined;
@@ -204,7 +206,7 @@ export class FileStore implements ObjectStore {
     this.#check();
     if (!this.capabilities.versions) return [];
     // In this order: a content that is replaced meanwhile is found in both, never in neither.
-    const current = await this.#load(this.#pathOf(key));
+    const current = await this.#load(key, this.#pathOf(key));
     const kept = await this.#keptVersions(key);
     const earlier = await Promise.all(
       kept
@@ -222,10 +224,10 @@ export class FileStore implements ObjectStore {
 
   async getVersion(key: string, versionId: string): Promise<GetOutcome> {
     this.#check();
-    const current = await this.#load(this.#pathOf(key));
-    if (current?.etag === versionId) return found(current);
+    const current = await this.#load(key, this.#pathOf(key));
+    if (current?.etag === versionId) return found(key, current);
     const kept = (await this.#keptVersions(key)).find((version) => version.versionId === versionId);
-    return found(kept === undefined || kept.deleted ? undefined : await this.#load(kept.path));
+    return found(key, kept === undefined || kept.deleted ? undefined : await this.#load(key, kept.path));
   }
 
   time(): TimeBounds {
@@ -283,18 +285,19 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  async #load(path: string): Promise<LoadedFile | undefined> {
+  async #load(key: string, path: string): Promise<LoadedFile | undefined> {
     try {
       const file = await open(path, "r");
       try {
-        const body = await file.readFile("utf8");
-        return { body, ...(await identify(file, body)) };
+        checkBodySize(key, (await file.stat()).size);
+        const bytes = await file.readFile();
+        return { bytes, ...(await identify(file, bytes)) };
       } finally {
         await file.close();
       }
     } catch (error) {
       if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
-      throw unavailable(path, error);
+      throw isWorkflowError(error) ? error : unavailable(path, error);
     }
   }
 
@@ -439,9 +442,12 @@ export class FileStore implements ObjectStore {
   }
 }
 
-async function identify(file: FileHandle, body: string): Promise<{ readonly etag: ETag; readonly modifiedAt: number }> {
+async function identify(
+  file: FileHandle,
+  content: string | Uint8Array,
+): Promise<{ readonly etag: ETag; readonly modifiedAt: number }> {
   const { ino, mtimeNs, size } = await file.stat({ bigint: true });
-  const etag = [ino.toString(36), mtimeNs.toString(36), sha256Hex(body).slice(0, 16), size.toString(36)].join("-");
+  const etag = [ino.toString(36), mtimeNs.toString(36), sha256Hex(content).slice(0, 16), size.toString(36)].join("-");
   return { etag, modifiedAt: Number(mtimeNs / 1_000_000n) };
 }
 
@@ -453,8 +459,9 @@ function isEmpty(etag: ETag): boolean {
   return etag.endsWith("-0");
 }
 
-function found(file: LoadedFile | undefined): GetOutcome {
-  return file === undefined ? { kind: "missing" } : { kind: "found", object: { body: file.body, etag: file.etag } };
+function found(key: string, file: LoadedFile | undefined): GetOutcome {
+  if (file === undefined) return { kind: "missing" };
+  return { kind: "found", object: { body: decodeBody(key, file.bytes), etag: file.etag } };
 }
 
 function unavailable(path: string, error: unknown): WorkflowError {

@@ -23,6 +23,7 @@ import type {
   StoreCapabilities,
   TimeBounds,
 } from "./object-store.ts";
+import { checkBodySize, decodeBody } from "./body.ts";
 import { FIRST_BACKOFF_MS, pauseMs, TRIES } from "./again.ts";
 import {
   isDirectoryBucket,
@@ -255,7 +256,8 @@ export class S3Store implements ObjectStore {
         abortable(options),
       );
       // A body that is cut off is one more failed attempt.
-      const body = (await answer.Body?.transformToString("utf-8")) ?? "";
+      checkBodySize(key, answer.ContentLength ?? 0);
+      const body = decodeBody(key, (await answer.Body?.transformToByteArray()) ?? new Uint8Array());
       return { kind: "found", object: { body, etag: this.#etagOf(answer) } };
     };
     const settle: Settle<GetOutcome> = (failure, error) => {

@@ -6,6 +6,18 @@ export function checkJsonValue(value: unknown): string | undefined {
   return check(value, "$", new Set(), 0);
 }
 
+/**
+ * Whether a value is nested deeper than JSON may be here, or holds itself. Does not recurse: asked before a schema of a user, which may.
+ */
+export function isTooDeep(value: unknown): boolean {
+  let level = new Set<object>(isObject(value) ? [value] : []);
+  for (let depth = 0; depth <= MAX_DEPTH && level.size > 0; depth += 1)
+    level = new Set([...level].flatMap((object) => Object.values(object).filter(isObject)));
+  return level.size > 0;
+}
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
 function check(value: unknown, path: string, above: Set<object>, depth: number): string | undefined {
   switch (typeof value) {
     case "string":

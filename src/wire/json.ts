@@ -6,8 +6,11 @@ import {
   stringify as stringifyLossless,
 } from "lossless-json";
 
-/** Deepest nesting that every reader of the bucket accepts. */
+/** Deepest nesting of a value that is put into the bucket: the object around it adds a few levels more. */
 export const MAX_DEPTH = 120;
+
+/** Deepest nesting of an object that is read. Programs of buquet refuse what is nested deeper than 127. */
+export const MAX_READ_DEPTH = 128;
 
 /** Numbers that JavaScript would print otherwise than they stand there: `1.0`, exponents, `0.0000001`, more than fifteen digits, `-0`. */
 const RISKY_NUMBER = /[:[,\s](?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?0\.0{6}|-?\d[\d.]{15,}|-0(?![.\d]))/u;
@@ -17,10 +20,59 @@ function keepText(text: string): unknown {
   return String(value) === text ? value : new LosslessNumber(text);
 }
 
-/** Parses JSON. Numbers that would change are kept as they stand. @throws {SyntaxError} */
+/**
+ * Parses JSON. Numbers that would change are kept as they stand; of two members of one name the last counts, as in `JSON.parse`.
+ * @throws {SyntaxError} for what is not JSON or is nested deeper than `MAX_READ_DEPTH`
+ */
 export function parseJson(text: string): unknown {
+  checkTextDepth(text, MAX_READ_DEPTH);
   if (!RISKY_NUMBER.test(` ${text}`)) return JSON.parse(text);
-  return parseLossless(text, undefined, keepText);
+  return parseLossless(text, undefined, { parseNumber: keepText, onDuplicateKey: ({ newValue }) => newValue });
+}
+
+/**
+ * Parses JSON into ordinary values. @param maxDepth - Deepest nesting.
+ * @throws {SyntaxError} for what is not JSON or is nested deeper
+ */
+export function parsePlainJson(text: string, maxDepth: number = MAX_READ_DEPTH): unknown {
+  checkTextDepth(text, maxDepth);
+  return JSON.parse(text);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Refuses deep nesting before anything recurses into it: everybody who works on a value would run out of stack. What is not JSON may
+ * pass, the parser refuses it.
+ */
+function checkTextDepth(text: string, maxDepth: number): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at);
+        break;
+      case 0x5b:
+      case 0x7b:
+        depth += 1;
+        if (depth > maxDepth) throw new SyntaxError(`it is nested deeper than ${maxDepth}`);
+        break;
+      case 0x5d:
+      case 0x7d:
+        depth -= 1;
+    }
+  }
+}
+
+/** Where the string that begins at a quote ends: at the next one that is not escaped. */
+function endOfString(text: string, begin: number): number {
+  for (let end = text.indexOf('"', begin + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
 }
 
 /** Half of a character, as `JSON.stringify` writes it: an escape behind an even number of backslashes. */

@@ -130,7 +130,8 @@ test("runs are listed by id, each once, also by the beginning of their names", a
   }
   const idsOf = async (prefix?: string): Promise<string[]> => {
     const ids: string[] = [];
-    for await (const view of listRuns(queue.store, prefix === undefined ? {} : { prefix })) ids.push(view.id);
+    for await (const view of listRuns(queue.store, prefix === undefined ? {} : { prefix }, expect.unreachable))
+      ids.push(view.id);
     return ids;
   };
   expect(await idsOf()).toEqual(["order-10", "order-2", "order", "other"]);

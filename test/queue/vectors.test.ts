@@ -15,7 +15,7 @@ import {
 import { backoffMs } from "../../src/queue/backoff.ts";
 import { inputHash, keyDigest, scopeName } from "../../src/queue/idempotency.ts";
 import { canonicalUuid, millisOf, taskCodec } from "../../src/queue/task.ts";
-import { decodeSignal } from "../../src/run/inbox.ts";
+import { signalCodec } from "../../src/run/inbox.ts";
 import { canonicalJson } from "../../src/wire/canonical.ts";
 import { definitionHash } from "../../src/wire/hash.ts";
 import { formatInstant, formatOpaque, parseInstant } from "../../src/wire/instant.ts";
@@ -231,14 +231,14 @@ interface SignalRow {
 
 test.each(vectors<SignalRow>("signal_key"))("files a signal sent at $now", (row) => {
   expect(signalKey(row.workflow_id, row.name, `${row.now}_${row.signal_id}.json`)).toBe(row.key);
-  expect(decodeSignal(row.body, row.key)).toEqual({ id: row.signal_id, payload: { n: row.now } });
+  expect(signalCodec.decode(row.body, row.key)).toMatchObject({ id: row.signal_id, payload: { n: row.now } });
   // Ours have whole milliseconds and never the `Z` that sorts behind everything of its second.
   const at = parseInstant(row.now)?.ms ?? 0;
   if (!row.now.endsWith("Z")) expect(formatOpaque(at)).toBe(row.now.replace(/(\.\d{3})\d+\+/u, "$1+"));
 });
 
 test.each(golden("signals"))("reads the recorded signal $name", ({ key, body }) => {
-  const { id, payload } = decodeSignal(body, key);
+  const { id, payload } = signalCodec.decode(body, key);
   expect({ id, payload }).toEqual({
     id: key.slice(-41, -5),
     payload: (JSON.parse(body) as { payload: unknown }).payload,

@@ -48,7 +48,7 @@ const retry = (nth?: number): RunCommand => ({ type: "retry", ...(nth === undefi
 /** Every write goes through the bucket, so that what is kept can be read. */
 function apply(record: RunRecord, facts: readonly Fact[], now = NOW): RunRecord {
   const next = decide(record, program, [{ facts, takes: () => false }], { now, writeId: "w" });
-  return next === record ? record : decodeRecord(encodeRecord(next), "state.json");
+  return next === record ? record : decodeRecord(encodeRecord(next), "workflow/r/state.json");
 }
 const failed = (): RunRecord =>
   apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), [

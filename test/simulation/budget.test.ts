@@ -75,7 +75,7 @@ async function parkOne(): Promise<ReadonlyMap<string, string>> {
   await world.advance(10_000);
   process.crash();
   const found = await world.store.get(stateKey("ID"));
-  expect(found.kind === "found" && decodeRecord(found.object.body, "ID").status).toBe("waiting_signal");
+  expect(found.kind === "found" && decodeRecord(found.object.body, stateKey("ID")).status).toBe("waiting_signal");
   const objects = new Map<string, string>();
   for (let after = ""; ;) {
     const page = await world.store.list("", { after });

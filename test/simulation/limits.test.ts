@@ -70,7 +70,7 @@ async function fan(
   void worker.start().then(() => client.start("fan", {}, { id: "run" }));
   const isDone = async (): Promise<boolean> => {
     const read = await world.store.get(stateKey("run"));
-    return read.kind === "found" && decodeRecord(read.object.body, "run").status === "completed";
+    return read.kind === "found" && decodeRecord(read.object.body, stateKey("run")).status === "completed";
   };
   expect((await world.run({ until: isDone })).kind).toBe("done");
   const sent = world.trace.filter(({ kind, key }) => kind === "put" && key === stateKey("run"));

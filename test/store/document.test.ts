@@ -3,8 +3,7 @@ import { expect, test } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import { silentLogger } from "../../src/host/logger.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
-import { WorkflowError } from "../../src/errors.ts";
-import { createDocumentBytes, readDocument, updateDocument, type Codec } from "../../src/store/document.ts";
+import { createDocumentBytes, readDocument, updateDocument, Codec } from "../../src/store/document.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { PutCondition, PutOutcome } from "../../src/store/object-store.ts";
 
@@ -16,13 +15,12 @@ interface Counter {
   readonly by?: string;
 }
 
-const codec: Codec<Counter> = {
-  decode: (body, key) => {
-    if (!body.startsWith("{")) throw new WorkflowError("data", `${key} is not a counter`);
-    return JSON.parse(body) as Counter;
-  },
-  encode: (value) => JSON.stringify(value),
-};
+const codec = new Codec<Counter>({
+  what: "a counter",
+  read: (json) => json as Counter,
+  keyOf: (_counter, key) => key,
+  write: (value) => JSON.stringify(value),
+});
 
 /** A store whose puts meet the fates given, then are sent; `between` runs before each put. */
 class FatefulStore extends MemoryStore {

@@ -4,7 +4,7 @@ import { WorkflowError } from "../../src/errors.ts";
 import type { Host } from "../../src/host/host.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
-import { createDocumentBytes, updateDocument } from "../../src/store/document.ts";
+import { Codec, createDocumentBytes, updateDocument } from "../../src/store/document.ts";
 import { meterStore } from "../../src/store/metered.ts";
 import type { PutCondition } from "../../src/store/object-store.ts";
 import { S3Store } from "../../src/store/s3.ts";
@@ -154,15 +154,20 @@ describe.skipIf(moto.kind === "absent")("an S3 store behind a line that fails", 
         key += "x";
         const { store } = await setup();
         const host = hostOf([]);
-        const codec = { decode: (body: string) => body, encode: (value: string) => value };
+        const codec = new Codec<string>({
+          what: "a text",
+          read: String,
+          keyOf: (_text, at) => at,
+          write: (text) => JSON.stringify(text),
+        });
         proxy.reset(inTurn("create", fault));
-        expect((await createDocumentBytes(store, host, key, "one")).kind).toBe("stored");
+        expect((await createDocumentBytes(store, host, key, '"one"')).kind).toBe("stored");
         proxy.reset(inTurn("replace", fault));
         const updated = await updateDocument(store, host, key, codec, (value) =>
           value.endsWith("two") ? undefined : `${value} two`,
         );
         expect(updated).toMatchObject({ kind: "updated", value: "one two" });
-        expect(await held()).toBe("one two");
+        expect(await held()).toBe('"one two"');
       }
     });
 
@@ -421,7 +426,12 @@ describe.skipIf(moto.kind === "absent")("an S3 store behind a line that fails", 
         { kind: "cut-body", afterBytes: 3 },
       ]),
     );
-    const codec = { decode: (body: string) => JSON.parse(body) as string[], encode: JSON.stringify };
+    const codec = new Codec<string[]>({
+      what: "a list",
+      read: (json) => json as string[],
+      keyOf: (_list, at) => at,
+      write: (list) => JSON.stringify(list),
+    });
     const writer = async (name: string): Promise<void> => {
       for (let round = 0; round < 8; round += 1) {
         const entry = `${name}${round}`;
