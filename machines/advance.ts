@@ -15,6 +15,7 @@ import {
   initialTransition,
   setup,
 } from "xstate";
+import { SnapshotError, snapshotProblem } from "./check-snapshot.ts";
 import type { Command } from "./commands.ts";
 import { compilePlan, type MachineConfig } from "./compile.ts";
 import type { Outcome, RunEvent } from "./events.ts";
@@ -420,15 +421,23 @@ function observed(onTaken: (taken: TakenTransition) => void): object {
  */
 const live = new WeakMap<PersistedSnapshot, AnyMachineSnapshot>();
 
+/** A snapshot from outside is checked first: XState believes it, and fails much later in words of its own. */
 function restore(machine: RunMachine, snapshot: PersistedSnapshot): AnyMachineSnapshot {
   const known = live.get(snapshot);
   if (known?.machine === machine.machine) return known;
+  const problem = snapshotProblem(machine.plan, machine.config, snapshot);
+  if (problem !== undefined) throw new SnapshotError(problem);
   const restored = machine.machine.restoreSnapshot(
     snapshot as never,
     inertScope(() => {}) as never,
   ) as AnyMachineSnapshot;
   live.set(snapshot, restored);
   return restored;
+}
+
+/** Whether a run of this chart can be in a snapshot. @throws {SnapshotError} with the first thing that is wrong. */
+export function checkSnapshot(machine: RunMachine, snapshot: PersistedSnapshot): void {
+  restore(machine, snapshot);
 }
 
 function persist(machine: RunMachine, snapshot: AnyMachineSnapshot): PersistedSnapshot {

@@ -13,7 +13,7 @@ export {
 } from "./client/client.ts";
 export type { BulkOptions, BulkResult } from "./client/bulk.ts";
 export type { BulkCommand } from "./client/commands.ts";
-export type { ListRunsOptions } from "./client/runs.ts";
+export type { ListRunsOptions, RunListOptions } from "./client/runs.ts";
 export type { RunNext } from "./client/next.ts";
 export type { Lead, NextCommand, NextSignal, NextStep, NextTimer } from "./run/next.ts";
 export type { RunView } from "./client/view.ts";

@@ -1,4 +1,5 @@
 /** What `doctor` says of the programs that share a bucket. */
+import type { WorkflowError } from "../errors.ts";
 import { WORKERS_PREFIX } from "../keys.ts";
 import { listMeddling } from "../run/meddling.ts";
 import { listServing } from "../run/serving.ts";
@@ -11,14 +12,17 @@ const FRESH_MS = 7 * 86_400_000;
 /** A sentence for each thing that people should know; the first word of one that asks for a change is `change:`. */
 export async function examineFleet(store: ObjectStore): Promise<readonly string[]> {
   const now = store.time().latest;
-  const ours = new Set((await listServing(store, now)).map(({ worker_id }) => worker_id));
+  const unreadable: string[] = [];
+  const onUnreadable = ({ message }: WorkflowError): void => void unreadable.push(message);
+  const ours = new Set((await listServing(store, now, onUnreadable)).map(({ worker_id }) => worker_id));
   const others: string[] = [];
   for await (const key of listKeys(store, WORKERS_PREFIX)) {
     const id = key.slice(WORKERS_PREFIX.length).replace(/\.json$/u, "");
     if (!ours.has(id)) others.push(id);
   }
-  const meddled = (await listMeddling(store)).filter(({ seen_at }) => seen_at > now - FRESH_MS);
+  const meddled = (await listMeddling(store, onUnreadable)).filter(({ seen_at }) => seen_at > now - FRESH_MS);
   return [
+    ...unreadable,
     ...(others.length === 0 ? [] : [`workers of other programs, or of ours that died: ${others.join(", ")}`]),
     ...meddled.map(
       ({ workflow, run, did, seen_at }) =>

@@ -1,5 +1,4 @@
 /** Commands that only look. */
-import { listRuns as readRuns } from "../client/runs.ts";
 import type { RunView } from "../client/view.ts";
 import { filtersOf } from "./bulk.ts";
 import { coloured, fail, print, printable, printJson, table } from "./output.ts";
@@ -59,12 +58,12 @@ export async function listRuns(typed: Typed): Promise<number> {
   const views: RunView[] = [];
   let unreadable = 0;
   const isJson = typed.has("json");
-  const onUnreadable = (error: string): void => {
+  const onUnreadable = (_id: string, { message }: Error): void => {
     unreadable += 1;
     // What JSON says of a record may quote its lines.
-    fail(isJson ? error : printable(error), "data", isJson);
+    fail(isJson ? message : printable(message), "data", isJson);
   };
-  for await (const view of readRuns(session.handle.context.store, filter, onUnreadable)) views.push(view);
+  for await (const view of session.client.list({ ...filter, onUnreadable })) views.push(view);
   if (isJson) printJson(views.map(json));
   else {
     const rows = views.map((view) => [

@@ -86,7 +86,7 @@ const CHANGES: Readonly<Record<BulkCommand["type"], readonly RunRecord["status"]
 
 /** What the command would do to a run; undefined: nothing. */
 async function plan(context: BulkContext, command: BulkCommand, found: FoundRun): Promise<BulkResult | undefined> {
-  if (found.record === undefined) return { id: found.id, outcome: "failed", error: found.error };
+  if (found.record === undefined) return { id: found.id, outcome: "failed", error: found.error.message };
   const { record } = found;
   const { id, type, status } = record;
   try {

@@ -10,6 +10,7 @@ import {
 } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
+import { checkFits } from "../run/fitting.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import type { Program } from "../run/program.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
@@ -21,7 +22,7 @@ import { bulkCommand, type BulkOptions, type BulkResult } from "./bulk.ts";
 import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
 import { nextOfRun, type RunNext } from "./next.ts";
-import { type ListRunsOptions, listRuns } from "./runs.ts";
+import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
 import { checkPayload, checkSignal, checkWanted, signalOf } from "./signals.ts";
 import { checkInput } from "./values.ts";
@@ -348,9 +349,15 @@ export class WorkflowClient {
     return bulkCommand(context, command, filter, options);
   }
 
-  /** Runs in the bucket, by id. @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
-  list(options: ListRunsOptions = {}): AsyncGenerator<RunView> {
-    return listRuns(this.#handle.context.store, options);
+  /**
+   * Runs in the bucket, by id. A run whose record cannot be read is passed over, and `onUnreadable` or the log is told of it.
+   * @throws {WorkflowError} `invalid` for a limit or status that makes no sense.
+   */
+  list(options: RunListOptions = {}): AsyncGenerator<RunView> {
+    const { store, host } = this.#handle.context;
+    const warn = (id: string, error: WorkflowError): void =>
+      host.logger.warn("run left out: its record cannot be read", { run: id, reason: error.message });
+    return listRuns(store, options, options.onUnreadable ?? warn);
   }
 
   async #command(id: string, command: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
@@ -384,7 +391,10 @@ export class WorkflowClient {
   }
 
   async #programOf(record: RunRecord): Promise<Program | undefined> {
-    return record.machine === undefined ? undefined : this.#programs.byHash(record.machine.plan_hash);
+    if (record.machine === undefined) return undefined;
+    const program = await this.#programs.byHash(record.machine.plan_hash);
+    if (program !== undefined) checkFits(record, program);
+    return program;
   }
 }
 

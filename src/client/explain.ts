@@ -1,8 +1,10 @@
 /** Why a run does not move, in sentences for people. */
+import { isWorkflowError } from "../errors.ts";
 import { getTask } from "../queue/submit.ts";
 import { millisOf } from "../queue/task.ts";
 import type { Plan, Program } from "../run/program.ts";
-import { type Flight, isOver, ownerOf, type RunRecord } from "../run/record.ts";
+import { checkFits } from "../run/fitting.ts";
+import { type Flight, isOver, type MachinePart, ownerOf, type RunRecord } from "../run/record.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { viewOf } from "../run/view.ts";
@@ -19,7 +21,8 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
   const programs = new StoredPrograms(store, host, []);
   const served = await servedPlans(handle, record, programs);
   const reasons = [...serving(record, served)];
-  const program = await programs.byHash(machine.plan_hash);
+  const program = await findProgram(programs, record, machine);
+  if (typeof program === "string") return [...reasons, `no worker goes on with it: ${program}`];
   if (program === undefined) reasons.push(`the bucket has no plan ${machine.plan_hash}; nobody can go on with it`);
   reasons.push(...stopped(record));
   if (record.status === "pending" && served.length > 0)
@@ -32,6 +35,22 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
   if (program !== undefined) reasons.push(...waiting(record, program));
   return reasons;
+}
+
+/** The program of a run; a sentence when it, or the run's machine, is damaged. */
+async function findProgram(
+  programs: StoredPrograms,
+  record: RunRecord,
+  machine: MachinePart,
+): Promise<Program | string | undefined> {
+  try {
+    const program = await programs.byHash(machine.plan_hash);
+    if (program !== undefined) checkFits(record, program);
+    return program;
+  } catch (error) {
+    if (isWorkflowError(error, "data")) return error.message;
+    throw error;
+  }
 }
 
 interface ServedPlan {
@@ -52,9 +71,18 @@ async function servedPlans(
   return Promise.all(
     [...hashes].map(async ([planHash, definitionHash]) => ({
       definitionHash,
-      plan: (await programs.byHash(planHash))?.machine.plan,
+      plan: (await readableProgram(programs, planHash))?.machine.plan,
     })),
   );
+}
+
+async function readableProgram(programs: StoredPrograms, planHash: string): Promise<Program | undefined> {
+  try {
+    return await programs.byHash(planHash);
+  } catch (error) {
+    if (isWorkflowError(error, "data")) return undefined;
+    throw error;
+  }
 }
 
 function* serving(record: RunRecord, served: readonly ServedPlan[]): Generator<string> {

@@ -9,7 +9,7 @@ import { isOrdered, listKeys } from "../store/paging.ts";
 import { parseInstant } from "../wire/instant.ts";
 import { type RunView, viewOf } from "./view.ts";
 
-/** Filters of `list`. */
+/** Which runs are meant. */
 export interface ListRunsOptions {
   readonly type?: string;
   readonly status?: RunRecord["status"];
@@ -19,6 +19,12 @@ export interface ListRunsOptions {
   readonly olderThan?: string | number;
   /** Most runs. @defaultValue all */
   readonly limit?: number;
+}
+
+/** Options of `list`. */
+export interface RunListOptions extends ListRunsOptions {
+  /** Told of each run whose record cannot be read, with a `data` error; the others follow. @defaultValue a warning in the log */
+  readonly onUnreadable?: (id: string, error: WorkflowError) => void;
 }
 
 const STATUSES: readonly string[] = RUN_STATUSES;
@@ -36,7 +42,7 @@ export function checkFilters(options: ListRunsOptions): void {
 /** A run that was found: its record, or why that cannot be read. */
 export type FoundRun =
   | { readonly id: string; readonly record: RunRecord }
-  | { readonly id: string; readonly record?: undefined; readonly error: string };
+  | { readonly id: string; readonly record?: undefined; readonly error: WorkflowError };
 
 /** Runs that fit, by id. One whose record cannot be read is named, since nobody can say whether it fits. */
 export async function* findRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<FoundRun> {
@@ -55,7 +61,7 @@ async function readRun(store: ObjectStore, id: string): Promise<FoundRun | undef
     const read = await readDocument(store, stateKey(id), recordCodec);
     return read.kind === "missing" ? undefined : { id, record: read.value };
   } catch (error) {
-    if (isWorkflowError(error, "data")) return { id, error: error.message };
+    if (isWorkflowError(error, "data")) return { id, error };
     throw error;
   }
 }
@@ -66,30 +72,23 @@ function fits(record: RunRecord, { type, status }: ListRunsOptions, changedBefor
   return changedBefore === Number.POSITIVE_INFINITY || (parseInstant(record.updated_at)?.ms ?? 0) <= changedBefore;
 }
 
-/**
- * Views of the runs that fit. `onUnreadable` is told of each run whose record cannot be read, and the others follow.
- * @throws {WorkflowError} `invalid` for bad filters, `data` at a record that cannot be read when nobody is told of it.
- */
+/** Views of the runs that fit. `onUnreadable` is told of each run whose record cannot be read, and the others follow. */
 export async function* listRuns(
   store: ObjectStore,
   options: ListRunsOptions,
-  onUnreadable: (error: string) => void = refuse,
+  onUnreadable: (id: string, error: WorkflowError) => void,
 ): AsyncGenerator<RunView> {
   checkFilters(options);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   for await (const found of findRuns(store, options)) {
     if (left <= 0) return;
     if (found.record === undefined) {
-      onUnreadable(found.error);
+      onUnreadable(found.id, found.error);
       continue;
     }
     left -= 1;
     yield viewOf(found.record);
   }
-}
-
-function refuse(error: string): never {
-  throw new WorkflowError("data", error);
 }
 
 /** Run ids, one LIST for many: the objects of one run are jumped over. Where lists have no order there is nothing to jump over with. */

@@ -1,10 +1,13 @@
 /** A timeline as a file: what the explorer writes down, and what a run leaves behind. */
 import { z } from "zod";
+import { snapshotProblem } from "../../machines/check-snapshot.ts";
+import { compilePlan, type MachineConfig } from "../../machines/compile.ts";
 import type { Plan } from "../../machines/plan.ts";
 import { validatePlan } from "../../machines/validate.ts";
-import type { Timeline } from "../draw/timeline.ts";
+import type { Frame, Timeline } from "../draw/timeline.ts";
 import { WorkflowError } from "../errors.ts";
 import { RUN_STATUSES } from "../run/record.ts";
+import { MAX_READ_DEPTH, parsePlainJson } from "../wire/json.ts";
 import { unreadableReason } from "../wire/refusal.ts";
 
 const event = z.looseObject({ type: z.string() });
@@ -26,13 +29,24 @@ const timeline = z.object({
   notes: z.array(z.string()).optional(),
 });
 
+/** What a frame shows of a record stands a few levels deeper than in the record. */
+const DEEPEST = MAX_READ_DEPTH + 16;
+
+/** A frame whose snapshot its chart cannot be in is shown without it. */
+function withoutDamage(plan: Plan, chart: MachineConfig, shown: Frame): Frame {
+  const problem = shown.snapshot === null ? undefined : snapshotProblem(plan, chart, shown.snapshot);
+  if (problem === undefined) return shown;
+  return { ...shown, snapshot: null, note: shown.note ?? `its snapshot does not fit the plan: ${problem}` };
+}
+
 /** Reads a timeline from its JSON. `name`: what the text is called. @throws {WorkflowError} `invalid` with what is wrong. */
 export function parseTimeline(text: string, name: string): Timeline {
   try {
-    const parsed = timeline.parse(JSON.parse(text)) as unknown as Timeline & { readonly plan: Plan };
+    const parsed = timeline.parse(parsePlainJson(text, DEEPEST)) as unknown as Timeline & { readonly plan: Plan };
     const [problem] = validatePlan(parsed.plan);
     if (problem !== undefined) throw new Error(`its plan cannot work: ${problem.message}`);
-    return parsed;
+    const chart = compilePlan(parsed.plan);
+    return { ...parsed, frames: parsed.frames.map((shown) => withoutDamage(parsed.plan, chart, shown)) };
   } catch (error) {
     throw new WorkflowError("invalid", `${name} is not a timeline: ${unreadableReason(error)}`, { cause: error });
   }

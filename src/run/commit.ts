@@ -21,6 +21,7 @@
  * In one process all writers of a run share one queue: facts that arrive while a put is under way go into the next one together. Where
  * a key may be written only so often, the queue is kept for so long before it is emptied.
  */
+import { isWorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
 import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
@@ -31,7 +32,7 @@ import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
 import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
 import { isGrowing, leaveOut } from "./fit.ts";
-import { growingRecordCodec, NewerLayoutError, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
+import { growingRecordCodec, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
 
 /** What a commit needs from its surroundings. */
 export interface CommitContext {
@@ -194,8 +195,13 @@ export class RunWriter {
       };
       return { kind: "found", cached: this.#cached };
     } catch (error) {
-      if (error instanceof NewerLayoutError) return { kind: "left", reason: error.message };
-      throw error;
+      if (!isWorkflowError(error, "data")) throw error;
+      // Nobody here can work on it; whoever repairs it, or knows its layout, finds everything as it was.
+      this.#context.host.logger.warn("run left alone: its record cannot be used", {
+        run: this.#runId,
+        reason: error.message,
+      });
+      return { kind: "left", reason: error.message };
     }
   }
 

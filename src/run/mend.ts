@@ -5,6 +5,7 @@
  * is applied as events; where it keeps none, the machine is made from the plain fields (protocol §7). A reader that finds a record
  * like that always writes.
  */
+import { isWorkflowError } from "../errors.ts";
 import { initial, project } from "../../machines/advance.ts";
 import { stateKey } from "../keys.ts";
 import type { ObjectStore } from "../store/object-store.ts";
@@ -12,7 +13,8 @@ import { formatOpaque } from "../wire/instant.ts";
 import { wireStatus } from "./decide/steps.ts";
 import type { Fact } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
-import { decodeRecord, isOver, type MachinePart, RECORD_LAYOUT, type RunRecord } from "./record.ts";
+import { checkFits } from "./fitting.ts";
+import { decodeRecord, isOver, type MachinePart, NewerLayoutError, RECORD_LAYOUT, type RunRecord } from "./record.ts";
 
 /** A record with a machine, and what has to be applied to it before anything else. */
 export interface Whole {
@@ -33,7 +35,7 @@ export interface MendContext {
   readonly programs: Programs;
 }
 
-/** Finds the machine of a record as it was read. */
+/** Finds the machine of a record as it was read. @throws {WorkflowError} `data` when the machine, or its plan, is damaged. */
 export async function makeWhole(context: MendContext, record: RunRecord): Promise<Whole | NotWhole> {
   if (record.machine === undefined) {
     const older = await findWhole(context.store, record);
@@ -41,6 +43,7 @@ export async function makeWhole(context: MendContext, record: RunRecord): Promis
   }
   const program = await context.programs.byHash(record.machine.plan_hash);
   if (program === undefined) return { reason: `the bucket has no plan ${record.machine.plan_hash}` };
+  checkFits(record, program);
   const told = asTold(record, record.machine, program);
   if (agrees(told, record)) return { record, program, facts: [] };
   return { record: told, program, facts: [{ fact: "foreign", before: told, after: record }, { fact: "fence" }] };
@@ -73,11 +76,22 @@ async function findWhole(store: ObjectStore, record: RunRecord): Promise<readonl
   for (const { versionId } of older) {
     const read = await store.getVersion(key, versionId);
     if (read.kind === "missing") continue;
-    const version = decodeRecord(read.object.body, key);
+    const version = readVersion(read.object.body, key);
+    if (version === undefined) continue;
     since.unshift(version);
     if (version.machine !== undefined) return since;
   }
   return undefined;
+}
+
+/** A version that cannot be read says nothing, and the one before it says more than none. */
+function readVersion(body: string, key: string): RunRecord | undefined {
+  try {
+    return decodeRecord(body, key);
+  } catch (error) {
+    if (isWorkflowError(error, "data") && !(error instanceof NewerLayoutError)) return undefined;
+    throw error;
+  }
 }
 
 async function replay(programs: Programs, versions: readonly RunRecord[]): Promise<Whole | NotWhole> {
@@ -85,6 +99,7 @@ async function replay(programs: Programs, versions: readonly RunRecord[]): Promi
   const hash = whole?.machine?.plan_hash ?? "";
   const program = await programs.byHash(hash);
   if (whole === undefined || program === undefined) return { reason: `the bucket has no plan ${hash}` };
+  checkFits(whole, program);
   const facts = versions
     .slice(1)
     .map((after, index): Fact => ({ fact: "foreign", before: versions[index] ?? whole, after }));

@@ -100,15 +100,10 @@ async function readOrTell<T>(
   try {
     return await readDocument(store, key, codec);
   } catch (error) {
-    if (!isDataError(error)) throw error;
+    if (!isWorkflowError(error, "data")) throw error;
     onUnreadable(error);
     return undefined;
   }
-}
-
-/** Whether an error says that an object is damaged or not what its key says: the others can be worked on all the same. */
-export function isDataError(error: unknown): error is WorkflowError {
-  return isWorkflowError(error) && error.code === "data";
 }
 
 /** Puts a new value if the object still has this etag. Sent once. */
