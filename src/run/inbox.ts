@@ -18,10 +18,19 @@ export const SIGNAL_WINDOW_MS: number = 15 * 60_000;
 /** More consumed signals of one name than this are a mistake: the record would grow without end. */
 export const MAX_CONSUMED = 10_000;
 
+/** A signal as it stands in the bucket. */
+interface StoredSignal {
+  readonly id: string;
+  readonly name: string;
+  /** JSON; absent means null. */
+  readonly payload?: unknown;
+  readonly created_at: string;
+}
+
 const signalSchema = z.object({ id: z.string(), name: z.string(), payload: z.unknown(), created_at: z.string() });
 
-/** A signal as it stands in the bucket: `workflow/{run}/signals/{name}/{instant}_{id}.json`. */
-export const signalCodec: Codec<z.infer<typeof signalSchema>> = new Codec({
+/** The codec of `workflow/{run}/signals/{name}/{instant}_{id}.json`. */
+export const signalCodec: Codec<StoredSignal> = new Codec<StoredSignal>({
   what: "a signal",
   read: (json) => signalSchema.parse(json),
   // Run and instant stand in the key.

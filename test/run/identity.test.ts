@@ -20,7 +20,7 @@ import { goldenObject } from "../golden.ts";
 const host = nodeHost();
 const undone: string[] = [];
 const order = workflow("order")
-  .step("pay", { run: () => "paid", compensate: (ctx) => void undone.push(ctx.workflow.id) })
+  .step("pay", { run: () => "paid", compensate: (ctx) => void undone.push(ctx.runId) })
   .step("wait", { dependsOn: ["pay"], run: async (ctx) => (await ctx.waitForSignal("go")) ?? null });
 
 test("a cancel of a copied run touches neither the copy nor the run that it was copied from", async () => {
