@@ -10,7 +10,6 @@ import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
 import type { Program, Programs } from "./program.ts";
-import { reasonOf } from "../host/error-data.ts";
 
 /** What `define` knows of a workflow, as far as runs need it. */
 export interface ServedPlan {
