@@ -217,13 +217,14 @@ export const commands: readonly Command[] = [
     {
       interval: { value: "seconds", help: "Seconds between sweeps (default: 300)" },
       once: { help: "Sweep once and exit" },
+      run: { value: "id", help: "Only this run, whether it is due or not, and exit" },
       report: { help: "Only report, change nothing" },
       tasks: { help: "Also read the whole task log for tasks that no index key leads to" },
       "stale-after": { value: "seconds", help: "Accepted for compatibility; runs are found by their next look" },
       prefix: { value: "text", help: "Only ids that begin with this" },
       limit: { value: "n", help: "Most runs in one sweep (default: 1000)" },
     },
-    ["--once", "--report --json", "--interval 60"],
+    ["--once", "--report --json", "--interval 60", "--run order-123"],
   ),
   command(
     "explore",

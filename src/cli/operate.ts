@@ -1,7 +1,8 @@
 /** Commands that keep things going: worker, sweeper. */
 import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
-import { sweepActive } from "../services/sweeper.ts";
+import { reconcileRun } from "../services/reconcile.ts";
+import { sweepActive, type SweptRun } from "../services/sweeper.ts";
 import { Worker } from "../services/worker.ts";
 import type { Typed } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
@@ -54,6 +55,11 @@ export async function runSweeper(typed: Typed): Promise<number> {
   // Checked, though it changes nothing: a typing mistake is to be seen.
   typed.count("stale-after", 0);
   await using session = await openSession(typed);
+  const run = typed.text("run");
+  if (run !== undefined) {
+    printSwept(typed, [await reconcileRun(session.handle.context, run)]);
+    return 0;
+  }
   const stop = new AbortController();
   void untilStopped().then(() => stop.abort());
   for (;;) {
@@ -62,20 +68,24 @@ export async function runSweeper(typed: Typed): Promise<number> {
       limit,
       ...(prefix === undefined ? {} : { prefix }),
     });
-    if (typed.has("json")) printJson(swept);
-    else if (swept.length === 0) print("nothing is due");
-    else
-      print(
-        table(
-          ["RUN", "STATUS", "ACTION"],
-          swept.map((run) => [printable(run.runId), coloured(run.status), run.action]),
-        ),
-      );
+    printSwept(typed, swept);
     if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(session.handle);
     if (typed.has("once") || typed.has("report")) return 0;
     await session.handle.context.host.clock.sleep(intervalMs, { signal: stop.signal });
     if (stop.signal.aborted) return 0;
   }
+}
+
+function printSwept(typed: Typed, swept: readonly SweptRun[]): void {
+  if (typed.has("json")) printJson(swept);
+  else if (swept.length === 0) print("nothing is due");
+  else
+    print(
+      table(
+        ["RUN", "STATUS", "ACTION"],
+        swept.map((run) => [printable(run.runId), coloured(run.status), run.action]),
+      ),
+    );
 }
 
 /** Reads the whole task log, so only when it is asked for. Says what it did where it does not disturb the table. */

@@ -23,7 +23,7 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
   const reasons = [...serving(record, served)];
   const program = await findProgram(programs, record, machine);
   if (typeof program === "string") return [...reasons, `no worker goes on with it: ${program}`];
-  if (program === undefined) reasons.push(`the bucket has no plan ${machine.plan_hash}; nobody can go on with it`);
+  if (program === undefined) reasons.push(withoutPlan(machine.plan_hash, served));
   reasons.push(...stopped(record));
   if (record.status === "pending" && served.length > 0)
     reasons.push("it has not begun; a worker has yet to take its start");
@@ -54,6 +54,7 @@ async function findProgram(
 }
 
 interface ServedPlan {
+  readonly planHash: string;
   readonly definitionHash: string;
   readonly plan: Plan | undefined;
 }
@@ -70,6 +71,7 @@ async function servedPlans(
   const hashes = new Map(same.map((workflow) => [workflow.plan_hash, workflow.definition_hash]));
   return Promise.all(
     [...hashes].map(async ([planHash, definitionHash]) => ({
+      planHash,
       definitionHash,
       plan: (await readableProgram(programs, planHash))?.machine.plan,
     })),
@@ -89,6 +91,14 @@ function* serving(record: RunRecord, served: readonly ServedPlan[]): Generator<s
   if (served.length === 0) yield `no worker that was seen in the last minute serves ${record.type}`;
   else if (!served.some(({ definitionHash }) => definitionHash === record.definition_hash))
     yield `no worker that was seen in the last minute serves its definition ${record.definition_hash}`;
+}
+
+/** A worker that serves the plan itself does not need the one in the bucket, and puts it back when it starts. */
+function withoutPlan(planHash: string, served: readonly ServedPlan[]): string {
+  const missing = `the bucket has no plan ${planHash} any more`;
+  return served.some((plan) => plan.planHash === planHash)
+    ? `${missing}; a worker that was seen in the last minute serves it and goes on with the run`
+    : `${missing}; start a worker that serves exactly this definition, which puts it back`;
 }
 
 function* stopped(record: RunRecord): Generator<string> {
@@ -126,12 +136,22 @@ async function explainFlight(
         : `no worker that was seen in the last minute has a handler for ${what}`,
     );
   }
-  reasons.push(
-    task === undefined
-      ? `${what} has no task yet`
-      : `${what} is ${task.status} on the queue, available at ${task.available_at}`,
-  );
+  if (task === undefined) reasons.push(`${what} has no task yet`);
+  else if (task.status === "pending")
+    reasons.push(`${what} is pending on the queue, available at ${task.available_at}`);
+  else {
+    // Somebody ended it who did not tell the record, or the record is older than its tasks: one that was put back by hand.
+    reasons.push(`the task of ${what} is ${task.status}, but the record does not say so; ${nextLook(record)}`);
+  }
   return reasons;
+}
+
+/** When the run is compared with its tasks, and how to have that done now. */
+function nextLook({ id, machine }: RunRecord): string {
+  const at = machine?.look_at;
+  const when =
+    at === null || at === undefined ? "" : `it is compared with its tasks at ${new Date(at).toISOString()}; `;
+  return `${when}to do that now: buquet-workflow sweeper --run ${id}`;
 }
 
 function hasHandler(plan: Plan, flight: Flight): boolean {

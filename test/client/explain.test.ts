@@ -1,6 +1,7 @@
 /** Why a run does not move, and runs that meet another definition. */
 import { describe, expect, test } from "vitest";
 import { PermanentError, workflow } from "../../src/index.ts";
+import { planKey, stateKey } from "../../src/keys.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 import { errorOf, waiter } from "./setup.ts";
 
@@ -110,6 +111,42 @@ describe("explain says", () => {
     await kit.idle();
     expect(await run.explain()).toEqual([
       expect.stringMatching(/^step a is pending on the queue, available at 2026-01-01T01:00:00/),
+    ]);
+  });
+
+  test("whether anybody can go on when the stored plan is gone", async () => {
+    await using kit = await createTestKit({ workflows: [waiter] });
+    const run = await kit.client.start(waiter);
+    await kit.idle();
+    const hash = (await run.get()).record.machine?.plan_hash ?? "";
+    await kit.store.delete(planKey(hash));
+    expect(await run.explain()).toEqual([
+      `the bucket has no plan ${hash} any more; a worker that was seen in the last minute serves it and goes on with the run`,
+    ]);
+    await kit.workers[0]?.stop();
+    expect(await run.explain()).toContain(
+      `the bucket has no plan ${hash} any more; start a worker that serves exactly this definition, which puts it back`,
+    );
+    await kit.startWorker();
+    expect(await run.explain()).toEqual(["step wait waits for signal go"]);
+  });
+
+  test("that the record is older than its tasks, and how to have them compared", async () => {
+    const two = workflow("two")
+      .step("a", () => kit.clock.sleep("2m"))
+      .step("b", { dependsOn: ["a"], run: () => 2 });
+    await using kit = await createTestKit({ workflows: [two] });
+    const run = await kit.client.start(two);
+    await kit.clock.advance("1m");
+    const old = await kit.store.get(stateKey(run.id));
+    await run.result();
+    if (old.kind === "missing") return expect.fail("no record");
+    await kit.store.put(stateKey(run.id), old.object.body, "always");
+    expect((await run.get()).status).toBe("running");
+    expect(await run.explain()).toEqual([
+      expect.stringMatching(
+        /^the task of step a is completed, but the record does not say so; it is compared with its tasks at 2026-.*; to do that now: buquet-workflow sweeper --run wf-/,
+      ),
     ]);
   });
 
