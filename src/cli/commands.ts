@@ -62,7 +62,7 @@ export const commands: readonly Command[] = [
       concurrency: { value: "n", help: "Chains at once (default: 10)" },
       poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s)" },
       lease: { value: "duration", help: "How long a task is held between heartbeats (default: 30s)" },
-      grace: { value: "duration", help: "How long a stop waits for handlers (default: 30s)" },
+      grace: { value: "duration", help: "How long a stop takes at most; then handlers are handed back (default: 30s)" },
       "foreign-poll": {
         value: "duration",
         help: "How often runs with foreign: true are asked for changes (default: 10s)",

@@ -67,6 +67,15 @@ export interface HandleOptions {
   readonly skewMarginMs?: number;
 }
 
+/** Puts tasks of any type on a queue and tells the process so. */
+export function submitTo(context: QueueContext, events: ProcessEvents): QueueHandle["submit"] {
+  return async (taskType, input, options) => {
+    const task = await submitTask(context, taskType, input, options);
+    events.ready(task.id, context.store.time().latest);
+    return task.id;
+  };
+}
+
 /** Checks of what may be set of a handle. */
 export const HANDLE_CHECKS: { readonly skewMarginMs: Check<number> } = {
   skewMarginMs: milliseconds(0, LONGEST_SKEW_MARGIN_MS),
@@ -81,11 +90,7 @@ export function handleOf(store: ObjectStore, host: Host, options: HandleOptions 
   return {
     context,
     events,
-    submit: async (taskType, input, submitOptions) => {
-      const task = await submitTask(context, taskType, input, submitOptions);
-      events.ready(task.id, store.time().latest);
-      return task.id;
-    },
+    submit: submitTo(context, events),
     task: async (taskId) => {
       const task = await getTask(context, taskId);
       // Kept numbers are for those who write a task back.

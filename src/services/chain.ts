@@ -1,4 +1,5 @@
 /** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
+import type { StepQueue } from "../define/context.ts";
 import type { Logger } from "../host/host.ts";
 import type { Claim } from "../queue/claim.ts";
 import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../queue/finish.ts";
@@ -40,11 +41,12 @@ export interface ChainContext {
   handlerOf(workflow: string, ref: FlightRef): ((context: unknown, result?: unknown) => unknown) | undefined;
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
   isCompleted(taskId: string): Promise<boolean>;
-  /** Aborts when the grace of a shutdown is over. */
+  /** Aborts when the worker shuts down: then no step is handed off and no attempt begun any more. */
+  readonly stopping: AbortSignal;
+  /** Aborts near the end of the grace of a shutdown: then running attempts are over. */
   readonly halt: AbortSignal;
-  /** Whether the worker shuts down: then steps are not handed off any more. */
-  isStopping(): boolean;
-  readonly queueHandle: unknown;
+  /** What handlers put tasks on the queue with. */
+  readonly stepQueue: StepQueue;
   readonly log: Logger;
 }
 
@@ -99,7 +101,7 @@ export class Chain {
     const context = this.#context;
     return {
       dispatch: context.dispatch,
-      takes: (ref) => !context.isStopping() && context.handlerOf(this.#workflow, ref) !== undefined,
+      takes: (ref) => !context.stopping.aborted && context.handlerOf(this.#workflow, ref) !== undefined,
       checkVersion: (record) => context.checkVersion(record),
       isCompleted: (id) => context.isCompleted(id),
       finishOwn: (taskId, end) => this.#finishOwn(taskId, end),
@@ -148,6 +150,7 @@ export class Chain {
     let retries = own ? this.#lease.claim.task.retry_count : flight.retries;
     // The task of a step that was handed off before counts its claims from 1 again.
     for (let attempt = Math.max(own ? this.#lease.claim.task.attempt : 1, retries + 1); ; attempt += 1) {
+      if (context.stopping.aborted) return this.#giveBack(flight, 0, retries, "its worker shuts down", false);
       const end = await this.#attempt(flight, record, program, step, handler, attempt);
       const after = judge(end, flight, step, attempt, retries, () => context.queue.host.random.next());
       if (after.kind === "abandoned") return this.#abandoned(flight, retries);
@@ -158,11 +161,16 @@ export class Chain {
       }
       this.#logAgain(flight, attempt, after.message, after.delayMs);
       if (after.counts) retries += 1;
-      if (after.delayMs > context.leaseMs / LONG_STEP_SHARE || context.isStopping() || !after.counts) {
-        return this.#giveBack(flight, after.delayMs, retries, after.message, after.counts);
+      const { clock } = context.queue.host;
+      const dueAt = clock.monotonic() + after.delayMs;
+      if (after.counts && after.delayMs <= context.leaseMs / LONG_STEP_SHARE) {
+        const signal = AbortSignal.any([this.#lease.lost, context.stopping]);
+        await clock.sleep(after.delayMs, { signal });
+        if (!(await this.#holds(flight))) return { kind: "dropped" };
+        if (!context.stopping.aborted) continue;
       }
-      await context.queue.host.clock.sleep(after.delayMs, { signal: this.#lease.lost });
-      if (!(await this.#holds(flight))) return { kind: "dropped" };
+      const leftMs = Math.max(0, dueAt - clock.monotonic());
+      return this.#giveBack(flight, leftMs, retries, after.message, after.counts);
     }
   }
 
@@ -221,7 +229,7 @@ export class Chain {
           await this.#lease.beat();
         },
         unwanted: unwanted.signal,
-        queue: context.queueHandle,
+        queue: context.stepQueue,
         log: context.log,
         handler,
       },

@@ -14,7 +14,7 @@ export const DEFAULT_LEASE_MS = 30_000;
 export const DEFAULT_POLL_MS = 5_000;
 /** How many chains a worker drives at once. */
 export const DEFAULT_CONCURRENCY = 10;
-/** How long a stop waits for handlers before it hands their steps back. */
+/** How long a stop takes at most; near its end handlers are told to stop and their steps are handed back. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
 /** A poll of nothing would list without a rest. */
 const SHORTEST_POLL_MS = 1;
@@ -38,7 +38,10 @@ export interface WorkerOptions {
    * @defaultValue "30s"
    */
   readonly lease?: string | number;
-  /** How long `stop` lets handlers end before their steps are handed back; 0: they are handed back at once. @defaultValue "30s" */
+  /**
+   * How long `stop` takes at most. Its last fifth (two seconds at most) is kept for handing back the steps whose handlers have not ended;
+   * with 0 they are handed back at once, which may take half a second. @defaultValue "30s"
+   */
   readonly shutdownGrace?: string | number;
   /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody: a millisecond to a day. @defaultValue "10s" */
   readonly foreignPoll?: string | number;

@@ -1,6 +1,5 @@
 /** A worker: finds tasks, drives their runs, keeps the indexes in repair, and stops cleanly. Any number of them share a bucket. */
-import type { QueueHandle } from "../run/handle.ts";
-import { WorkflowError } from "../errors.ts";
+import { type QueueHandle, submitTo } from "../run/handle.ts";
 import { servingKey, stateKey } from "../keys.ts";
 import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
 import { checkLeases } from "../queue/monitor.ts";
@@ -17,16 +16,24 @@ import { servingCodec } from "../run/serving.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
+import { leashStore } from "../store/leash.ts";
 import { Chain, type ChainContext } from "./chain.ts";
 import { errandOf } from "./errands.ts";
 import { ForeignPoll } from "./foreign-poll.ts";
 import { Served } from "./served.ts";
+import { Lifecycle, Loop, type LoopOptions, type Service } from "./service.ts";
 import { servedPlan } from "../define/served.ts";
 import { sweepActive } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { reasonOf } from "../host/error-data.ts";
 
+/** The part of the grace of a stop that is kept for handing back: a fifth, */
+const HAND_BACK_SHARE = 5;
+/** but no more than this, */
+const LONGEST_HAND_BACK_MS = 2_000;
+/** and a stop may always take so long. */
+const SHORTEST_STOP_MS = 500;
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
 export const MONITOR_SHARE: number = 2 / 3;
 /** How often the active index is looked through. */
@@ -39,7 +46,7 @@ export const SERVING_MS = 60_000;
 const IGNORE_MS = 300_000;
 
 /** Runs the steps of the workflows that it is given. */
-export class Worker implements AsyncDisposable {
+export class Worker implements Service {
   readonly id: string;
   /** Awaitable facts for tests: nothing in production listens. */
   readonly signals: TestSignals = new TestSignals();
@@ -52,26 +59,29 @@ export class Worker implements AsyncDisposable {
   readonly #pollMs: number;
   readonly #leaseMs: number;
   readonly #graceMs: number;
+  readonly #stopMs: number;
   readonly #foreignPollMs: number;
-  readonly #stopping = new AbortController();
+  readonly #life: Lifecycle;
   readonly #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
   readonly #running = new Set<Promise<void>>();
   readonly #repaired = new Map<string, number>();
   readonly #ignored = new Map<string, number>();
   readonly #hints = new Map<string, number>();
-  #wake: AbortController = new AbortController();
-  #loops: Promise<void>[] | undefined;
+  #poller: Loop | undefined;
+  #announcer: Loop | undefined;
+  #loops: readonly Loop[] = [];
+  #isAnnounced = false;
+  #unlisten: () => void = () => {};
   #startedAt = 0;
   #done = 0;
   #failed = 0;
 
   constructor(handle: QueueHandle, options: WorkerOptions) {
     this.#handle = handle;
-    this.#queue = handle.context;
     const { id, workflows, concurrency, pollMs, leaseMs, graceMs, foreignPollMs } = resolveWorkerOptions(
       options,
-      this.#queue,
+      handle.context,
     );
     this.id = id;
     this.#concurrency = concurrency;
@@ -79,6 +89,17 @@ export class Worker implements AsyncDisposable {
     this.#leaseMs = leaseMs;
     this.#graceMs = graceMs;
     this.#foreignPollMs = foreignPollMs;
+    this.#stopMs = Math.max(graceMs, SHORTEST_STOP_MS);
+    this.#life = new Lifecycle({
+      name: "worker",
+      clock: handle.context.host.clock,
+      stopMs: this.#stopMs,
+      begin: (stopping) => this.#begin(stopping),
+      end: (over) => this.#end(over),
+      unfinished: (error) => this.#tellUnfinished(error),
+    });
+    // Nothing that this worker still does when its stop has resolved reaches the bucket.
+    this.#queue = { ...handle.context, store: leashStore(handle.context.store, this.#life.over) };
     this.#served = new Served(this.#queue, this.id, workflows);
     this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(servedPlan));
     this.#writers = new RunWriters({
@@ -94,76 +115,107 @@ export class Worker implements AsyncDisposable {
     });
   }
 
-  /** Registers, publishes what is served and begins to work; resolves once it polls. Twice is the same as once. */
-  async start(): Promise<void> {
-    if (this.#stopping.signal.aborted) throw new WorkflowError("closed", "this worker was stopped; make a new one");
-    if (this.#loops !== undefined) return;
-    this.#loops = [];
+  /**
+   * Publishes what is served, registers and begins to work. Resolves once it polls; calls that come together are one. When it throws,
+   * nothing is left behind and it may be called again.
+   * @throws {WorkflowError} `unavailable` when the store does not answer; `closed` when it was stopped, also meanwhile.
+   */
+  start(): Promise<void> {
+    return this.#life.start();
+  }
+
+  /**
+   * Takes nothing new, lets handlers end within the grace, hands the steps of the others back and withdraws what it announced. May be called
+   * at any moment and again: every call resolves when all is durable, at the end of the grace at the latest, and none rejects. What could
+   * not be handed back or withdrawn by then expires by itself, leases when they run out and announcements within 75 s, and the log says
+   * so. From then on nothing of this worker reaches the bucket, whatever handlers that do not listen to `ctx.signal` still do.
+   */
+  stop(): Promise<void> {
+    return this.#life.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  // ------------------------------------------------------------------ life
+
+  async #begin(stopping: AbortSignal): Promise<void> {
     this.#startedAt = this.#now();
     await this.#programs.publish();
+    stopping.throwIfAborted();
+    this.#isAnnounced = true;
     await this.#announce();
-    const unlisten = this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt));
-    this.#stopping.signal.addEventListener("abort", unlisten, { once: true });
+    stopping.throwIfAborted();
+    this.#unlisten = this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt));
+    this.#poller = this.#loop("poll", { restMs: this.#pollMs, turn: () => this.#poll() });
+    this.#announcer = this.#every(SERVING_MS, () => this.#announce());
     this.#loops = [
-      this.#loop(() => this.#poll()),
+      this.#poller,
       this.#every(this.#leaseMs * MONITOR_SHARE, () => this.#monitor()),
       this.#every(SWEEP_MS, () => this.#sweep()),
       this.#every(DUE_MS, () => this.#promote()),
-      this.#every(SERVING_MS, () => this.#announce()),
+      this.#announcer,
       ...(this.#served.isForeign ? [this.#pollForeign()] : []),
     ];
+    await Promise.all(this.#loops.map((loop) => loop.start()));
   }
 
-  /** Takes nothing new, lets handlers end within the grace, hands the others back, and resolves when all is durable. */
-  async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) {
-      await Promise.all(this.#loops ?? []);
-      return;
-    }
-    this.#stopping.abort();
-    this.#wake.abort();
-    const grace = new AbortController();
-    const drained = Promise.all(this.#running).then(() => grace.abort());
-    await this.#queue.host.clock.sleep(this.#graceMs, { signal: grace.signal });
+  /** After how much of a stop handlers that have not ended are told to. */
+  get #haltMs(): number {
+    return Math.min(this.#graceMs, this.#stopMs - Math.min(LONGEST_HAND_BACK_MS, this.#stopMs / HAND_BACK_SHARE));
+  }
+
+  async #end(over: AbortSignal): Promise<void> {
+    this.#unlisten();
+    const drained = new AbortController();
+    const draining = this.#drain().then(() => drained.abort());
+    await this.#queue.host.clock.sleep(this.#haltMs, { signal: drained.signal });
     this.#halt.abort();
-    await drained;
-    await Promise.all(this.#loops ?? []);
-    if (this.#loops === undefined) return;
-    await this.#queue.store.delete(servingKey(this.id));
-    await deregisterWorker(this.#queue, this.id);
+    await Promise.all([draining, this.#withdraw(over)]);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+  /** Resolves when no loop turns and no chain is driven any more. A poll that was under way may still have begun one. */
+  async #drain(): Promise<void> {
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  /** Others leave runs to a worker that is announced: one that has ended must not be. */
+  async #withdraw(over: AbortSignal): Promise<void> {
+    // An announcement under way would come after its own withdrawal.
+    await this.#announcer?.stop();
+    if (!this.#isAnnounced) return;
+    const store = leashStore(this.#handle.context.store, over);
+    await store.delete(servingKey(this.id));
+    await deregisterWorker({ ...this.#queue, store }, this.id);
+    this.#isAnnounced = false;
+  }
+
+  #tellUnfinished(error: unknown): void {
+    if (this.#isAnnounced)
+      this.#log("warn", "this worker could not withdraw its announcement; it expires by itself within 75 s", error);
+    for (const chain of this.#chains.values())
+      this.#log("warn", "a step could not be handed back; it is taken over when its lease has run out", error, {
+        run: chain.runId,
+        task: chain.taskIds[0],
+      });
   }
 
   // ------------------------------------------------------------------ loops
 
-  async #loop(turn: () => Promise<number>): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      this.#wake = new AbortController();
-      let restMs = this.#pollMs;
-      try {
-        restMs = await turn();
-      } catch (error) {
-        this.#log("warn", "poll failed; tried again", error);
-      }
-      if (restMs > 0 && !this.#stopping.signal.aborted) {
-        await this.#queue.host.clock.sleep(restMs, { signal: this.#wake.signal });
-      }
-    }
+  #loop(name: string, options: Pick<LoopOptions, "firstRestMs" | "restMs" | "turn">): Loop {
+    return new Loop({
+      name,
+      clock: this.#handle.context.host.clock,
+      stopMs: this.#stopMs,
+      failed: (error) => this.#log("warn", `${name} failed; tried again`, error),
+      ...options,
+    });
   }
 
-  async #every(periodMs: number, turn: () => Promise<void>): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      await this.#queue.host.clock.sleep(periodMs, { signal: this.#stopping.signal });
-      if (this.#stopping.signal.aborted) return;
-      try {
-        await turn();
-      } catch (error) {
-        this.#log("warn", "maintenance failed; tried again", error);
-      }
-    }
+  #every(periodMs: number, turn: () => Promise<void>): Loop {
+    return this.#loop("maintenance", { firstRestMs: periodMs, restMs: periodMs, turn });
   }
 
   readonly #lister = new ReadyLister();
@@ -182,7 +234,7 @@ export class Worker implements AsyncDisposable {
       const found = await this.#lister.list(this.#queue);
       let claimed = 0;
       for (const { id, foundAt } of found) {
-        if (this.#isFull() || this.#stopping.signal.aborted) break;
+        if (this.#isFull() || this.#life.stopping.aborted) break;
         // Asked for before, and not due yet.
         if ((this.#hints.get(id) ?? 0) > now) continue;
         if (await this.#tryTask(id, foundAt)) claimed += 1;
@@ -200,7 +252,7 @@ export class Worker implements AsyncDisposable {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
       repaired: this.#repaired,
       onUnreadable: (key, error) => this.#log("warn", "lease could not be looked at", error, { key }),
-      canRun: async (task) => !this.#isFull() && !this.#stopping.signal.aborted && (await this.#served.canRun(task)),
+      canRun: async (task) => !this.#isFull() && !this.#life.stopping.aborted && (await this.#served.canRun(task)),
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {
           workerId: this.id,
@@ -210,7 +262,7 @@ export class Worker implements AsyncDisposable {
         });
         if (taken.kind !== "claimed") return;
         this.#log("info", "took over a task whose worker is gone", undefined, { task: taskId });
-        this.#begin(taken.claim);
+        this.#take(taken.claim);
       },
     });
   }
@@ -219,7 +271,7 @@ export class Worker implements AsyncDisposable {
     await sweepActive(this.#queue, { types: this.#served.names, onReady: (id, at) => this.#hint(id, at) });
   }
 
-  #pollForeign(): Promise<void> {
+  #pollForeign(): Loop {
     const poll = new ForeignPoll({
       queue: this.#queue,
       programs: this.#programs,
@@ -264,9 +316,9 @@ export class Worker implements AsyncDisposable {
   // ------------------------------------------------------------------ tasks
 
   #hint(taskId: string, availableAt: number): void {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#life.stopping.aborted) return;
     this.#hints.set(taskId, availableAt);
-    this.#wake.abort();
+    this.#poller?.wake();
   }
 
   async #tryTask(taskId: string, foundAt?: string): Promise<boolean> {
@@ -280,7 +332,7 @@ export class Worker implements AsyncDisposable {
         ...(foundAt === undefined ? {} : { foundAt }),
       });
       if (answer.kind === "claimed") {
-        this.#begin(answer.claim);
+        this.#take(answer.claim);
         return true;
       }
       if (answer.kind === "not_mine") this.#ignore(taskId, IGNORE_MS);
@@ -303,15 +355,16 @@ export class Worker implements AsyncDisposable {
     this.#ignored.set(taskId, now + forMs);
   }
 
-  #begin(claim: Claim): void {
+  #take(claim: Claim): void {
     const work = this.#drive(claim).catch((error: unknown) => {
       this.#failed += 1;
+      if (this.#life.over.aborted) return;
       this.#log("error", "chain failed; its lease runs out and it is tried again", error, { task: claim.task.id });
     });
     this.#running.add(work);
     void work.finally(() => {
       this.#running.delete(work);
-      this.#wake.abort();
+      this.#poller?.wake();
     });
   }
 
@@ -354,8 +407,8 @@ export class Worker implements AsyncDisposable {
         return task === undefined || task.status === "completed";
       },
       halt: this.#halt.signal,
-      isStopping: () => this.#stopping.signal.aborted,
-      queueHandle: this.#handle,
+      stopping: this.#life.stopping,
+      stepQueue: { submit: submitTo(this.#queue, this.#handle.events) },
       log: this.#queue.host.logger,
     };
   }
