@@ -1,17 +1,20 @@
 /** Durable messages to runs: each is a task, and whoever sent it is told so only when it is there (protocol 1.8, 1.13). */
-import { signalKey } from "../keys.ts";
+import { signalKey, signalsPrefix } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { signalCodec } from "../run/inbox.ts";
 import type { RunRecord } from "../run/record.ts";
 import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
 import { createDocumentBytes } from "../store/document.ts";
-import { formatOpaque } from "../wire/instant.ts";
+import { listKeys } from "../store/paging.ts";
+import { formatOpaque, parseInstant } from "../wire/instant.ts";
 
 /** Sends messages in the order in which it was asked to. */
 export class Sender {
   readonly #handle: QueueHandle;
-  #lastSentAt = 0;
+  /** Apart: an inbox that a fast clock has filled must not make commands look newer than they are. */
+  #lastCommandAt = 0;
+  #lastSignalAt = 0;
 
   constructor(handle: QueueHandle) {
     this.#handle = handle;
@@ -20,14 +23,17 @@ export class Sender {
   /** Puts a command. Returns its id, by which the record names it once it is applied. */
   async command(record: RunRecord, command: RunCommand): Promise<string> {
     const id = this.#handle.context.host.random.uuid();
-    await this.#tick(record, { kind: "command", id, command, at: this.#nextInstant(seenAt(record)) });
+    this.#lastCommandAt = this.#instantAfter(this.#lastCommandAt, steeredAt(record));
+    await this.#tick(record, { kind: "command", id, command, at: this.#lastCommandAt });
     return id;
   }
 
   /** Puts a signal into the inbox, and a tick that names it. Returns its id. */
   async signal(record: RunRecord, name: string, payload: unknown): Promise<string> {
     const { host, store } = this.#handle.context;
-    const createdAt = formatOpaque(this.#nextInstant());
+    const newest = await this.#newestSignalAt(record, name);
+    this.#lastSignalAt = this.#instantAfter(this.#lastSignalAt, newest);
+    const createdAt = formatOpaque(this.#lastSignalAt);
     const id = host.random.uuid();
     const segment = `${createdAt}_${id}.json`;
     const body = signalCodec.encode({ id, name, payload, created_at: createdAt });
@@ -43,19 +49,38 @@ export class Sender {
   }
 
   /**
+   * The instant of the newest signal of a name that the run took; where processes have clocks of their own also of the newest one in the
+   * inbox, which costs a LIST. A signal that is made older than these would be given before signals that were acknowledged before it.
+   */
+  async #newestSignalAt(record: RunRecord, name: string): Promise<number> {
+    const { store } = this.#handle.context;
+    const taken = instantOf(record.signals.get(name)?.cursor ?? "");
+    if (store.capabilities.localClock !== true) return taken;
+    const prefix = signalsPrefix(record.id, name);
+    let newest = this.#instantAfter(this.#lastSignalAt, taken) - 1;
+    for await (const key of listKeys(store, prefix, prefix + formatOpaque(newest)))
+      newest = Math.max(newest, instantOf(key.slice(prefix.length)));
+    return newest;
+  }
+
+  /**
    * Two messages of one sender never have the same time, and a later one never sorts before an earlier one, nor before what the sender
    * had seen.
    */
-  #nextInstant(seen = 0): number {
-    this.#lastSentAt = Math.max(Math.round(this.#handle.context.store.time().latest), this.#lastSentAt + 1, seen + 1);
-    return this.#lastSentAt;
+  #instantAfter(last: number, seen: number): number {
+    return Math.max(Math.round(this.#handle.context.store.time().latest), last + 1, seen + 1);
   }
+}
+
+/** The instant with which a segment of the inbox begins, in whole milliseconds; 0 when it begins with none. */
+function instantOf(segment: string): number {
+  return parseInstant(segment.slice(0, segment.lastIndexOf("_")))?.ms ?? 0;
 }
 
 /**
  * The newest instant by which the record orders commands. Who gives a command to a run that is seen to be paused gives it after the pause,
  * though the clock of another process, which S3 tells to a second, was ahead.
  */
-function seenAt({ machine }: RunRecord): number {
+function steeredAt({ machine }: RunRecord): number {
   return Math.max(machine?.steered_at ?? 0, machine?.reopened?.at ?? 0);
 }

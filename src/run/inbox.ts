@@ -12,8 +12,8 @@ import type { FoundSignal } from "./facts.ts";
 import type { RunRecord } from "./record.ts";
 import { reasonOf } from "../host/error-data.ts";
 
-/** How far before the cursor the inbox is looked through: the greatest skew between senders plus the longest put. */
-export const SIGNAL_WINDOW_MS: number = 15 * 60_000;
+/** How far before a cursor of another program the inbox is looked through: the greatest skew between senders plus the longest put. */
+const SIGNAL_WINDOW_MS = 15 * 60_000;
 
 /** More consumed signals of one name than this are a mistake: the record would grow without end. */
 export const MAX_CONSUMED = 10_000;
@@ -60,7 +60,8 @@ async function findSignals(
   count: number,
 ): Promise<readonly FoundSignal[]> {
   const prefix = signalsPrefix(record.id, name);
-  const consumed = new Set(record.machine?.consumed.find((entry) => entry.name === name)?.ids);
+  const known = record.machine?.consumed.find((entry) => entry.name === name);
+  const consumed = new Set(known?.ids);
   if (consumed.size > MAX_CONSUMED) {
     throw new WorkflowError(
       "data",
@@ -68,7 +69,7 @@ async function findSignals(
     );
   }
   const found: FoundSignal[] = [];
-  const start = listStart(prefix, record.signals.get(name)?.cursor);
+  const start = listStart(prefix, known === undefined ? record.signals.get(name)?.cursor : known.since);
   for await (const key of listKeys(queue.store, prefix, start)) {
     const segment = key.slice(prefix.length);
     if (consumed.has(segment) || segment.includes("/")) continue;
@@ -79,7 +80,10 @@ async function findSignals(
   return found;
 }
 
-/** A signal that was sent before the cursor may arrive after it, so the look starts a window earlier. */
+/**
+ * The whole inbox is looked through: a sender whose clock is behind puts its signal before those that were consumed. Only what another
+ * program consumed is not known one by one; there the look starts a window before its cursor.
+ */
 function listStart(prefix: string, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   const at = parseInstant(cursor.slice(0, cursor.lastIndexOf("_")));

@@ -130,6 +130,13 @@ export interface GivenSignals {
   readonly signal?: string;
 }
 
+/** The signals of one name that a run consumed. */
+export interface ConsumedSignals {
+  readonly name: string;
+  readonly ids: readonly string[];
+  readonly since?: string;
+}
+
 /** What the plain fields cannot say. */
 export interface MachinePart {
   readonly layout: number;
@@ -139,8 +146,11 @@ export interface MachinePart {
   readonly timers: readonly TimerState[];
   readonly outbox: readonly OutboxEntry[];
   readonly given: readonly GivenSignals[];
-  /** Key segments of the signals that were consumed, by name. */
-  readonly consumed: readonly { readonly name: string; readonly ids: readonly string[] }[];
+  /**
+   * Key segments of the signals that were consumed, by name. `since`: the newest cursor that another program moved; which signals it
+   * consumed on the way is not known.
+   */
+  readonly consumed: readonly ConsumedSignals[];
   /** Ids of operator commands that were applied, newest last. */
   readonly applied: readonly string[];
   /** When the newest pause or resume that was applied was given; an older one that comes later is void. */
@@ -281,7 +291,7 @@ const machineSchema = z.looseObject({
       signal: z.string().optional(),
     }),
   ),
-  consumed: z.array(z.object({ name: z.string(), ids: z.array(z.string()) })),
+  consumed: z.array(z.object({ name: z.string(), ids: z.array(z.string()), since: z.string().optional() })),
   applied: z.array(z.string()),
   steered_at: moment.optional(),
   epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),

@@ -105,7 +105,7 @@ export class FileStore implements ObjectStore {
     this.#durable = (options.durability ?? "fsync") === "fsync";
     this.#versionsKept = options.versions ?? DEFAULT_VERSIONS_KEPT;
     this.#modes = modesOf(options.permissions ?? "private");
-    this.capabilities = { versions: this.#versionsKept > 0 };
+    this.capabilities = { versions: this.#versionsKept > 0, localClock: true };
   }
 
   /**

@@ -82,6 +82,11 @@ export interface StoreCapabilities {
    * @defaultValue 0
    */
   readonly writeIntervalMs?: number;
+  /**
+   * Whether `time()` is the clock of this process: two processes may then disagree by any amount.
+   * @defaultValue false
+   */
+  readonly localClock?: boolean;
 }
 
 /** Options of every request. */

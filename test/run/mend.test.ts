@@ -229,7 +229,7 @@ describe("with versions", () => {
   test("a signal that a foreign consumer read is not given again", async () => {
     const cursor = "2026-01-01T00:00:00+00:00_x.json";
     const record = await mended((plain) => [{ ...plain, signals: new Map([["go", { cursor }]]) }]);
-    expect(record.machine?.consumed).toEqual([{ name: "go", ids: [cursor] }]);
+    expect(record.machine?.consumed).toEqual([{ name: "go", ids: [cursor], since: cursor }]);
     expect(record.signals.get("go")).toEqual({ cursor });
   });
 

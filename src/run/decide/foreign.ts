@@ -69,7 +69,7 @@ function moveCursors(draft: Draft, before: RunRecord, after: RunRecord): void {
     const known = draft.machine.consumed.find((entry) => entry.name === name)?.ids ?? [];
     if (!known.includes(cursor)) {
       const others = draft.machine.consumed.filter((entry) => entry.name !== name);
-      draft.machine = { ...draft.machine, consumed: [...others, { name, ids: [...known, cursor] }] };
+      draft.machine = { ...draft.machine, consumed: [...others, { name, ids: [...known, cursor], since: cursor }] };
     }
     const mine = draft.record.signals.get(name)?.cursor;
     if (mine === undefined || mine < cursor)

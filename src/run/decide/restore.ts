@@ -139,7 +139,7 @@ function keepPlainFields(draft: Draft, plain: RunRecord): void {
   const steps = new Map(plain.steps);
   for (const [name, state] of draft.record.steps) if (!steps.has(name)) steps.set(name, state);
   const consumed = [...plain.signals].flatMap(([name, { cursor }]) =>
-    cursor === undefined ? [] : [{ name, ids: [cursor] }],
+    cursor === undefined ? [] : [{ name, ids: [cursor], since: cursor }],
   );
   const timers = draft.machine.timers.map((timer) => sinceStart(timer, plain, draft.nowMs));
   draft.machine = { ...draft.machine, consumed, timers };

@@ -18,7 +18,7 @@ export function applySignal(draft: Draft, signal: FoundSignal): void {
   closeTimers(draft, name);
   const ids = [...(consumed?.ids ?? []), signal.segment];
   const others = draft.machine.consumed.filter((entry) => entry.name !== signal.name);
-  draft.machine = { ...draft.machine, consumed: [...others, { name: signal.name, ids }] };
+  draft.machine = { ...draft.machine, consumed: [...others, { ...consumed, name: signal.name, ids }] };
   const cursor = draft.record.signals.get(signal.name)?.cursor;
   if (cursor === undefined || cursor < signal.segment) {
     draft.record = {
