@@ -5,6 +5,7 @@
  * classes. So no error is told by the identity of its class: each class carries a brand under `Symbol.for`, which all copies share, and a
  * constant name. `instanceof` asks for the brand.
  */
+import type { Duration } from "./wire/duration.ts";
 
 /**
  * What happened, named by what the caller must do about it: `invalid` (fix the call), `not_found` (check the id and the bucket), `conflict`
@@ -166,9 +167,9 @@ export class RescheduleError extends Error {
   }
 
   /** Duration such as `"30s"`, or milliseconds. */
-  readonly delay: string | number;
+  readonly delay: Duration;
 
-  constructor(delay: string | number, message?: string) {
+  constructor(delay: Duration, message?: string) {
     super(message ?? `reschedule after ${String(delay)}`);
     this.delay = delay;
   }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Durable workflows on object storage. */
 export { connect, type ConnectOptions } from "./client/connect.ts";
 export { handleOf, type HandleOptions, type QueueHandle } from "./run/handle.ts";
@@ -6,6 +7,7 @@ export {
   type ClientOptions,
   type CommandOptions,
   type Run,
+  type RunOf,
   type StartOptions,
   type WaitForRunOptions,
   type WatchOptions,
@@ -24,10 +26,16 @@ export {
   type EventOf,
   type InputOf,
   type OutputOf,
+  type SignalsOf,
   untypedWorkflow,
+  type UntypedWorkflow,
+  type Workflow,
   workflow,
+  type WorkflowOptions,
 } from "./define/workflow.ts";
-export type { StepContext, UndoContext } from "./define/context.ts";
+export type { JsonValue, StepContext, UndoContext, WaitForSignalOptions } from "./define/context.ts";
+export type { Schema } from "./define/schema.ts";
+export type { Duration } from "./wire/duration.ts";
 export {
   type CostedWorkflow,
   type CostOptions,
@@ -77,3 +85,4 @@ export type {
 export { meterStore, type MeteredKind, type MeteredStore, type StoreUsage, usageSince } from "./store/metered.ts";
 export { FileStore, type FileStoreOptions } from "./store/file.ts";
 export { openStore } from "./store/open.ts";
+export type * from "./signatures.ts";

@@ -43,7 +43,7 @@ const users = ["ada", "bob"].map(async (user) => {
     }
   }
   const { ask } = await run.result();
-  return `${user}  ${ask?.reminded === true ? "was reminded" : "needed no reminder"}`;
+  return `${user}  ${ask.reminded ? "was reminded" : "needed no reminder"}`;
 });
 for (const line of await Promise.all(users)) print(line);
 print(`The letters: cat ${join(relative(process.cwd(), folder) || ".", "letters", "*.txt")}`);

@@ -3,7 +3,7 @@
  * went. Nothing waits in memory: the deadline and the delay are durable timers, and no worker is held by them.
  */
 import { z } from "zod";
-import { workflow } from "buquet-workflow";
+import { type Duration, workflow } from "buquet-workflow";
 
 /** Sends one letter. Twice with the same key is the same as once. */
 export type SendLetter = (letter: {
@@ -15,9 +15,9 @@ export type SendLetter = (letter: {
 /** How long things take. Durations: `"3d"` or milliseconds. */
 export interface OnboardingTimes {
   /** How long a user has for the profile before the reminder. @defaultValue "3d" */
-  readonly finishWithin?: string | number;
+  readonly finishWithin?: Duration;
   /** How long after that somebody asks how it goes. @defaultValue "7d" */
-  readonly askAfter?: string | number;
+  readonly askAfter?: Duration;
 }
 
 const SIGNAL = "profile_finished";

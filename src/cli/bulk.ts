@@ -1,5 +1,6 @@
 /** Commands for one run or, with `--all`, for every run that fits. */
 import { checkFilters } from "../client/runs.ts";
+import type { Duration } from "../wire/duration.ts";
 import type { BulkCommand, BulkResult, ListRunsOptions } from "../index.ts";
 import { type OptionSpec, type Typed, UsageError } from "./arguments.ts";
 import { coloured, fail, print, printable } from "./output.ts";
@@ -30,7 +31,7 @@ export function filtersOf(typed: Typed): ListRunsOptions {
     ...(type === undefined ? {} : { type }),
     ...(status === undefined ? {} : { status: status as NonNullable<ListRunsOptions["status"]> }),
     ...(prefix === undefined ? {} : { prefix }),
-    ...(olderThan === undefined ? {} : { olderThan }),
+    ...(olderThan === undefined ? {} : { olderThan: olderThan as Duration }),
     ...(limit === undefined ? {} : { limit }),
   };
   checkFilters(filters);

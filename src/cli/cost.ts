@@ -1,4 +1,5 @@
 /** `explain`: what a run will cost before it runs. Why a run does not move is said by `status`. */
+import type { Duration } from "../wire/duration.ts";
 import { type CostedWorkflow, type CostOptions, type CostReport, explainCost, type PathCost } from "../cost/cost.ts";
 import { PRICE_LISTS } from "../cost/prices.ts";
 import { REQUESTED_KINDS } from "../cost/requests.ts";
@@ -78,7 +79,9 @@ async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow>
 function optionsOf(typed: Typed): CostOptions {
   const durations = typed.texts("duration").map((text) => halves("duration", text));
   const all = durations.find(([step]) => step === undefined)?.[1];
-  const own = durations.flatMap(([step, value]): [string, string][] => (step === undefined ? [] : [[step, value]]));
+  const own = durations.flatMap(([step, value]): [string, Duration][] =>
+    step === undefined ? [] : [[step, value as Duration]],
+  );
   if (all !== undefined && own.length > 0)
     throw new WorkflowError("invalid", "--duration is one for all steps, or step=duration for each that is meant");
   const waits = new Map<string, { signal: string }[]>();
@@ -90,11 +93,11 @@ function optionsOf(typed: Typed): CostOptions {
   const answer = typed.text("answer");
   const foreignPoll = typed.text("foreign-poll");
   return {
-    ...(all === undefined ? {} : { duration: all }),
+    ...(all === undefined ? {} : { duration: all as Duration }),
     ...(own.length === 0 ? {} : { duration: Object.fromEntries(own) }),
     ...(waits.size === 0 ? {} : { waits: Object.fromEntries(waits) }),
-    ...(answer === undefined ? {} : { answer }),
-    ...(foreignPoll === undefined ? {} : { foreignPoll }),
+    ...(answer === undefined ? {} : { answer: answer as Duration }),
+    ...(foreignPoll === undefined ? {} : { foreignPoll: foreignPoll as Duration }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Commands that keep things going: worker, sweeper. */
+import type { Duration } from "../wire/duration.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
 import { reconcileRun } from "../services/reconcile.ts";
@@ -28,10 +29,10 @@ export async function runWorker(typed: Typed): Promise<number> {
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
     ...given("concurrency", typed.count("concurrency", 1)),
-    ...given("poll", typed.text("poll")),
-    ...given("lease", typed.text("lease")),
-    ...given("shutdownGrace", typed.text("grace")),
-    ...given("foreignPoll", typed.text("foreign-poll")),
+    ...given("poll", typed.text("poll") as Duration | undefined),
+    ...given("lease", typed.text("lease") as Duration | undefined),
+    ...given("shutdownGrace", typed.text("grace") as Duration | undefined),
+    ...given("foreignPoll", typed.text("foreign-poll") as Duration | undefined),
   });
   await worker.start();
   const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");

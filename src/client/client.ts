@@ -1,6 +1,6 @@
 /** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
-import { parseDuration } from "../wire/duration.ts";
-import type { AnyEvent, AnyWorkflow, EventOf, InputArgument, OutputOf } from "../define/workflow.ts";
+import { type Duration, parseDuration } from "../wire/duration.ts";
+import type { AnyEvent, AnyWorkflow, EventOf, OutputOf, SignalsOf } from "../define/workflow.ts";
 import {
   RunNotFoundError,
   TimeoutError,
@@ -25,6 +25,7 @@ import { nextOfRun, type RunNext } from "./next.ts";
 import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
 import { checkPayload, checkSignal, checkWanted, signalOf } from "./signals.ts";
+import type { EventGiven, InputArguments, Meant, PayloadNamed, PayloadTo, SignalNameOf } from "./typed.ts";
 import { checkInput } from "./values.ts";
 import { type RunView, viewOf } from "./view.ts";
 
@@ -33,9 +34,9 @@ const FIRST_ASK_MS = 100;
 const LONGEST_ASK_MS = 2_000;
 
 /** Options of a client. */
-export interface ClientOptions {
+export interface ClientOptions<Workflows extends readonly AnyWorkflow[] = readonly AnyWorkflow[]> {
   /** Definitions for typed starts and checks; others are found in the bucket by name. */
-  readonly workflows?: readonly AnyWorkflow[];
+  readonly workflows?: Workflows;
 }
 
 /** Options of `start`. */
@@ -47,7 +48,7 @@ export interface StartOptions {
 /** Options of `wait`, `result` and `watch`. */
 export interface WaitForRunOptions {
   /** Longest wait, `"30s"` or milliseconds; absent: for ever. */
-  readonly timeout?: string | number;
+  readonly timeout?: Duration;
   /** Ends the waiting, not the run: `wait` and `result` throw its reason, `watch` ends. */
   readonly signal?: AbortSignal;
 }
@@ -72,12 +73,19 @@ export interface CancelOptions extends CommandOptions {
   readonly compensate?: boolean;
 }
 
-/** A started run. */
-export interface Run<Output = unknown, Event = AnyEvent> {
+/**
+ * A started run. `Output`: what `result` gives; `Event`: what `send` takes; `Signals`: what `signal` takes, payloads by name. `RunOf<typeof
+ * order>` is the run of a definition.
+ */
+export interface Run<Output = unknown, Event = AnyEvent, Signals = Readonly<Record<string, unknown>>> {
   readonly id: string;
+  /** Only for the compiler. */
+  readonly types?: { readonly signals: Signals };
   wait(options?: WaitForRunOptions): Promise<RunView>;
   result(options?: WaitForRunOptions): Promise<Output>;
-  signal(name: string, payload: unknown): Promise<string>;
+  /** Sends a signal by its name, whatever its payload is. Returns its id once it is durable. */
+  signal<R, const N extends SignalNameOf<R>>(this: R, name: N, payload: PayloadTo<R, N>): Promise<string>;
+  /** Sends an event, `{ type, ...payload }`. Returns its id once it is durable. */
   send(event: Event): Promise<string>;
   cancel(options?: CancelOptions): Promise<void>;
   pause(options?: CommandOptions): Promise<void>;
@@ -93,8 +101,13 @@ export interface Run<Output = unknown, Event = AnyEvent> {
   watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
-/** The remote control of runs. */
-export class WorkflowClient {
+/** The run of a definition. */
+export type RunOf<W> = Run<OutputOf<W>, EventOf<W>, SignalsOf<W>>;
+
+/** The remote control of runs. It knows the types of the definitions that it was given. */
+export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = readonly AnyWorkflow[]> {
+  /** Only for the compiler. */
+  declare readonly types?: { readonly workflows: Workflows };
   readonly #handle: QueueHandle;
   readonly #workflows = new Map<string, AnyWorkflow>();
   readonly #programs: StoredPrograms;
@@ -102,10 +115,10 @@ export class WorkflowClient {
   readonly #published = new Set<string>();
   readonly #sender: Sender;
 
-  constructor(handle: QueueHandle, options: ClientOptions = {}) {
+  constructor(handle: QueueHandle, options: ClientOptions<Workflows> = {}) {
     this.#handle = handle;
     this.#sender = new Sender(handle);
-    const workflows = options.workflows ?? [];
+    const workflows: readonly AnyWorkflow[] = options.workflows ?? [];
     for (const workflow of workflows) this.#workflows.set(workflow.name, workflow);
     this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(servedPlan));
   }
@@ -114,8 +127,11 @@ export class WorkflowClient {
    * Starts a run of a workflow, given by definition or by name. Starting the same id twice is the same as once.
    * @throws {WorkflowError} `invalid` for an unknown name, an input that its schema refuses, or an id that is another workflow's.
    */
-  start<W extends AnyWorkflow>(workflow: W, ...input: InputArgument<W>): Promise<Run<OutputOf<W>, EventOf<W>>>;
-  start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
+  start<C, const W extends AnyWorkflow | string>(
+    this: C,
+    workflow: W,
+    ...input: InputArguments<Meant<C, W>>
+  ): Promise<RunOf<Meant<C, W>>>;
   async start(workflow: AnyWorkflow | string, input: unknown = null, options: StartOptions = {}): Promise<Run> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
     const definition = typeof workflow === "string" ? this.#workflows.get(name) : workflow;
@@ -141,14 +157,16 @@ export class WorkflowClient {
   }
 
   /** A handle of a run that was started before; asks nothing. */
-  run<W extends AnyWorkflow>(id: string, definition?: W): Run<OutputOf<W>, EventOf<W>> {
+  run<C, const W extends AnyWorkflow | string = AnyWorkflow>(this: C, id: string, workflow?: W): RunOf<Meant<C, W>>;
+  run(id: string, workflow?: AnyWorkflow | string): Run {
     checkRunId(id);
+    const definition = typeof workflow === "string" ? this.#workflows.get(workflow) : workflow;
     return {
       id,
       wait: (options) => this.wait(id, options),
-      result: (options) => this.result(id, options, definition) as Promise<OutputOf<W>>,
-      signal: (name, payload) => this.#sendSignal(id, name, payload, definition),
-      send: (event) => this.#sendEvent(id, event as AnyEvent, definition),
+      result: (options) => this.result(id, options, definition),
+      signal: (name: string, payload: unknown) => this.#sendSignal(id, name, payload, definition),
+      send: (event) => this.#sendEvent(id, event, definition),
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
       resume: (options) => this.resume(id, options),
@@ -204,6 +222,11 @@ export class WorkflowClient {
    * The output of the run: what `output` of the definition makes, else the results of its last steps by name.
    * @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError} and the reason of `signal`, as `wait` does.
    */
+  result<W extends AnyWorkflow = AnyWorkflow>(
+    id: string,
+    options?: WaitForRunOptions,
+    definition?: W,
+  ): Promise<OutputOf<W>>;
   async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
     const view = await this.wait(id, options);
     if (view.status === "failed")
@@ -212,7 +235,7 @@ export class WorkflowClient {
       throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
     const workflow = definition ?? this.#workflows.get(view.type);
     const results = Object.fromEntries(Object.entries(view.steps).map(([name, step]) => [name, step.result ?? null]));
-    if (workflow?.output !== undefined) return workflow.output(results);
+    if (workflow?.makeOutput !== undefined) return workflow.makeOutput(results);
     const plan = workflow?.plan ?? (await this.#programOf(view.record))?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
@@ -255,6 +278,7 @@ export class WorkflowClient {
    * Sends a signal into the inbox of a run. Returns its id once it is durable.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is over, the name is not declared or the schema refuses the payload.
    */
+  signal<C, const N extends string>(this: C, id: string, name: N, payload: PayloadNamed<C, N>): Promise<string>;
   signal(id: string, name: string, payload: unknown): Promise<string> {
     return this.#sendSignal(id, name, payload, undefined);
   }
@@ -272,8 +296,14 @@ export class WorkflowClient {
    * or on the handle that `start` gave, the compiler knows which there are. Returns its id once it is durable.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` as `signal` does, and when the run can never take it.
    */
-  send<W extends AnyWorkflow = AnyWorkflow>(id: string, event: EventOf<W>, definition?: W): Promise<string> {
-    return this.#sendEvent(id, event as AnyEvent, definition);
+  send<W extends AnyWorkflow = AnyWorkflow, const T extends string = string, C = unknown>(
+    this: C,
+    id: string,
+    event: EventGiven<C, W, T>,
+    definition?: W,
+  ): Promise<string>;
+  send(id: string, event: AnyEvent, definition?: AnyWorkflow): Promise<string> {
+    return this.#sendEvent(id, event, definition);
   }
 
   async #sendEvent(id: string, event: AnyEvent, definition: AnyWorkflow | undefined): Promise<string> {

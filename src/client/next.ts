@@ -1,5 +1,5 @@
 /** What can happen next, with the schemas that only a definition knows. */
-import { toJsonSchema } from "../define/served.ts";
+import { toJsonSchema } from "../define/schema.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { type Next, nextOf, type NextSignal } from "../run/next.ts";
@@ -10,7 +10,10 @@ import type { RunRecord } from "../run/record.ts";
 export interface RunNext extends Omit<Next, "signals"> {
   readonly id: string;
   readonly status: RunRecord["status"];
-  /** `schema`: JSON Schema of the payload, when it is declared and the client was given the definition. */
+  /**
+   * `schema`: JSON Schema of the payload, when it is declared, the client was given the definition, and the schema can say it (zod 4, and
+   * whatever implements Standard JSON Schema).
+   */
   readonly signals: readonly (NextSignal & { readonly schema?: unknown })[];
 }
 
@@ -30,7 +33,8 @@ export function nextOfRun(
   const next = nextOf(record, program);
   const signals = next.signals.map((wait) => {
     const schema = definition?.signalSchemas.get(wait.signal);
-    return schema === undefined ? wait : { ...wait, schema: toJsonSchema(schema) };
+    const said = schema === undefined ? null : toJsonSchema(schema);
+    return said === null ? wait : { ...wait, schema: said };
   });
   return { id: record.id, status: record.status, ...next, signals };
 }

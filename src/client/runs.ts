@@ -1,5 +1,5 @@
 /** Finding runs in the bucket. */
-import { parseDuration } from "../wire/duration.ts";
+import { type Duration, parseDuration } from "../wire/duration.ts";
 import { isWorkflowError, WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
@@ -16,7 +16,7 @@ export interface ListRunsOptions {
   /** Only ids that begin with this. */
   readonly prefix?: string;
   /** Only runs that have not changed for this long, `"2d"` or milliseconds. */
-  readonly olderThan?: string | number;
+  readonly olderThan?: Duration;
   /** Most runs. @defaultValue all */
   readonly limit?: number;
 }

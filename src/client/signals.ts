@@ -1,11 +1,11 @@
 /** What may be sent into a run: names that its workflow takes, payloads that their schemas accept. */
+import { readValue } from "../define/schema.ts";
 import type { AnyEvent, AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
 import { type Program, takesSignal } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
-import { refusalOf } from "../wire/refusal.ts";
 import { checkNesting, checkValue } from "./values.ts";
 
 /** @throws {WorkflowError} `invalid` when the run is over or its workflow declares other signals. */
@@ -52,12 +52,9 @@ export async function checkPayload(
     return payload ?? null;
   }
   checkNesting("the payload", payload);
-  const parsed = await schema.safeParseAsync(payload);
-  if (!parsed.success)
-    throw new WorkflowError(
-      "invalid",
-      `the payload of signal ${JSON.stringify(name)} is refused: ${refusalOf(parsed.error)}`,
-    );
-  checkValue("the payload", parsed.data);
-  return parsed.data ?? null;
+  const read = await readValue(schema, payload);
+  if ("refusal" in read)
+    throw new WorkflowError("invalid", `the payload of signal ${JSON.stringify(name)} is refused: ${read.refusal}`);
+  checkValue("the payload", read.value);
+  return read.value ?? null;
 }

@@ -1,9 +1,9 @@
 /** Values that callers give: checked before anything is put. */
+import { readValue } from "../define/schema.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkJsonValue, isTooDeep } from "../wire/check.ts";
 import { MAX_DEPTH } from "../wire/json.ts";
-import { refusalOf } from "../wire/refusal.ts";
 
 /** Largest input or payload in UTF-16 units of its JSON. */
 const MAX_VALUE_LENGTH: number = 256 * 1024;
@@ -37,12 +37,8 @@ export async function checkInput(definition: AnyWorkflow | undefined, input: unk
 async function parseInput(definition: AnyWorkflow, input: unknown): Promise<unknown> {
   if (definition.inputSchema === undefined) return input ?? null;
   checkNesting("the input", input);
-  const parsed = await definition.inputSchema.safeParseAsync(input);
-  if (!parsed.success) {
-    throw new WorkflowError(
-      "invalid",
-      `the input of ${JSON.stringify(definition.name)} is refused: ${refusalOf(parsed.error)}`,
-    );
-  }
-  return parsed.data ?? null;
+  const read = await readValue(definition.inputSchema, input);
+  if ("refusal" in read)
+    throw new WorkflowError("invalid", `the input of ${JSON.stringify(definition.name)} is refused: ${read.refusal}`);
+  return read.value ?? null;
 }

@@ -1,6 +1,6 @@
 /** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
 import { buildMachine } from "../../machines/advance.ts";
-import { parseDuration } from "../wire/duration.ts";
+import { type Duration, parseDuration } from "../wire/duration.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
@@ -21,15 +21,15 @@ export type CostedWorkflow = Pick<AnyWorkflow, "name" | "plan" | "planHash" | "d
 /** Options of `explainCost`. Durations: `"30s"` or milliseconds. */
 export interface CostOptions {
   /** How long a handler takes, one for all or by step. @defaultValue "100ms" */
-  readonly duration?: string | number | Readonly<Record<string, string | number>>;
+  readonly duration?: Duration | Readonly<Record<string, Duration>>;
   /** Signals that handlers wait for with `ctx.waitForSignal`, by step: nothing in a definition says so. */
-  readonly waits?: Readonly<Record<string, readonly { readonly signal: string; readonly timeout?: string | number }[]>>;
+  readonly waits?: Readonly<Record<string, readonly { readonly signal: string; readonly timeout?: Duration }[]>>;
   /** How long after a wait has begun its signal is sent. @defaultValue "1h" */
-  readonly answer?: string | number;
+  readonly answer?: Duration;
   /** The lease of the workers. @defaultValue "30s" */
-  readonly lease?: string | number;
+  readonly lease?: Duration;
   /** How often the worker asks for changes of runs with `foreign: true`. @defaultValue "10s" */
-  readonly foreignPoll?: string | number;
+  readonly foreignPoll?: Duration;
   /** Paths of your own instead of the typical ones. */
   readonly paths?: readonly CostPath[];
 }

@@ -1,5 +1,6 @@
 /** What a handler is given. */
 import type { Logger } from "../host/host.ts";
+import type { Duration } from "../wire/duration.ts";
 
 /** Values that JSON can say. */
 export type JsonValue =
@@ -10,24 +11,63 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [name: string]: JsonValue };
 
-/** What a result type must be to be JSON; anything else becomes `never`, which does not compile. Plain `undefined` is stored as null. */
+/**
+ * What a type must be to be kept as JSON; what cannot be kept becomes `never`. A member may be `undefined`: it is left out, as
+ * `JSON.stringify` does. Of `unknown` the compiler cannot tell. A plain `undefined` is kept as null.
+ */
 export type JsonResult<T> = T extends undefined | void ? T : JsonMember<T>;
 
-type JsonMember<T> = T extends JsonValue
+/** A member of a result. */
+export type JsonMember<T> = unknown extends T
   ? T
-  : T extends
-        | bigint
-        | symbol
-        | undefined
-        | ((...args: never[]) => unknown)
-        | Date
-        | Map<unknown, unknown>
-        | Set<unknown>
-        | RegExp
-    ? never
+  : T extends JsonValue | undefined
+    ? T
+    : T extends bigint | symbol | Error | ((...args: never[]) => unknown)
+      ? never
+      : T extends readonly unknown[]
+        ? { [K in keyof T]: JsonElement<T[K]> }
+        : T extends object
+          ? { [K in keyof T]: JsonMember<T[K]> }
+          : never;
+
+/** An entry of a list, where nothing can be left out. */
+export type JsonElement<T> = unknown extends T ? T : T extends undefined ? never : JsonMember<T>;
+
+/** What is kept of a result, and what its dependents and its undo are given: members that may be `undefined` may be missing. */
+export type Stored<R> = unknown extends R ? R : R extends undefined | void ? null : Kept<R>;
+
+/** What is kept of a member. */
+export type Kept<T> = T extends JsonValue
+  ? T
+  : T extends readonly unknown[]
+    ? { [K in keyof T]: Kept<T[K]> }
     : T extends object
-      ? { [K in keyof T]: JsonMember<T[K]> }
-      : never;
+      ? [T] extends [Lossless<T>]
+        ? T
+        : KeptMembers<T>
+      : T;
+
+/** Equal to `T` when nothing of it can be left out. */
+export type Lossless<T> = { [K in keyof T]: LosslessMember<T[K]> };
+/** A member of which nothing can be left out; else `never`. */
+export type LosslessMember<T> = unknown extends T
+  ? T
+  : T extends JsonValue
+    ? T
+    : T extends undefined
+      ? never
+      : T extends object
+        ? Lossless<T>
+        : T;
+
+/** An object whose members may be missing where they may be undefined. A name of its own, so that declarations of recursive types end. */
+export type KeptMembers<T> = {
+  [K in keyof MayBeMissing<T>]: K extends keyof T ? Kept<Exclude<T[K], undefined>> : never;
+};
+/** The members of `KeptMembers`, without their types. */
+export type MayBeMissing<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: T[K];
+};
 
 /** Puts tasks on the queue that the worker uses. */
 export interface StepQueue {
@@ -37,7 +77,7 @@ export interface StepQueue {
 /** Options of `ctx.waitForSignal`. */
 export interface WaitForSignalOptions {
   /** Longest wait, `"7d"` or milliseconds; absent: for ever. */
-  readonly timeout?: string | number;
+  readonly timeout?: Duration;
 }
 
 /** Everything that a step's handler knows. */

@@ -3,14 +3,14 @@ import { buildMachine, type RunMachine } from "../../machines/advance.ts";
 import { hasCompensation } from "../../machines/compile.ts";
 import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan.ts";
 import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/validate.ts";
-import type { z } from "zod";
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { checkMembers } from "../settings.ts";
-import { parseDuration, shown } from "../wire/duration.ts";
+import { type Duration, parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
-import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, WorkflowOptions } from "./workflow.ts";
+import { isSchema, type Schema } from "./schema.ts";
+import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, UntypedOptions } from "./workflow.ts";
 import { reasonOf } from "../host/error-data.ts";
 
 /** Retries of a step that says nothing. */
@@ -20,8 +20,7 @@ export const DEFAULT_TIMEOUT_MS = 300_000;
 /** buquet's own backoff. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 };
 
-type Schema = z.ZodType;
-type Options = WorkflowOptions<unknown, Readonly<Record<string, Schema>>>;
+type Options = UntypedOptions;
 
 /** One node as written, before defaults that depend on the whole are known. */
 export interface StepDraft {
@@ -34,8 +33,8 @@ interface WrittenStep {
   readonly dependsOn?: readonly string[];
   readonly retries?: number;
   readonly retryPolicy?: Partial<RetryPolicy>;
-  readonly timeout?: string | number;
-  readonly delay?: string | number;
+  readonly timeout?: Duration;
+  readonly delay?: Duration;
   readonly onFailure?: OnFailure;
   readonly remote?: boolean;
   readonly run?: (context: unknown) => unknown;
@@ -45,7 +44,7 @@ interface WrittenStep {
 interface WrittenSignal {
   readonly dependsOn?: readonly string[];
   readonly schema?: Schema;
-  readonly timeout?: string | number;
+  readonly timeout?: Duration;
   readonly onTimeout?: "fail" | "continue";
   readonly onFailure?: OnFailure;
 }
@@ -82,8 +81,8 @@ function checkOneOf(refuse: Refuse, option: string, value: unknown, allowed: rea
 }
 
 function checkSchema(refuse: Refuse, option: string, value: unknown): void {
-  const parses = (value as { safeParseAsync?: unknown } | null | undefined)?.safeParseAsync;
-  if (value !== undefined && typeof parses !== "function") refuse(`${option} is ${shown(value)}; it is a zod schema`);
+  if (value !== undefined && !isSchema(value))
+    refuse(`${option} is ${shown(value)}; it is a zod schema, or another one that implements Standard Schema`);
 }
 
 function duration(refuse: Refuse, option: string, value: string | number, least: 0 | 1): number {
@@ -187,6 +186,10 @@ function draftSignal(workflow: string, name: string, written: WrittenSignal, bef
   return { plan, handlers: {}, schema };
 }
 
+function checkOutput(refuse: Refuse, output: unknown): void {
+  if (typeof output !== "function") refuse(`output is ${shown(output)}; it is a function`);
+}
+
 /** Options of the whole, before any step. */
 function checkWorkflow(name: string, options: Options): void {
   checkWorkflowName(name);
@@ -197,7 +200,7 @@ function checkWorkflow(name: string, options: Options): void {
   if (version !== undefined && typeof version !== "string") refuse(`version is ${shown(version)}; it is a text`);
   if (foreign !== undefined && typeof foreign !== "boolean")
     refuse(`foreign is ${shown(foreign)}; it is true or false`);
-  if (output !== undefined && typeof output !== "function") refuse(`output is ${shown(output)}; it is a function`);
+  if (output !== undefined) checkOutput(refuse, output);
   checkOneOf(refuse, "compensation", compensation, ["mirror", "chain"]);
   checkOneOf(refuse, "onCompensationFailure", onCompensationFailure, ["collect"]);
   if (signals === undefined) return;
@@ -249,6 +252,7 @@ export function makeDefinition(
 ): CompiledWorkflow & {
   step(step: string, written: WrittenStep | ((context: unknown) => unknown)): AnyWorkflow;
   signal(step: string, written?: WrittenSignal): AnyWorkflow;
+  output(make: (results: Record<string, unknown>) => unknown): AnyWorkflow;
 } {
   if (drafts.length === 0) checkWorkflow(name, options);
   let plan: Plan | undefined;
@@ -261,7 +265,7 @@ export function makeDefinition(
     inputSchema: options.input,
     signalSchemas: schemas,
     handlers: new Map(drafts.map((draft) => [draft.plan.name, draft.handlers])),
-    output: options.output,
+    makeOutput: options.output,
     get plan(): Plan {
       plan ??= checkPlan(planOf(name, options, drafts));
       return plan;
@@ -284,5 +288,9 @@ export function makeDefinition(
       ]),
     signal: (step, written = {}) =>
       makeDefinition(name, options, [...drafts, draftSignal(name, step, written, drafts)]),
+    output: (make) => {
+      checkOutput(refuser(name), make);
+      return makeDefinition(name, { ...options, output: make }, drafts);
+    },
   };
 }

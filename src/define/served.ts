@@ -1,6 +1,6 @@
 /** A definition as the bucket keeps it for others. */
-import { z } from "zod";
 import type { Plan } from "../../machines/plan.ts";
+import { toJsonSchema } from "./schema.ts";
 import type { AnyWorkflow } from "./workflow.ts";
 
 /** The part of a definition that runs need: no functions. */
@@ -22,14 +22,4 @@ export function servedPlan(workflow: AnyWorkflow): ServedDefinition {
     definitionHash: workflow.definitionHash,
     inputSchema: workflow.inputSchema === undefined ? null : toJsonSchema(workflow.inputSchema),
   };
-}
-
-/** What a schema takes, as JSON Schema; null: anything, or what JSON Schema cannot say. */
-export function toJsonSchema(schema: z.ZodType): unknown {
-  try {
-    return z.toJSONSchema(schema, { unrepresentable: "any", io: "input" });
-  } catch {
-    // A schema that JSON Schema cannot say is published as "anything".
-    return null;
-  }
 }

@@ -4,7 +4,7 @@ import { WorkflowError } from "../errors.ts";
 import { checkWorkerId } from "../names.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { type Check, type ChecksOf, checkedBy, count, duration, objectWith, readSettings } from "../settings.ts";
-import { shown, spellDuration } from "../wire/duration.ts";
+import { type Duration, shown, spellDuration } from "../wire/duration.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "./foreign-poll.ts";
 import { shortestLeaseMs } from "./lease.ts";
 
@@ -30,21 +30,21 @@ export interface WorkerOptions {
   /** How many runs are driven at once: 1 to 10,000. @defaultValue 10 */
   readonly concurrency?: number;
   /** How often an idle worker lists what is ready: a millisecond to a day. @defaultValue "5s" */
-  readonly poll?: string | number;
+  readonly poll?: Duration;
   /**
    * How long a task is held without a sign of life: a second to a day, and at least three times the `skewMarginMs` of the connection,
    * because a lease is used only until that margin before its end. On a bucket with a shortest time between two writes of one key (R2:
    * 1 s) at least ten of those times.
    * @defaultValue "30s"
    */
-  readonly lease?: string | number;
+  readonly lease?: Duration;
   /**
    * How long `stop` takes at most. Its last fifth (two seconds at most) is kept for handing back the steps whose handlers have not ended;
    * with 0 they are handed back at once, which may take half a second. @defaultValue "30s"
    */
-  readonly shutdownGrace?: string | number;
+  readonly shutdownGrace?: Duration;
   /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody: a millisecond to a day. @defaultValue "10s" */
-  readonly foreignPoll?: string | number;
+  readonly foreignPoll?: Duration;
   /** Names the worker in the bucket and in logs; two live workers never share one. @defaultValue `worker-` and eight random hex digits */
   readonly id?: string;
 }

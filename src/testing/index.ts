@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * What tests of users need: a kit with a virtual clock, a workflow as a model whose every path drives a real engine, a crash at every
  * request, the conformance suite of stores, a store in memory, a bucket with the limits of R2 or of S3
@@ -20,6 +21,8 @@ export {
   type WorkflowModel,
 } from "./model/model.ts";
 export type { EventOptions, HandlerWait } from "./model/events.ts";
+export type { EngineOptions } from "./model/engine.ts";
+export type { AppliedEvent, Frame, Timeline } from "../draw/timeline.ts";
 export { paths, type PathsOptions, type WorkflowPath } from "./model/paths.ts";
 export { coverage, type Coverage, type Covered } from "./model/coverage.ts";
 export { type ServiceFact, TestSignals } from "../services/test-signals.ts";
@@ -34,10 +37,11 @@ export {
   type ExploreProgress,
   type PathMove,
   replay,
+  type SignalBehaviourOf,
   type StepNameOf,
 } from "./explore/explore.ts";
 export type { ExploredCoverage } from "./explore/coverage.ts";
-export type { FaultKind, SignalBehaviour } from "./explore/setting.ts";
+export type { FaultKind, SignalBehaviour, WorldOptions } from "./explore/setting.ts";
 export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
-export type { Check, Effects, ExploredRun } from "./explore/view.ts";
+export type { Check, CheckAnswer, Effects, ExploredRun } from "./explore/view.ts";
 export * from "./simulation/simulation.ts";

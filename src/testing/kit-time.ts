@@ -1,7 +1,7 @@
 /** Virtual time for the kit: nothing passes by itself, and never while a handler is at work. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { clearTimeout, setTimeout } from "node:timers";
-import { parseDuration } from "../wire/duration.ts";
+import { type Duration, parseDuration } from "../wire/duration.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Clock, WaitOptions } from "../host/host.ts";
 import { Life, SimulatedClock } from "./simulation/process.ts";
@@ -12,9 +12,9 @@ export interface TestClock {
   /** Virtual wall time in milliseconds since 1970. */
   now(): number;
   /** Lets exactly so much time pass (`"7d"` or milliseconds), with everything that is due in it, whatever handlers are doing. */
-  advance(duration: string | number): Promise<void>;
+  advance(duration: Duration): Promise<void>;
   /** For handlers that take long: resolves when so much virtual time has passed. Never, in a worker that crashed. */
-  sleep(duration: string | number): Promise<void>;
+  sleep(duration: Duration): Promise<void>;
 }
 
 /** A leap shorter than this is not worth a look. */

@@ -6,7 +6,7 @@ import { ProcessEvents, handleOf, type QueueHandle } from "../run/handle.ts";
 import type { Run, WorkflowClient } from "../client/client.ts";
 import type { RunView } from "../client/view.ts";
 import { explainRun } from "../client/explain.ts";
-import { parseDuration } from "../wire/duration.ts";
+import { type Duration, parseDuration } from "../wire/duration.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -58,7 +58,7 @@ export interface TestKitOptions {
   /** Called for every request of a worker, before it is sent and after it was carried out; it may crash the worker there. @defaultValue nothing */
   readonly onRequest?: (request: WorkerRequest) => void;
   /** *Real* time after which a wait that nothing will end gives up and says why. @defaultValue "4s" */
-  readonly patience?: string | number;
+  readonly patience?: Duration;
 }
 
 /** A worker of a kit. */
@@ -73,7 +73,10 @@ export interface TestWorker {
   stop(): Promise<void>;
 }
 
-/** What `createTestKit` gives. */
+/**
+ * What `createTestKit` gives. It does not know the types of its workflows, so that their handlers may use it (`kit.clock.sleep`): start them
+ * by definition, `kit.client.start(order, …)`, to have the compiler check what is sent.
+ */
 export interface TestKit extends AsyncDisposable {
   /** A client for which time passes while it waits: `await run.result()` skips over delays, retries and timeouts. */
   readonly client: WorkflowClient;

@@ -1,6 +1,13 @@
 /** Durations: how people write them, and how messages spell them. */
 import { WorkflowError } from "../errors.ts";
 
+/**
+ * A length of time: a number of milliseconds, or a text of a number and a unit (`"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`, `"1w"`), from
+ * zero to ten years. Other texts do not compile. A text that comes from a setting is cast, `value as Duration`: what it says is checked
+ * again where it is used.
+ */
+export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d" | "w"}`;
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,

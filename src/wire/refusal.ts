@@ -1,11 +1,21 @@
 /** Why a schema refuses a value, for people. */
-import type { z } from "zod";
 import { reasonOf } from "../host/error-data.ts";
 
+/** What a schema gives as its reasons: zod's own errors, and those of Standard Schema. */
+interface Refusal {
+  readonly issues: readonly {
+    readonly message: string;
+    readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  }[];
+}
+
 /** What a schema says, in one line. */
-export function refusalOf({ issues }: Pick<z.ZodError, "issues">): string {
+export function refusalOf({ issues }: Refusal): string {
   return issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
+    .map(({ path = [], message }) => {
+      const names = path.map((part) => String(typeof part === "object" ? part.key : part));
+      return names.length === 0 ? message : `${names.join(".")}: ${message}`;
+    })
     .join("; ");
 }
 
@@ -15,6 +25,6 @@ export function unreadableReason(error: unknown): string {
 }
 
 /** By its members: there may be more than one zod in a process. */
-function isRefusal(error: unknown): error is Pick<z.ZodError, "issues"> {
+function isRefusal(error: unknown): error is Refusal {
   return typeof error === "object" && error !== null && "issues" in error && Array.isArray(error.issues);
 }

@@ -16,8 +16,9 @@ import { errorOf, HOUR, START, waiter } from "./setup.ts";
 
 const add = workflow("add", {
   input: z.object({ n: z.number(), by: z.number().default(1) }),
-  output: (results) => ({ sum: results["sum"] as number }),
-}).step("sum", (ctx) => ctx.input.n + ctx.input.by);
+})
+  .step("sum", (ctx) => ctx.input.n + ctx.input.by)
+  .output((results) => ({ sum: results.sum }));
 
 describe("start", () => {
   test("gives a handle with an id of its own, and the schema's defaults are stored [16-20]", async () => {
@@ -203,8 +204,12 @@ describe("signal [25]", () => {
   test("is refused when the name is not declared, the schema refuses it, or the run is over", async () => {
     await using kit = await createTestKit({ workflows: [strict] });
     const run = await kit.client.start(strict);
-    expect((await errorOf(run.signal("stop", 1))).message).toContain('declares no signal "stop"; it declares go');
-    expect((await errorOf(run.signal("go", { ok: 1 }))).message).toContain('payload of signal "go" is refused');
+    expect((await errorOf(run.signal("stop" as "go", 1 as never))).message).toContain(
+      'declares no signal "stop"; it declares go',
+    );
+    expect((await errorOf(run.signal("go", { ok: 1 as never }))).message).toContain(
+      'payload of signal "go" is refused',
+    );
     await run.signal("go", { ok: true });
     // A node takes the signal of its name without a declaration.
     await run.signal("node", null);

@@ -6,6 +6,7 @@ import { dollarsPerMillion, PRICE_LISTS } from "../../src/cost/prices.ts";
 import { type Rule, RULES } from "../../src/cost/rules.ts";
 import { NO_REQUESTS } from "../../src/cost/requests.ts";
 import { existsSync } from "node:fs";
+import type { Duration } from "../../src/wire/duration.ts";
 
 const orders = workflow("orders")
   .step("charge", { run: () => 1, compensate: () => {} })
@@ -71,7 +72,7 @@ describe("explainCost", () => {
     const chain = workflow("chain")
       .step("a", () => 1)
       .step("b", { dependsOn: ["a"], run: () => 2 });
-    const puts = (duration: string | Record<string, string>): number =>
+    const puts = (duration: Duration | Record<string, Duration>): number =>
       explainCost(chain, { duration }).paths[0]?.requests.put ?? 0;
     // Five heartbeats of the chain, 2 PUT for a task of its own with a lease, four heartbeats of that, and both keys move once.
     expect(puts({ a: "55s" }) - puts("100ms")).toBe(13);
@@ -110,7 +111,7 @@ describe("explainCost", () => {
       /has no step "chrage"; it has charge, approval, ship/,
     );
     expect(() => explainCost(orders, { waits: { nobody: [] } })).toThrow(/has no step "nobody"/);
-    expect(() => explainCost(orders, { duration: "soon" })).toThrow(/is not a duration/);
+    expect(() => explainCost(orders, { duration: "soon" as Duration })).toThrow(/is not a duration/);
   });
 });
 

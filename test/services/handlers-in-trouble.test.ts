@@ -47,7 +47,7 @@ describe("what a handler throws or returns", () => {
     [
       "a delay to which no text belongs",
       () => {
-        throw new RescheduleError(10n as unknown as string);
+        throw new RescheduleError(10n as unknown as number);
       },
       "is not a duration",
     ],
@@ -132,7 +132,7 @@ describe("a wait for a signal", () => {
     expect((await endOf(closed)).error?.message).toContain('workflow closed declares no signal "og"');
   });
 
-  test.each([0, "0s"])("with the timeout %j does not wait", async (timeout) => {
+  test.each([0, "0s"] as const)("with the timeout %j does not wait", async (timeout) => {
     const now = workflow("now").step("a", async (ctx) => (await ctx.waitForSignal("go", { timeout })) ?? "nothing");
     await using kit = await createTestKit({ workflows: [now] });
     const run = await kit.client.start(now);

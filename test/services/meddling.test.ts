@@ -6,6 +6,7 @@ import { newTask, taskCodec } from "../../src/queue/task.ts";
 import { FOREIGN_TICK_TYPE, flightTaskId, stepTaskType } from "../../src/run/tasks.ts";
 import { workflow } from "../../src/index.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
+import type { Duration } from "../../src/wire/duration.ts";
 
 type Plain = Record<string, unknown>;
 
@@ -34,7 +35,7 @@ describe.each([true, false])("on a bucket that keeps versions: %s", (versions) =
     .step("r", { remote: true })
     .step("after", { dependsOn: ["r"], run: () => void ran.push("after") });
 
-  async function started(foreignPoll = "10s"): Promise<TestKit & { readonly runId: string }> {
+  async function started(foreignPoll: Duration = "10s"): Promise<TestKit & { readonly runId: string }> {
     ran.length = 0;
     const kit = await createTestKit({ workflows: [mixed], worker: { foreignPoll } });
     Object.assign(kit.store.capabilities, { versions });

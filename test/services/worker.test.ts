@@ -19,6 +19,7 @@ import {
 import { nodeHost } from "../../src/host/node.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import type { Duration } from "../../src/wire/duration.ts";
 
 const run = promisify(execFile);
 
@@ -76,7 +77,7 @@ describe("a run", () => {
 
   test("fails a step that wants to be rescheduled after something that is no duration", async () => {
     const definition = workflow("late").step("a", () => {
-      throw new RescheduleError("soon");
+      throw new RescheduleError("soon" as Duration);
     });
     await using bundle = await setup(definition);
     const record = await (await bundle.client.start(definition)).wait();
@@ -366,11 +367,11 @@ test("a lease or poll that would hammer the store is refused", () => {
   const host = nodeHost();
   const handle = handleOf(new MemoryStore({ clock: host.clock }), host, { skewMarginMs: 0 });
   const workflows = [workflow("w").step("a", () => 1)];
-  for (const lease of [0, 1, 999, "0ms", "0.5s"])
+  for (const lease of [0, 1, 999, "0ms", "0.5s"] as const)
     expect(() => new Worker(handle, { workflows, lease }), String(lease)).toThrow(
       `lease is ${JSON.stringify(lease)}; it is a duration from 1s to 1d`,
     );
-  for (const poll of [0, 0.5, "0s"])
+  for (const poll of [0, 0.5, "0s"] as const)
     expect(() => new Worker(handle, { workflows, poll }), String(poll)).toThrow(
       `poll is ${JSON.stringify(poll)}; it is a duration from 1ms to 1d`,
     );

@@ -9,11 +9,12 @@ import { Worker } from "../../src/services/worker.ts";
 import { heartbeatRestMs, shortestLeaseMs } from "../../src/services/lease.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
+import type { Duration } from "../../src/wire/duration.ts";
 
 const workflows = [workflow("w").step("a", () => 1)];
 
 /** Lease, margin and what is said; undefined: they fit. */
-const TABLE: readonly (readonly [string | undefined, number | undefined, string | undefined])[] = [
+const TABLE: readonly (readonly [Duration | undefined, number | undefined, string | undefined])[] = [
   [undefined, undefined, undefined],
   ["6s", undefined, undefined],
   ["5999ms", undefined, 'write lease: "6s" or more, or connect with a smaller skewMarginMs'],

@@ -11,6 +11,7 @@ import { type MeteredKind, meterStore, REQUEST_KINDS, type StoreUsage } from "..
 import { S3Store } from "../../src/store/s3.ts";
 import { bestKind, chosenServers, CREDENTIALS, openServer } from "./fixtures/servers.ts";
 import { atRandom, type Proxy, type ProxyRule, startProxy } from "./fixtures/proxy.ts";
+import type { Duration } from "../../src/wire/duration.ts";
 
 const host: Host = nodeHost();
 const BUCKET = "whole-runs";
@@ -27,7 +28,7 @@ function chain(steps: number, effects: string[]): AnyWorkflow {
 }
 
 /** Runs a chain with one worker, through the proxy; gives what its store and the proxy counted. */
-async function runChain(proxy: Proxy, steps: number, lease: string, rule?: ProxyRule) {
+async function runChain(proxy: Proxy, steps: number, lease: Duration, rule?: ProxyRule) {
   const effects: string[] = [];
   const definition = chain(steps, effects);
   await using s3 = await S3Store.open({

@@ -61,10 +61,10 @@ describe("the engine takes the paths of the model", () => {
         inputSchema: undefined,
         signalSchemas: new Map(),
         handlers: new Map(),
-        output: undefined,
+        makeOutput: undefined,
       };
       const own = plan.steps.filter((step) => step.kind === "task" && !step.remote).slice(0, 1);
-      const waits = Object.fromEntries(own.map(({ name }) => [name, [{ signal: "go", timeout: "1m" }]]));
+      const waits = Object.fromEntries(own.map(({ name }) => [name, [{ signal: "go", timeout: "1m" } as const]]));
       const options: PathsOptions = { waits, failures: 1, pause: seed % 2 === 0 };
       try {
         events += await take(paths(definition, options), 10);

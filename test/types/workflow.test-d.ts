@@ -135,18 +135,19 @@ test("a signal node has its payload, or what its options let come in its place",
 });
 
 test("an output has the type that its function returns, else the results by name", () => {
-  const shaped = workflow("shaped", { output: (results) => ({ count: Object.keys(results).length }) }).step(
-    "a",
-    () => 1,
-  );
+  const shaped = workflow("shaped")
+    .step("a", () => 1)
+    .output((results) => ({ count: Object.keys(results).length }));
   expectTypeOf<OutputOf<typeof shaped>>().toEqualTypeOf<{ count: number }>();
   const plain = workflow("plain").step("a", () => 1);
-  expectTypeOf<OutputOf<typeof plain>["a"]>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<OutputOf<typeof plain>>().toEqualTypeOf<{ readonly a: number }>();
   expectTypeOf<InputOf<typeof base>>().toEqualTypeOf<{ n: number }>();
 });
 
 test("a start takes the input of its workflow and gives its output", () => {
-  const shaped = workflow("shaped", { input: z.object({ n: z.number() }), output: () => "text" }).step("a", () => 1);
+  const shaped = workflow("shaped", { input: z.object({ n: z.number() }) })
+    .step("a", () => 1)
+    .output(() => "text");
   const start = (client: WorkflowClient): Promise<Run<string>> => client.start(shaped, { n: 1 });
   void start;
   // @ts-expect-error -- n is a number

@@ -80,7 +80,7 @@ export interface ExploreOptions<Step extends string = string> extends WorldOptio
   readonly onProgress?: (progress: ExploreProgress) => void;
 }
 
-type SignalBehaviourOf<Step extends string> = NonNullable<WorldOptions<Step>["signals"]>[string];
+export type SignalBehaviourOf<Step extends string> = NonNullable<WorldOptions<Step>["signals"]>[string];
 
 /** What an exploration found. */
 export interface Exploration {

@@ -30,7 +30,7 @@ export type Check<Step extends string = string> = (run: ExploredRun<Step>) => Ch
 
 /** What a check says; only a sentence and `false` are an objection. */
 // Not only `undefined`: a check that throws mostly returns what an assertion returns.
-type CheckAnswer = void | boolean | string | undefined;
+export type CheckAnswer = void | boolean | string | undefined;
 
 /** Makes the view of a state. */
 export function viewOf(

@@ -3,14 +3,14 @@ import { hasCompensation } from "../../../machines/compile.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { Plan } from "../../../machines/plan.ts";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
-import { parseDuration } from "../../wire/duration.ts";
+import { type Duration, parseDuration } from "../../wire/duration.ts";
 import { isOver } from "../../run/record.ts";
 
 /** A signal that a handler waits for. */
 export interface HandlerWait {
   readonly signal: string;
   /** As given to `ctx.waitForSignal`: `"7d"` or milliseconds. @defaultValue it waits for ever */
-  readonly timeout?: string | number;
+  readonly timeout?: Duration;
 }
 
 /** Which events a model has. */

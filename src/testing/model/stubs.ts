@@ -103,7 +103,7 @@ export function stubbed(
     inputSchema: undefined,
     signalSchemas: new Map([...workflow.signalSchemas].filter(([name]) => checked.has(name))),
     handlers: new Map(handlers),
-    output: undefined,
+    makeOutput: undefined,
   };
 }
 

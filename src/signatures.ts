@@ -1,0 +1,93 @@
+/**
+ * Types that stand in the signatures of the entries. A program that writes declarations has to name them, and can only name what is exported;
+ * most are not meant to be written by hand.
+ */
+export type { RunMachine } from "../machines/advance.ts";
+export type {
+  MachineConfig,
+  Named as NamedImplementation,
+  StateConfig,
+  TransitionConfig,
+} from "../machines/compile.ts";
+export type { OnFailure, Plan, PlanStep, RetryPolicy, SignalStep, TaskStep } from "../machines/plan.ts";
+export type { Outcome, RunEvent } from "../machines/events.ts";
+export type { PersistedSnapshot, RunStatus, StepPhase, StepView, UndoPhase } from "../machines/snapshot.ts";
+export type {
+  DeclaredBy,
+  Definitions,
+  EventGiven,
+  EventTyped,
+  InputArguments,
+  Meant,
+  NameOf,
+  PayloadIn,
+  PayloadNamed,
+  PayloadTo,
+  SignalNameOf,
+  WorkflowNamed,
+} from "./client/typed.ts";
+export type {
+  JsonElement,
+  JsonMember,
+  JsonResult,
+  Kept,
+  KeptMembers,
+  Lossless,
+  LosslessMember,
+  MayBeMissing,
+  SignalName,
+  SignalPayload,
+  StepQueue,
+  Stored,
+} from "./define/context.ts";
+export type { SchemaIssue, SchemaResult } from "./define/schema.ts";
+export type {
+  AfterFailure,
+  CommonStepOptions,
+  ErasedHandlers,
+  EventNamed,
+  EventsOf,
+  Fresh,
+  LastResults,
+  None,
+  NotJson,
+  OuterTypes,
+  OuterTypesOf,
+  PayloadOf,
+  Received,
+  RemoteStep,
+  Returning,
+  Seen,
+  SentTo,
+  Settled,
+  SignalOptions,
+  StepNeedsRun,
+  StepOptions,
+  UntypedOptions,
+  UntypedStepOptions,
+  Visible,
+  WorkflowTypes,
+} from "./define/workflow.ts";
+export type { WorkflowErrorOptions } from "./errors.ts";
+export type { LogFields, WaitOptions } from "./host/host.ts";
+export type { NodeHostOptions } from "./host/node.ts";
+export type { RetryPolicy as TaskRetryPolicy } from "./queue/backoff.ts";
+export type { QueueContext } from "./queue/task.ts";
+export type { ProcessEvents } from "./run/handle.ts";
+export type { CommandName, Next } from "./run/next.ts";
+export type {
+  Actor,
+  Flight,
+  FlightRef,
+  GivenSignals,
+  MachinePart,
+  OutboxEntry,
+  RunError,
+  RunRecord,
+  StepState,
+  TimerState,
+  WireStepStatus,
+} from "./run/record.ts";
+export type { RunCommand } from "./run/tasks.ts";
+export type { ListedObject, RequestOptions, StoredObject } from "./store/object-store.ts";
+export type { OpenOptions } from "./store/open.ts";
