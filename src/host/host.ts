@@ -11,7 +11,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds that only grow, from an arbitrary origin. Leases are judged by it. */
   monotonic(): number;
-  /** Resolves after `ms` milliseconds, or at once (never rejects) when the signal aborts. */
+  /**
+   * Resolves after `ms` milliseconds and never sooner, however long that is, or at once when the signal aborts. Never rejects. For
+   * `Infinity` only the signal ends it; what is not above 0 (`NaN` too) lets others run once.
+   */
   sleep(ms: number, options?: WaitOptions): Promise<void>;
 }
 

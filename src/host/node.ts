@@ -1,30 +1,40 @@
 /** The real process: wall clock, real randomness. */
 import { randomInt, randomUUID } from "node:crypto";
-import { setTimeout as startTimer } from "node:timers";
 import type { Clock, Host, Logger, Random, WaitOptions } from "./host.ts";
 import { silentLogger } from "./logger.ts";
 import { encodeUlid } from "./ulid.ts";
 
 export { createLogger } from "./logger.ts";
 
+/** A timer of Node holds 31 bits; one that is set for longer ends at once. */
 const LONGEST_TIMER_MS = 2_147_483_647;
+
+/** One timer, or the abort, whichever comes first. */
+function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, Math.min(ms, LONGEST_TIMER_MS));
+    signal?.addEventListener("abort", end, { once: true });
+  });
+}
 
 /** The clock of the machine. */
 export const nodeClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms: number, options: WaitOptions = {}): Promise<void> =>
-    new Promise((resolve) => {
-      const { signal } = options;
-      if (signal?.aborted === true) return resolve();
-      const end = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = startTimer(end, Math.min(Math.max(0, ms), LONGEST_TIMER_MS));
-      signal?.addEventListener("abort", end, { once: true });
-    }),
+  sleep: async (ms: number, { signal }: WaitOptions = {}): Promise<void> => {
+    const until = performance.now() + ms;
+    // What is longer than a timer is slept in parts; the first one is also taken for 0, so that a sleep always lets others run.
+    for (let leftMs = Math.max(0, ms); signal?.aborted !== true;) {
+      await rest(leftMs, signal);
+      leftMs = until - performance.now();
+      if (!(leftMs > 0)) return;
+    }
+  },
 };
 
 /** The widest range that `randomInt` takes in a power of two; it draws from a pool, so a number costs no system call. */
