@@ -42,10 +42,13 @@ export const signalsPrefix = (runId: string, name: string): string => `${WORKFLO
 export const signalKey = (runId: string, name: string, segment: string): string =>
   `${signalsPrefix(runId, name)}${segment}`;
 
-/** A name as one segment. A long one is taken as it is, behind a mark that no encoded one begins with: keys have an end. */
+/** Longest segment that is encoded, as a folder's store would spell it: it encodes each percent sign once more. */
+const LONGEST_ENCODED = 200;
+
+/** A name as one segment. A long one is taken as it is, behind a mark that no encoded one begins with: names of files have an end. */
 function segmentOf(name: string): string {
   const encoded = encodeURIComponent(name);
-  return encoded.length <= 200 ? encoded : `=${name}`;
+  return encodeURIComponent(encoded).length <= LONGEST_ENCODED ? encoded : `=${name}`;
 }
 
 /** Everything of ours that is not in buquet's format. */

@@ -1,7 +1,39 @@
 /** Which names can be parts of keys. */
 import { WorkflowError } from "./errors.ts";
+import {
+  activeKey,
+  foreignKey,
+  laterResultKey,
+  meddlingKey,
+  servingKey,
+  signalKey,
+  stateKey,
+  stepResultKey,
+  typeKey,
+  workerKey,
+} from "./keys.ts";
+import { LONGEST_FILE_NAME, longestFileName } from "./store/file-names.ts";
 
 const LONGEST_BYTES = 200;
+
+/**
+ * Every key that a name becomes a part of, whatever it names: one rule for all. No store has a shorter limit than the names of files (S3
+ * takes keys of 1,024 bytes, and two names with what stands around them are less than half of that).
+ */
+function keysWith(name: string): readonly string[] {
+  return [
+    stateKey(name),
+    activeKey(name, 0),
+    foreignKey(name),
+    stepResultKey("run", name),
+    laterResultKey("run", name, 1),
+    signalKey("run", name, "segment"),
+    workerKey(name),
+    servingKey(name),
+    typeKey(name),
+    meddlingKey(name),
+  ];
+}
 
 /** Why a name cannot be a part of a key; undefined when it can. */
 export function nameProblem(name: string): string | undefined {
@@ -14,6 +46,9 @@ export function nameProblem(name: string): string | undefined {
   if (/\p{Surrogate}/u.test(name)) return "it holds half of a character";
   if (name === "." || name === "..") return "it means a folder";
   if (new TextEncoder().encode(name).length > LONGEST_BYTES) return `it is longer than ${LONGEST_BYTES} bytes`;
+  const longest = Math.max(...keysWith(name).map(longestFileName));
+  if (longest > LONGEST_FILE_NAME)
+    return `as the name of a file it takes ${longest} bytes, more than ${LONGEST_FILE_NAME}, because % < > : " | ? * \\ take three each; use fewer of them`;
   return undefined;
 }
 

@@ -1,8 +1,10 @@
 /** Putting tasks on the queue: the object first, then its index key. */
-import { leaseKey, taskKey } from "../keys.ts";
+import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
+import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkJsonValue } from "../wire/check.ts";
+import { shown } from "../wire/duration.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { Claim, type LeaseOptions } from "./claim.ts";
 import { type Idempotency, reserveTaskId } from "./idempotency.ts";
@@ -145,9 +147,18 @@ function checkSubmission(taskType: string, input: unknown, options: SubmitOption
 /** Ten years: longer timeouts kill real workers of buquet, and longer keeping panics in its submitter. */
 const LONGEST_MS = 315_360_000_000;
 
+/** S3 takes no longer key. */
+const LONGEST_KEY_BYTES = 1_024;
+
 /** Slashes are legal in types and scopes; parts of a path that mean a folder, or nothing, are not. */
 function checkKeyPart(text: string, what: string, refuse: (what: string) => never): void {
-  const bad = /\p{Surrogate}|\p{Cc}/u.test(text);
+  const bad = typeof text !== "string" || /\p{Surrogate}|\p{Cc}/u.test(text);
   if (bad || text.split("/").some((part) => part === "" || part === "." || part === ".."))
-    refuse(`${what} is ${JSON.stringify(text)}`);
+    refuse(`${what} is ${shown(text)}`);
+  const key = idempotencyKey(text, "0".repeat(64));
+  const longest = longestFileName(key);
+  if (longest > LONGEST_FILE_NAME || new TextEncoder().encode(key).length > LONGEST_KEY_BYTES)
+    refuse(
+      `${what} takes more than a key of a bucket holds (${LONGEST_KEY_BYTES} bytes, ${LONGEST_FILE_NAME} between two slashes)`,
+    );
 }

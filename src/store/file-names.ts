@@ -5,10 +5,11 @@
  */
 import { WorkflowError } from "../errors.ts";
 
-const LONGEST_SEGMENT_BYTES = 255;
+/** Longest name of a file, in bytes: that of ext4, XFS, APFS and their like. */
+export const LONGEST_FILE_NAME = 255;
 
 /** One byte is left for the mark. */
-const LONGEST_ENCODED = LONGEST_SEGMENT_BYTES - 1;
+const LONGEST_ENCODED = LONGEST_FILE_NAME - 1;
 
 function encodeSegment(segment: string): string {
   const encoded = percentEncode(segment);
@@ -30,22 +31,27 @@ function decodeSegment(name: string): string {
   return decodeURIComponent(name.startsWith("%~") ? name.slice(2) : name);
 }
 
+function encodeSegments(key: string): readonly string[] {
+  const segments = key.split("/").map(encodeSegment);
+  const last = segments.length - 1;
+  return segments.map((segment, index) => ((index === last) === segment.includes(".") ? segment : `${segment}%`));
+}
+
+/** Bytes of the longest name that a part of a key needs as a file or a folder; no file system takes more than `LONGEST_FILE_NAME`. */
+export function longestFileName(key: string): number {
+  return Math.max(...encodeSegments(key).map((segment) => Buffer.byteLength(segment)));
+}
+
 /** Path segments of a key. @throws {WorkflowError} `invalid` for a segment that no file system takes. */
 export function encodeKey(key: string): readonly string[] {
   if (/\p{Surrogate}/u.test(key))
     throw new WorkflowError("invalid", "a key holds half of a character; use well-formed text");
-  const segments = key.split("/").map(encodeSegment);
-  const last = segments.length - 1;
-  return segments.map((segment, index) => {
-    const marked = (index === last) === segment.includes(".") ? segment : `${segment}%`;
-    if (Buffer.byteLength(marked) > LONGEST_SEGMENT_BYTES) {
-      throw new WorkflowError(
-        "invalid",
-        `a part of the key ${JSON.stringify(key.slice(0, 80))}… is longer than ${LONGEST_SEGMENT_BYTES} bytes; use a shorter name`,
-      );
-    }
-    return marked;
-  });
+  const segments = encodeSegments(key);
+  if (segments.every((segment) => Buffer.byteLength(segment) <= LONGEST_FILE_NAME)) return segments;
+  throw new WorkflowError(
+    "invalid",
+    `a part of the key ${JSON.stringify(key.slice(0, 80))}… is longer than ${LONGEST_FILE_NAME} bytes; use a shorter name`,
+  );
 }
 
 /** One directory entry as a part of a key. Undefined for files of our own. */
