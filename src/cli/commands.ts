@@ -76,7 +76,10 @@ export const commands: readonly Command[] = [
     "Start a run; the input is JSON",
     startRun,
     {
-      id: { value: "id", help: "Id of the run; twice the same id is once (default: wf- and a ULID)" },
+      id: {
+        value: "id",
+        help: "Id of the run; the same id and input twice is once, another input an error (default: wf- and a ULID)",
+      },
       wait: { help: "Wait until it is over" },
       version: { value: "label", help: "Not there yet: a version label for the run" },
     },

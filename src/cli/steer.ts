@@ -5,7 +5,7 @@ import { bulkRuns, isBulk } from "./bulk.ts";
 import { coloured, print, printable, printJson } from "./output.ts";
 import { openSession, parseArgument } from "./session.ts";
 
-/** `start`: prints the id of the run; with `--wait` its end. */
+/** `start`: prints the id of the run; with `--wait` its end. A run that was there already is said on standard error. */
 export async function startRun(typed: Typed): Promise<number> {
   const [workflow = "", input] = typed.values;
   const id = typed.text("id");
@@ -14,8 +14,10 @@ export async function startRun(typed: Typed): Promise<number> {
   const data = parseArgument("the input", input);
   await using session = await openSession(typed, { create: true });
   const run = await session.client.start(workflow, data, id === undefined ? {} : { id });
+  if (run.created === false && !typed.has("json"))
+    process.stderr.write(`run ${printable(run.id)} was there already, with the same input; nothing was started\n`);
   if (!typed.has("wait")) {
-    if (typed.has("json")) printJson({ id: run.id });
+    if (typed.has("json")) printJson({ id: run.id, created: run.created !== false });
     else print(run.id);
     return 0;
   }

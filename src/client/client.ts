@@ -81,6 +81,8 @@ export interface Run<Output = unknown, Event = AnyEvent, Signals = Readonly<Reco
   readonly id: string;
   /** Only for the compiler. */
   readonly types?: { readonly signals: Signals };
+  /** Whether `start` made the run; false: it was there already with the same input. Absent on a handle that `run` gave. */
+  readonly created?: boolean;
   wait(options?: WaitForRunOptions): Promise<RunView>;
   result(options?: WaitForRunOptions): Promise<Output>;
   /** Sends a signal by its name, whatever its payload is. Returns its id once it is durable. */
@@ -124,8 +126,10 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Starts a run of a workflow, given by definition or by name. Starting the same id twice is the same as once.
-   * @throws {WorkflowError} `invalid` for an unknown name, an input that its schema refuses, or an id that is another workflow's.
+   * Starts a run of a workflow, given by definition or by name. The same id with the same input (as its schema makes it) is the same run,
+   * however often it is started; `created` of the run says whether it was there already.
+   * @throws {IdempotencyConflictError} when the id is that of a run of another workflow or with another input; nothing is changed.
+   * {WorkflowError} `invalid` for an unknown name or an input that its schema refuses.
    */
   start<C, const W extends AnyWorkflow | string>(
     this: C,
@@ -153,7 +157,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     }
     const started = await startRun(this.#handle.context, { id, program, data });
     this.#handle.events.ready(started.taskId, store.time().latest);
-    return this.run(id, definition);
+    return { ...this.run(id, definition), created: started.created };
   }
 
   /** A handle of a run that was started before; asks nothing. */

@@ -26,19 +26,20 @@ export interface Idempotency {
   readonly ttlMs?: number;
 }
 
-/** The same key was used before with another input. Code `conflict`. */
+/** The same idempotency key, or the same id of a run, was used before for something else. Nothing was changed. Code `conflict`. */
 export class IdempotencyConflictError extends WorkflowError {
   static {
     brand(this, "IdempotencyConflictError");
   }
 
+  /** The idempotency key, or the id of the run. */
   readonly key: string;
 
-  constructor(key: string) {
-    super(
-      "conflict",
-      `idempotency key ${JSON.stringify(key)} was used with another input; use another key, or the same input`,
-    );
+  constructor(
+    key: string,
+    message: string = `idempotency key ${JSON.stringify(key)} was used with another input; use another key, or the same input`,
+  ) {
+    super("conflict", message);
     this.key = key;
   }
 }

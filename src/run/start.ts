@@ -2,12 +2,14 @@
  * Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. The task last:
  * its claimer would find no record, finish it, and the run would wait for its first look.
  */
-import { WorkflowError } from "../errors.ts";
 import { activeKey, foreignKey, stateKey } from "../keys.ts";
+import { IdempotencyConflictError } from "../queue/idempotency.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { createDocumentBytes, readDocument } from "../store/document.ts";
+import { createDocumentBytes } from "../store/document.ts";
+import { canonicalJson } from "../wire/canonical.ts";
 import { formatOpaque } from "../wire/instant.ts";
+import { toPlain } from "../wire/json.ts";
 import { LOOK_MS } from "./decide/look.ts";
 import type { Program } from "./program.ts";
 import { emptyMachine } from "./mend.ts";
@@ -48,7 +50,10 @@ export function firstRecord(input: StartInput, nowMs: number, writeId: string): 
   };
 }
 
-/** Starts a run, or finds it started: the same id and workflow is the same run. Acknowledged once this resolves. */
+/**
+ * Starts a run, or finds it started: the same id, workflow and input are the same run. Acknowledged once this resolves.
+ * @throws {IdempotencyConflictError} when a run of this id is another workflow's or was given another input.
+ */
 export async function startRun(
   queue: QueueContext,
   input: StartInput,
@@ -61,18 +66,25 @@ export async function startRun(
   const indexes = [activeKey(input.id, latest + LOOK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
   await Promise.all(indexes.map((key) => store.put(key, "", "always")));
   const state = await createDocumentBytes(store, host, stateKey(input.id), body);
-  if (state.kind === "exists") await checkSameRun(queue, record);
+  if (state.kind === "exists") checkSameRun(recordCodec.decode(state.body, stateKey(input.id)), record);
   const task = tickTask(record, { kind: "start" });
   await createTask(queue, task);
   return { taskId: task.id, created: state.kind === "stored" };
 }
 
-async function checkSameRun(queue: QueueContext, wanted: RunRecord): Promise<void> {
-  const read = await readDocument(queue.store, stateKey(wanted.id), recordCodec);
-  if (read.kind === "found" && read.value.type !== wanted.type) {
-    throw new WorkflowError(
-      "invalid",
-      `run ${JSON.stringify(wanted.id)} exists and is a ${JSON.stringify(read.value.type)}, not a ${JSON.stringify(wanted.type)}; choose another id`,
+/** What the input of a start is compared by: numbers as JavaScript reads them, whoever wrote them. */
+const textOf = (data: unknown): string => canonicalJson(toPlain(data));
+
+function checkSameRun(existing: RunRecord, wanted: RunRecord): void {
+  const id = JSON.stringify(wanted.id);
+  if (existing.type !== wanted.type)
+    throw new IdempotencyConflictError(
+      wanted.id,
+      `run ${id} exists and is a ${JSON.stringify(existing.type)}, not a ${JSON.stringify(wanted.type)}; choose another id`,
     );
-  }
+  if (textOf(existing.data) !== textOf(wanted.data))
+    throw new IdempotencyConflictError(
+      wanted.id,
+      `run ${id} exists and was started with another input; choose another id, or start it with the same input`,
+    );
 }

@@ -197,3 +197,18 @@ describe("many runs", () => {
     expect(told.stderr).toContain(reason);
   });
 });
+
+test("start says which run it means: made now, there already, or another one's id", async () => {
+  const start = (input: string, ...words: string[]): Promise<Told> =>
+    here("start", "asking", input, "--id", "one", ...MODULE, ...words);
+  expect(await start('{"a":1}')).toMatchObject({ code: 0, stdout: "one\n", stderr: "" });
+  const again = await start('{ "a": 1.0 }');
+  expect(again).toMatchObject({ code: 0, stdout: "one\n" });
+  expect(again.stderr).toBe("run one was there already, with the same input; nothing was started\n");
+  expect((await start('{"a":1}', "--json")).json()).toEqual({ id: "one", created: false });
+  const other = await start('{"a":2}');
+  expect(other).toMatchObject({ code: 2, stdout: "" });
+  expect(other.stderr).toContain('run "one" exists and was started with another input');
+  const told = JSON.parse((await start('{"a":2}', "--json")).stderr) as { error: { code: string } };
+  expect(told.error.code).toBe("conflict");
+});

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
+  IdempotencyConflictError,
   RunNotFoundError,
   TimeoutError,
   workflow,
@@ -29,18 +30,43 @@ describe("start", () => {
     expect((await run.get()).data).toEqual({ n: 1, by: 1 });
   });
 
-  test("twice with one id is the same run, and its first input counts", async () => {
+  test("twice with one id and input is the same run", async () => {
     let calls = 0;
     const count = workflow("count").step("a", (ctx) => {
       calls += 1;
       return { data: ctx.input };
     });
     await using kit = await createTestKit({ workflows: [count] });
-    const runs = await Promise.all([1, 2, 3].map((n) => kit.client.start(count, n, { id: "same" })));
+    const runs = await Promise.all([1, 2, 3].map(() => kit.client.start(count, { a: 1, b: [0.5] }, { id: "same" })));
+    expect(runs.map(({ created }) => created).toSorted()).toEqual([false, false, true]);
     const results = await Promise.all(runs.map((run) => run.result()));
     expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
-    await (await kit.client.start(count, 4, { id: "same" })).result();
+    const late = await kit.client.start(count, { b: [0.5], a: 1 }, { id: "same" });
+    expect([late.created, await late.result()]).toEqual([false, results[0]]);
     expect(calls).toBe(1);
+  });
+
+  test("of one id with several inputs at once starts one run and refuses the others", async () => {
+    const echo = workflow("echo").step("a", (ctx) => ({ got: ctx.input }));
+    await using kit = await createTestKit({ workflows: [echo] });
+    const starts = await Promise.allSettled([1, 2, 3].map((n) => kit.client.start(echo, n, { id: "same" })));
+    const refused = starts.flatMap((start) => (start.status === "rejected" ? [start.reason as unknown] : []));
+    expect(refused).toHaveLength(2);
+    for (const error of refused) {
+      expect(error).toBeInstanceOf(IdempotencyConflictError);
+      expect(error).toMatchObject({ code: "conflict", key: "same", message: expect.stringContaining("another input") });
+    }
+    const { data } = await kit.client.get("same");
+    expect(await kit.client.result("same")).toEqual({ a: { got: data } });
+    await expect(kit.client.start(echo, null, { id: "same" })).rejects.toThrow(IdempotencyConflictError);
+    expect((await kit.client.start(echo, data, { id: "same" })).created).toBe(false);
+  });
+
+  test("compares what the schema makes of the inputs", async () => {
+    await using kit = await createTestKit({ workflows: [add] });
+    await kit.client.start(add, { n: 1 }, { id: "defaults" });
+    expect((await kit.client.start(add, { n: 1, by: 1 }, { id: "defaults" })).created).toBe(false);
+    await expect(kit.client.start(add, { n: 1, by: 2 }, { id: "defaults" })).rejects.toThrow("another input");
   });
 
   test("compiles a definition that the client was not given once, however often it starts", async () => {
@@ -66,7 +92,7 @@ describe("start", () => {
     await using kit = await createTestKit({ workflows: [add, waiter] });
     await kit.client.start(add, { n: 1, by: 1 }, { id: "taken" });
     const error = await errorOf(kit.client.start(waiter, null, { id: "taken" }));
-    expect(error).toMatchObject({ code: "invalid", message: expect.stringContaining('is a "add", not a "waiter"') });
+    expect(error).toMatchObject({ code: "conflict", message: expect.stringContaining('is a "add", not a "waiter"') });
   });
 
   test("refused, it puts no task in the place of one that a client had no time to put", async () => {
