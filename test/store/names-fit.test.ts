@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { untypedWorkflow, WorkflowClient } from "../../src/index.ts";
 import { nodeHost } from "../../src/host/node.ts";
