@@ -78,7 +78,10 @@ export async function withLock<T>(
   modes: Modes,
   work: (isHeld: () => Promise<boolean>) => Promise<T>,
 ): Promise<T> {
-  await mkdir(folder, { recursive: true, mode: modes.folder });
+  // Its parent is never made here: it may lie on a disk that is not mounted any more.
+  await mkdir(folder, { mode: modes.folder }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  });
   const mine = await take(folder, temporary, host, modes);
   try {
     return await work(async () => (await highestOf(folder)) === mine);

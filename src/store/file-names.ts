@@ -11,11 +11,20 @@ export const LONGEST_FILE_NAME = 255;
 /** One byte is left for the mark. */
 const LONGEST_ENCODED = LONGEST_FILE_NAME - 1;
 
-function encodeSegment(segment: string): string {
-  const encoded = percentEncode(segment);
-  if (encoded.length <= LONGEST_ENCODED) return encoded;
+function encodeSegment(segment: string, caseless: boolean): string {
+  const plain = percentEncode(segment);
+  const encoded = caseless ? withoutCapitals(plain) : plain;
+  // Letters that are kept would meet on such a disk: then the name is too long.
+  if (encoded.length <= LONGEST_ENCODED || caseless) return encoded;
   // What no system takes in a name, and what we write ourselves; a dot or space at the end is cut off by some.
   return `%~${segment.replaceAll(/[%<>:"|?*\\\p{Cc}]|[. ]$/gu, (found) => `%${found.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`)}`;
+}
+
+/** Capitals as their codes; those of codes stay, since no code is ever spelled with small letters. */
+function withoutCapitals(encoded: string): string {
+  return encoded.replaceAll(/%[\dA-F]{2}|[A-Z]/gu, (found) =>
+    found.length > 1 ? found : `%${found.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function percentEncode(segment: string): string {
@@ -31,22 +40,25 @@ function decodeSegment(name: string): string {
   return decodeURIComponent(name.startsWith("%~") ? name.slice(2) : name);
 }
 
-function encodeSegments(key: string): readonly string[] {
-  const segments = key.split("/").map(encodeSegment);
+function encodeSegments(key: string, caseless: boolean): readonly string[] {
+  const segments = key.split("/").map((segment) => encodeSegment(segment, caseless));
   const last = segments.length - 1;
   return segments.map((segment, index) => ((index === last) === segment.includes(".") ? segment : `${segment}%`));
 }
 
 /** Bytes of the longest name that a part of a key needs as a file or a folder; no file system takes more than `LONGEST_FILE_NAME`. */
 export function longestFileName(key: string): number {
-  return Math.max(...encodeSegments(key).map((segment) => Buffer.byteLength(segment)));
+  return Math.max(...encodeSegments(key, false).map((segment) => Buffer.byteLength(segment)));
 }
 
-/** Path segments of a key. @throws {WorkflowError} `invalid` for a segment that no file system takes. */
-export function encodeKey(key: string): readonly string[] {
+/**
+ * Path segments of a key. `caseless`: for a disk that does not tell capital letters from small ones.
+ * @throws {WorkflowError} `invalid` for a segment that no file system takes.
+ */
+export function encodeKey(key: string, caseless = false): readonly string[] {
   if (/\p{Surrogate}/u.test(key))
     throw new WorkflowError("invalid", "a key holds half of a character; use well-formed text");
-  const segments = encodeSegments(key);
+  const segments = encodeSegments(key, caseless);
   if (segments.every((segment) => Buffer.byteLength(segment) <= LONGEST_FILE_NAME)) return segments;
   throw new WorkflowError(
     "invalid",

@@ -5,16 +5,18 @@
  * the answer. A file that stands is never changed in place, so a reader sees one whole content. The etag is the identity of that file
  * and of its content (a file system may give a new file the number and the time of one that is gone); it is the version's id too.
  */
-import { link, mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
+import { link, open, readdir, rename, rmdir, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { isWorkflowError, WorkflowError } from "../errors.ts";
+import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { type ChecksOf, count, flag, objectWith, oneOf, readSettings } from "../settings.ts";
 import { checkBodySize, decodeBody } from "./body.ts";
+import { fileError, hasCode } from "./file-errors.ts";
 import { withLock } from "./file-lock.ts";
 import { type FilePermissions, type Modes, modesOf } from "./file-modes.ts";
 import { decodeEntry, encodeKey } from "./file-names.ts";
+import { FileRoot } from "./file-root.ts";
 import { folderUrl } from "./file-url.ts";
 import type {
   ETag,
@@ -30,7 +32,6 @@ import type {
   TimeBounds,
 } from "./object-store.ts";
 import { compareBytes } from "./order.ts";
-import { reasonOf } from "../host/error-data.ts";
 
 /** Versions of one key that are kept. */
 export const DEFAULT_VERSIONS_KEPT = 1_000;
@@ -81,14 +82,11 @@ interface KeptVersion {
 const ORDINAL_DIGITS = 15;
 const DELETED = "-deleted";
 
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return codes.includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
-}
-
 /** Objects as files. */
 export class FileStore implements ObjectStore {
   readonly url: string;
   readonly capabilities: StoreCapabilities;
+  readonly #folder: FileRoot;
   readonly #root: string;
   readonly #host: Host;
   readonly #durable: boolean;
@@ -98,9 +96,10 @@ export class FileStore implements ObjectStore {
   #writes = 0;
   #closed = false;
 
-  private constructor(root: string, options: FileStoreOptions) {
-    this.#root = root;
-    this.url = folderUrl(root);
+  private constructor(folder: FileRoot, options: FileStoreOptions) {
+    this.#folder = folder;
+    this.#root = folder.path;
+    this.url = folderUrl(folder.path);
     this.#host = options.host;
     this.#durable = (options.durability ?? "fsync") === "fsync";
     this.#versionsKept = options.versions ?? DEFAULT_VERSIONS_KEPT;
@@ -117,29 +116,26 @@ export class FileStore implements ObjectStore {
     readSettings("a file store", CHECKS, options);
     if (folder.trim() === "") throw new WorkflowError("invalid", "file: needs a folder, for instance file:.buquet");
     const root = resolve(folder);
-    const found = await stat(root).catch((error: unknown) => {
-      if (hasCode(error, "ENOENT")) return undefined;
-      if (hasCode(error, "ENOTDIR")) throw notAFolder(root);
-      throw unavailable(root, error);
-    });
-    if (found?.isDirectory() === false) throw notAFolder(root);
-    if (found === undefined && options.create === false)
+    const opened = await FileRoot.open(root);
+    if (!opened.existed && options.create === false)
       throw new WorkflowError(
         "invalid",
         `there is no folder ${root}; check the path, or start a run or a worker there first`,
       );
-    return new FileStore(root, options);
+    return new FileStore(opened, options);
   }
 
   async get(key: string): Promise<GetOutcome> {
     this.#check();
-    return found(key, await this.#load(key, this.#pathOf(key)));
+    return found(key, await this.#orGone(() => this.#load(key, this.#pathOf(key))));
   }
 
   async put(key: string, body: string, condition: PutCondition): Promise<PutOutcome> {
     this.#check();
-    const path = this.#pathOf(key);
+    // A key that cannot be stored makes no folder. How names are spelled is known for sure when the folder is made.
+    this.#pathOf(key);
     await this.#prepare();
+    const path = this.#pathOf(key);
     const temporary = this.#temporary("object");
     try {
       const etag = await this.#writeWhole(temporary, body);
@@ -161,7 +157,7 @@ export class FileStore implements ObjectStore {
       });
       return outcome;
     } catch (error) {
-      throw isWorkflowError(error) ? error : unavailable(path, error);
+      throw await this.#explained(path, error);
     } finally {
       await unlink(temporary).catch(() => {});
     }
@@ -169,10 +165,11 @@ export class FileStore implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     this.#check();
-    const path = this.#pathOf(key);
     // What is not there is deleted already: then nothing is made for its sake either.
-    if (this.#prepared === undefined && (await this.#load(key, path)) === undefined) return;
+    if (this.#prepared === undefined && (await this.#orGone(() => this.#load(key, this.#pathOf(key)))) === undefined)
+      return;
     await this.#prepare();
+    const path = this.#pathOf(key);
     try {
       await this.#locked(key, async (isHeld): Promise<true | undefined> => {
         const current = (await this.#load(key, path))?.etag;
@@ -186,7 +183,7 @@ export class FileStore implements ObjectStore {
         return true;
       });
     } catch (error) {
-      throw isWorkflowError(error) ? error : unavailable(path, error);
+      throw await this.#explained(path, error);
     }
   }
 
@@ -199,6 +196,7 @@ export class FileStore implements ObjectStore {
       if (objects.length === limit) return { objects, truncated: true };
       objects.push({ key });
     }
+    if (objects.length === 0) await this.#folder.check();
     return { objects, truncated: false };
   }
 
@@ -206,7 +204,7 @@ export class FileStore implements ObjectStore {
     this.#check();
     if (!this.capabilities.versions) return [];
     // In this order: a content that is replaced meanwhile is found in both, never in neither.
-    const current = await this.#load(key, this.#pathOf(key));
+    const current = await this.#orGone(() => this.#load(key, this.#pathOf(key)));
     const kept = await this.#keptVersions(key);
     const earlier = await Promise.all(
       kept
@@ -224,7 +222,7 @@ export class FileStore implements ObjectStore {
 
   async getVersion(key: string, versionId: string): Promise<GetOutcome> {
     this.#check();
-    const current = await this.#load(key, this.#pathOf(key));
+    const current = await this.#orGone(() => this.#load(key, this.#pathOf(key)));
     if (current?.etag === versionId) return found(key, current);
     const kept = (await this.#keptVersions(key)).find((version) => version.versionId === versionId);
     return found(key, kept === undefined || kept.deleted ? undefined : await this.#load(key, kept.path));
@@ -246,7 +244,7 @@ export class FileStore implements ObjectStore {
   }
 
   #pathOf(key: string): string {
-    return join(this.#root, ...encodeKey(key));
+    return join(this.#root, ...encodeKey(key, this.#folder.caseless));
   }
 
   #versionsOf(key: string): string {
@@ -257,18 +255,38 @@ export class FileStore implements ObjectStore {
   #prepare(): Promise<void> {
     this.#prepared ??= this.#makeAndClean().catch((error: unknown) => {
       this.#prepared = undefined;
-      throw unavailable(this.#root, error);
+      throw fileError(this.#root, error);
     });
     return this.#prepared;
   }
 
   async #makeAndClean(): Promise<void> {
-    await Promise.all([".tmp", ".locks", ".versions"].map((name) => this.#makeFolder(join(this.#root, name))));
+    await this.#folder.prepare(this.#modes, this.#host.random, this.#durable);
     await this.#clean();
   }
 
   async #makeFolder(path: string): Promise<void> {
-    await mkdir(path, { recursive: true, mode: this.#modes.folder });
+    await this.#folder.makeFolder(path, this.#modes);
+  }
+
+  /** Nothing was found: because nothing is there, or because the folder is gone? */
+  async #orGone<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+    const found = await read();
+    if (found !== undefined) return found;
+    const { caseless } = this.#folder;
+    await this.#folder.check();
+    // Another process made the folder meanwhile, with other names than were asked for.
+    return caseless === this.#folder.caseless ? undefined : read();
+  }
+
+  /** What went wrong with a write, in words that help. What every write needs is made again before the next one. */
+  async #explained(path: string, error: unknown): Promise<WorkflowError> {
+    if (!hasCode(error, "ENOENT")) return fileError(path, error);
+    this.#prepared = undefined;
+    return this.#folder.check().then(
+      () => fileError(path, error),
+      (why: unknown) => fileError(path, why),
+    );
   }
 
   #temporary(kind: string): string {
@@ -297,7 +315,7 @@ export class FileStore implements ObjectStore {
       }
     } catch (error) {
       if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
-      throw isWorkflowError(error) ? error : unavailable(path, error);
+      throw fileError(path, error);
     }
   }
 
@@ -320,7 +338,7 @@ export class FileStore implements ObjectStore {
         await rename(temporary, path);
         break;
       } catch (error) {
-        if (tries > PLACE_TRIES || !hasCode(error, "ENOENT")) throw unavailable(path, error);
+        if (tries > PLACE_TRIES || !hasCode(error, "ENOENT")) throw error;
         await this.#makeFolder(folder);
       }
     }
@@ -342,7 +360,7 @@ export class FileStore implements ObjectStore {
     const handle = await open(folder, "r").catch((error: unknown) => {
       // Removed as empty meanwhile: then there is nothing in it to make durable.
       if (hasCode(error, "ENOENT")) return undefined;
-      throw unavailable(folder, error);
+      throw fileError(folder, error);
     });
     if (handle === undefined) return;
     try {
@@ -391,7 +409,7 @@ export class FileStore implements ObjectStore {
     const folder = this.#versionsOf(key);
     const names = await readdir(folder).catch((error: unknown): string[] => {
       if (hasCode(error, "ENOENT")) return [];
-      throw unavailable(folder, error);
+      throw fileError(folder, error);
     });
     return names.toSorted().map((name) => {
       const deleted = name.endsWith(DELETED);
@@ -400,16 +418,19 @@ export class FileStore implements ObjectStore {
   }
 
   async *#walk(folder: string, prefix: string, after: string | undefined): AsyncGenerator<string> {
-    const path = folder === "" ? this.#root : join(this.#root, ...encodeKey(`${folder}x`).slice(0, -1));
+    const path =
+      folder === "" ? this.#root : join(this.#root, ...encodeKey(`${folder}x`, this.#folder.caseless).slice(0, -1));
     const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
       if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
-      throw unavailable(path, error);
+      throw fileError(path, error);
     });
-    const found = entries.flatMap((entry) => {
+    const found: { readonly key: string; readonly isFolder: boolean }[] = [];
+    for (const entry of entries) {
       const name = decodeEntry(entry.name);
-      const isFolder = entry.isDirectory();
-      return name === undefined ? [] : [{ key: folder + name + (isFolder ? "/" : ""), isFolder }];
-    });
+      if (name === undefined) continue;
+      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await leadsToFolder(join(path, entry.name))));
+      found.push({ key: folder + name + (isFolder ? "/" : ""), isFolder });
+    }
     for (const { key, isFolder } of found.toSorted((a, b) => compareBytes(a.key, b.key))) {
       if (isFolder) {
         const outside = !key.startsWith(prefix) && !prefix.startsWith(key);
@@ -451,8 +472,9 @@ async function identify(
   return { etag, modifiedAt: Number(mtimeNs / 1_000_000n) };
 }
 
-function notAFolder(path: string): WorkflowError {
-  return new WorkflowError("invalid", `${path} is not a folder; a file: store is a folder of its own`);
+async function leadsToFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
 }
 
 function isEmpty(etag: ETag): boolean {
@@ -462,9 +484,4 @@ function isEmpty(etag: ETag): boolean {
 function found(key: string, file: LoadedFile | undefined): GetOutcome {
   if (file === undefined) return { kind: "missing" };
   return { kind: "found", object: { body: decodeBody(key, file.bytes), etag: file.etag } };
-}
-
-function unavailable(path: string, error: unknown): WorkflowError {
-  const reason = reasonOf(error);
-  return new WorkflowError("unavailable", `${path} cannot be used: ${reason}`, { cause: error });
 }
