@@ -8,6 +8,13 @@ import { fail, print } from "./output.ts";
 /** The version that `--version` prints; a test holds it to package.json. */
 export const VERSION = "0.1.0";
 
+/** Whether a command line asks for a service, which goes on when nobody reads what it prints. */
+export function isServiceCall(words: readonly string[]): boolean {
+  return SERVICES.has(words[0] ?? "");
+}
+
+const SERVICES: ReadonlySet<string> = new Set(["worker", "sweeper", "inspect"]);
+
 /** Runs one command line. Exit codes: 0 done, 1 the run failed or the answer is no, 2 the call is wrong. Never rejects. */
 export async function runCli(words: readonly string[]): Promise<number> {
   const json = words.includes("--json");

@@ -2,10 +2,12 @@
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { OWN_PREFIX } from "../keys.ts";
+import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 import { storeCases } from "../testing/store-cases.ts";
 import type { Typed } from "./arguments.ts";
+import { listenForStop } from "./process.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { examineFleet } from "./fleet-checkup.ts";
 import { openSession } from "./session.ts";
@@ -25,6 +27,9 @@ export interface Checkup {
   readonly results: readonly CheckupResult[];
 }
 
+/** How long the objects of the checks are cleared away when the process was told to stop. */
+const CLEARING_MS = 2_000;
+
 /** What became of one case. */
 export interface CheckupResult {
   readonly name: string;
@@ -40,9 +45,10 @@ export interface CheckupResult {
 
 /**
  * Runs the conformance cases, races of many writers among them, under a prefix of their own, and clears up.
- * @throws {WorkflowError} when the store does not answer at all.
+ * @throws {WorkflowError} when the store does not answer at all. The reason of `signal` when that aborts; it clears up for two seconds more.
  */
-export async function examineStore(store: ObjectStore, host: Host): Promise<Checkup> {
+export async function examineStore(whole: ObjectStore, host: Host, signal?: AbortSignal): Promise<Checkup> {
+  const store = signal === undefined ? whole : leashStore(whole, signal);
   // Denied, no such bucket, no connection: that is no finding about conditions.
   await store.get(`${OWN_PREFIX}doctor/hello`);
   const startedAt = Math.round(store.time().latest);
@@ -50,6 +56,7 @@ export async function examineStore(store: ObjectStore, host: Host): Promise<Chec
   const results: CheckupResult[] = [];
   try {
     for (const [index, probe] of storeCases.entries()) {
+      signal?.throwIfAborted();
       const began = host.clock.monotonic();
       const reason = await probe.run({ store, prefix: `${folder}-${index}/` }).then(
         () => undefined,
@@ -65,7 +72,11 @@ export async function examineStore(store: ObjectStore, host: Host): Promise<Chec
       });
     }
   } finally {
-    await clear(store, folder);
+    // Also when it was told to stop, and then not for long.
+    const enough = new AbortController();
+    const cleared = clear(leashStore(whole, enough.signal), folder);
+    if (signal?.aborted === true) void host.clock.sleep(CLEARING_MS).then(() => enough.abort());
+    await cleared;
   }
   return {
     store: store.url,
@@ -87,7 +98,8 @@ export async function runDoctor(typed: Typed): Promise<number> {
   const { store, host } = session.handle.context;
   if (store.url.startsWith("memory:"))
     throw new WorkflowError("invalid", "a store in memory is gone with this process");
-  const checkup = await examineStore(store, host);
+  using stop = listenForStop();
+  const checkup = await examineStore(store, host, stop.signal);
   const fleet = await examineFleet(store);
   if (typed.has("json")) printJson({ ...checkup, fleet });
   else {

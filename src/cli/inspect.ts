@@ -10,8 +10,8 @@ import { parseTimeline } from "../inspect/timeline-file.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { type Typed, UsageError } from "./arguments.ts";
 import { openBrowser } from "./open-browser.ts";
-import { untilStopped } from "./operate.ts";
 import { print, printJson } from "./output.ts";
+import { listenForStop } from "./process.ts";
 import { serveSite } from "./serve.ts";
 import { openSession, type Session } from "./session.ts";
 import { writeOutput } from "./write.ts";
@@ -29,11 +29,12 @@ export async function inspectRun(typed: Typed): Promise<number> {
   if (out !== undefined) return await writePage(subject, out, typed);
   // Before anybody waits: a run that is not there is said at once.
   await subject.read();
+  using stop = listenForStop();
   await using served = await serveSite(await siteOf(subject, typed), port);
   if (typed.has("json")) printJson({ url: served.url });
   else print(`${served.url}  (Ctrl-C ends it)`);
   if (process.stdout.isTTY && !typed.has("no-open")) openBrowser(served.url);
-  await untilStopped();
+  await stop.requested;
   return 0;
 }
 

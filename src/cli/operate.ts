@@ -1,31 +1,37 @@
 /** Commands that keep things going: worker, sweeper. */
 import type { Duration } from "../wire/duration.ts";
-import type { QueueHandle } from "../run/handle.ts";
 import { WorkflowError } from "../errors.ts";
+import { reasonOf } from "../host/error-data.ts";
+import { repairTasks } from "../queue/repair.ts";
+import type { QueueContext } from "../queue/task.ts";
 import { reconcileRun } from "../services/reconcile.ts";
+import { Loop } from "../services/service.ts";
+import { tellStray } from "../host/stray-errors.ts";
 import { sweepActive, type SweptRun } from "../services/sweeper.ts";
 import { Worker } from "../services/worker.ts";
+import { leashStore, untilAborted } from "../store/leash.ts";
 import type { Typed } from "./arguments.ts";
+import { listenForStop } from "./process.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
 
-/** Resolves when the process is told to stop; a second signal ends it at once. */
-export function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      process.off("SIGTERM", stop);
-      process.off("SIGINT", stop);
-      resolve();
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-  });
-}
+/** How long a sweep under way may go on when the sweeper is told to stop. */
+const SWEEPER_GRACE_MS = 2_000;
 
-/** `worker`: runs until SIGTERM or SIGINT, then drains. */
+/**
+ * `worker`: runs until SIGTERM or SIGINT, then drains. A signal that comes before the store is open ends it at once, one that comes while it
+ * starts withdraws what was announced. An unhandled rejection fails the attempt in which it arose; an uncaught exception does the same, and
+ * the worker then stops with exit code 1, since nobody knows in what state the process is.
+ */
 export async function runWorker(typed: Typed): Promise<number> {
   if (typed.texts("workflows").length === 0) throw new WorkflowError("invalid", "a worker needs --workflows <module>");
-  await using session = await openSession(typed, { create: true });
+  using stop = listenForStop();
+  const opened = await untilAborted(stop.signal, () => openSession(typed, { create: true })).catch((error: unknown) => {
+    if (stop.signal.aborted) return undefined;
+    throw error;
+  });
+  if (opened === undefined) return 0;
+  await using session = opened;
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
     ...given("concurrency", typed.count("concurrency", 1)),
@@ -33,14 +39,29 @@ export async function runWorker(typed: Typed): Promise<number> {
     ...given("lease", typed.text("lease") as Duration | undefined),
     ...given("shutdownGrace", typed.text("grace") as Duration | undefined),
     ...given("foreignPoll", typed.text("foreign-poll") as Duration | undefined),
+    catchUnhandledRejections: true,
   });
-  await worker.start();
-  const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");
-  process.stderr.write(`worker ${worker.id} serves ${names} on ${session.handle.context.store.url}\n`);
-  await untilStopped();
-  process.stderr.write("stopping: handlers may end, the others are handed back\n");
-  await worker.stop();
-  return 0;
+  const { logger } = session.handle.context.host;
+  let code = 0;
+  const stopForError = (error: Error): void => {
+    code = 1;
+    tellStray(logger, "uncaught exception", error);
+    stop.request();
+  };
+  process.on("uncaughtException", stopForError);
+  const stopped = stop.requested.then(() => worker.stop());
+  try {
+    await worker.start();
+    const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");
+    process.stderr.write(`worker ${worker.id} serves ${names} on ${session.handle.context.store.url}\n`);
+    await stop.requested;
+    process.stderr.write("stopping: handlers may end, the others are handed back\n");
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
+  await stopped;
+  process.off("uncaughtException", stopForError);
+  return code;
 }
 
 /** An option that the worker gives its default when it was not typed. */
@@ -48,7 +69,7 @@ function given<const Name extends string, T>(name: Name, value: T | undefined): 
   return (value === undefined ? {} : { [name]: value }) as { readonly [K in Name]?: T };
 }
 
-/** `sweeper`: sweeps once or for ever. */
+/** `sweeper`: sweeps once, or until SIGTERM or SIGINT; a sweep that fails later than the first one is tried again. */
 export async function runSweeper(typed: Typed): Promise<number> {
   const prefix = typed.text("prefix");
   const limit = typed.count("limit", 1) ?? 1_000;
@@ -61,20 +82,39 @@ export async function runSweeper(typed: Typed): Promise<number> {
     printSwept(typed, [await reconcileRun(session.handle.context, run)]);
     return 0;
   }
-  const stop = new AbortController();
-  void untilStopped().then(() => stop.abort());
-  for (;;) {
-    const swept = await sweepActive(session.handle.context, {
+  using stop = listenForStop();
+  const sweep = async (until: AbortSignal): Promise<void> => {
+    const { context } = session.handle;
+    const queue = { ...context, store: leashStore(context.store, until) };
+    const swept = await sweepActive(queue, {
       report: typed.has("report"),
       limit,
       ...(prefix === undefined ? {} : { prefix }),
     });
     printSwept(typed, swept);
-    if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(session.handle);
-    if (typed.has("once") || typed.has("report")) return 0;
-    await session.handle.context.host.clock.sleep(intervalMs, { signal: stop.signal });
-    if (stop.signal.aborted) return 0;
+    if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(queue);
+  };
+  const isOnce = typed.has("once") || typed.has("report");
+  try {
+    // What keeps the first sweep from working will keep the others from it: a wrong bucket, rights that are missing.
+    await sweep(stop.signal);
+  } catch (error) {
+    if (isOnce || !stop.signal.aborted) throw error;
   }
+  if (isOnce || stop.signal.aborted) return 0;
+  const { clock, logger } = session.handle.context.host;
+  await using loop = new Loop({
+    name: "sweeper",
+    clock,
+    stopMs: SWEEPER_GRACE_MS,
+    firstRestMs: intervalMs,
+    restMs: intervalMs,
+    turn: ({ over }) => sweep(over),
+    failed: (error) => logger.warn("sweep failed; tried again", { again_in_ms: intervalMs, reason: reasonOf(error) }),
+  });
+  await loop.start();
+  await stop.requested;
+  return 0;
 }
 
 function printSwept(typed: Typed, swept: readonly SweptRun[]): void {
@@ -90,11 +130,11 @@ function printSwept(typed: Typed, swept: readonly SweptRun[]): void {
 }
 
 /** Reads the whole task log, so only when it is asked for. Says what it did where it does not disturb the table. */
-async function repairAllTasks(handle: QueueHandle): Promise<void> {
+async function repairAllTasks(queue: QueueContext): Promise<void> {
   let count = 0;
   let after: string | undefined;
   do {
-    const page = await handle.repairTasks({
+    const page = await repairTasks(queue, {
       ...(after === undefined ? {} : { after }),
       onUnreadable: (key, error) =>
         process.stderr.write(`${printable(`${key} cannot be read and is left alone: ${String(error)}`)}\n`),

@@ -47,6 +47,8 @@ export interface ChainContext {
   readonly halt: AbortSignal;
   /** What handlers put tasks on the queue with. */
   readonly stepQueue: StepQueue;
+  /** Whether an error that escapes a handler fails its attempt. */
+  readonly catchesStrays: boolean;
   readonly log: Logger;
 }
 
@@ -230,6 +232,7 @@ export class Chain {
         },
         unwanted: unwanted.signal,
         queue: context.stepQueue,
+        catchesStrays: context.catchesStrays,
         log: context.log,
         handler,
       },

@@ -1,4 +1,5 @@
 /** Runs one handler: attempts, timeout, retries in place, suspension at a signal, and the translation of how it ended into facts. */
+import type { StepQueue } from "../define/context.ts";
 import type { TaskStep } from "../run/program.ts";
 import { parseDuration } from "../wire/duration.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
@@ -9,6 +10,7 @@ import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../queue/backoff.ts";
 import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
+import { callTraced } from "../host/stray-errors.ts";
 import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
 import { checkJsonValue } from "../wire/check.ts";
 import { toPlain } from "../wire/json.ts";
@@ -39,9 +41,11 @@ export interface HandlerEnvironment {
   readonly heartbeat: () => Promise<void>;
   /** Aborts when the run does not want the step any more; the handler may still end as it likes. */
   readonly unwanted: AbortSignal;
-  readonly queue: unknown;
+  readonly queue: StepQueue;
   readonly log: Logger;
   readonly handler: (context: unknown, result?: unknown) => unknown;
+  /** Whether an error that escapes the handler, as a rejection that nobody awaits, fails the attempt. */
+  readonly catchesStrays: boolean;
 }
 
 /**
@@ -77,6 +81,8 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const { host, record, flight, step } = environment;
   const abort = new AbortController();
   const timer = new AbortController();
+  /** Aborts when the attempt has ended and its handler has not. */
+  const over = new AbortController();
   let waits: { signal: string; timeoutMs: number } | undefined;
   let calls = 0;
   /** Thrown inside the handler where it waits for a signal; caught by nobody but us. */
@@ -102,6 +108,10 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     answered.catch(() => {});
     return answered;
   };
+  const submit: StepQueue["submit"] = async (type, input) => {
+    over.signal.throwIfAborted();
+    return environment.queue.submit(type, input);
+  };
   const context = {
     runId: record.id,
     workflow: record.type,
@@ -116,7 +126,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     isCancelled: () => environment.unwanted.aborted,
     waitForSignal,
     log: withFields(environment.log, { run: record.id, step: flight.step, attempt: environment.attempt }),
-    queue: environment.queue,
+    queue: { submit },
     outcome: hasCompleted(record, flight.step) ? "completed" : "unknown",
   };
   const discourage = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
@@ -130,7 +140,17 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const timedOut = host.clock
     .sleep(step.timeoutMs, { signal: timer.signal })
     .then((): AttemptEnd => ({ kind: "timeout" }));
-  const handled = callHandler(environment, context).then((end): AttemptEnd => {
+  let failStray: (error: unknown) => void = () => {};
+  const strayed = new Promise<AttemptEnd>((resolve) => {
+    failStray = (error) => resolve({ kind: "threw", error });
+  });
+  const fields = { run: record.id, step: flight.step, attempt: environment.attempt };
+  const called = environment.catchesStrays
+    ? callTraced({ fields, fail: failStray }, () => callHandler(environment, context))
+    : callHandler(environment, context);
+  let isOpen = true;
+  const handled = called.then((end): AttemptEnd => {
+    isOpen = false;
     if (waits === undefined) return end;
     if (end.kind === "threw" && suspensions.has(end.error)) return { kind: "waits", ...waits };
     return {
@@ -141,11 +161,15 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
       ),
     };
   });
-  const end = await Promise.race([handled, timedOut, stopped]);
+  const end = await Promise.race([handled, timedOut, stopped, strayed]);
   timer.abort();
   environment.unwanted.removeEventListener("abort", discourage);
-  if (end.kind === "timeout" || end.kind === "abandoned")
-    abort.abort(new WorkflowError("closed", `the attempt is over: ${end.kind}`));
+  // A handler that still runs is told, and puts nothing on the queue any more.
+  if (isOpen) {
+    const reason = new WorkflowError("closed", `the attempt is over: ${end.kind}`);
+    over.abort(reason);
+    abort.abort(reason);
+  }
   return end;
 }
 

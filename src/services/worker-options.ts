@@ -3,7 +3,7 @@ import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkWorkerId } from "../names.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { type Check, type ChecksOf, checkedBy, count, duration, objectWith, readSettings } from "../settings.ts";
+import { type Check, type ChecksOf, checkedBy, count, duration, flag, objectWith, readSettings } from "../settings.ts";
 import { type Duration, shown, spellDuration } from "../wire/duration.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "./foreign-poll.ts";
 import { shortestLeaseMs } from "./lease.ts";
@@ -47,6 +47,13 @@ export interface WorkerOptions {
   readonly foreignPoll?: Duration;
   /** Names the worker in the bucket and in logs; two live workers never share one. @defaultValue `worker-` and eight random hex digits */
   readonly id?: string;
+  /**
+   * Whether the worker listens for unhandled rejections of its process: they are logged, one that comes from a handler fails that attempt, and
+   * the process goes on. Otherwise Node does what it always does: it ends the process, and the worker that takes the step over ends too.
+   * The command line's worker listens.
+   * @defaultValue false
+   */
+  readonly catchUnhandledRejections?: boolean;
 }
 
 /** The settings with their defaults, in milliseconds. */
@@ -58,6 +65,7 @@ interface ResolvedWorkerOptions {
   readonly graceMs: number;
   readonly foreignPollMs: number;
   readonly id: string;
+  readonly catchUnhandledRejections: boolean;
 }
 
 const isWorkflow = objectWith<AnyWorkflow>("name", "plan", "handlers");
@@ -75,6 +83,7 @@ const CHECKS = {
   shutdownGrace: duration(0),
   foreignPoll: duration(1, LONGEST_PERIOD_MS),
   id: checkedBy(checkWorkerId),
+  catchUnhandledRejections: flag,
 } satisfies ChecksOf<WorkerOptions>;
 
 /**
@@ -96,6 +105,7 @@ export function resolveWorkerOptions(
     pollMs: given.poll ?? DEFAULT_POLL_MS,
     graceMs: given.shutdownGrace ?? DEFAULT_SHUTDOWN_GRACE_MS,
     foreignPollMs: given.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS,
+    catchUnhandledRejections: given.catchUnhandledRejections ?? false,
     id: given.id ?? `worker-${host.random.uuid().slice(0, 8)}`,
   };
 }

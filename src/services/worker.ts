@@ -23,6 +23,7 @@ import { ForeignPoll } from "./foreign-poll.ts";
 import { Served } from "./served.ts";
 import { Lifecycle, Loop, type LoopOptions, type Service } from "./service.ts";
 import { servedPlan } from "../define/served.ts";
+import { catchStrays } from "../host/stray-errors.ts";
 import { sweepActive } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
@@ -61,6 +62,7 @@ export class Worker implements Service {
   readonly #graceMs: number;
   readonly #stopMs: number;
   readonly #foreignPollMs: number;
+  readonly #catchesStrays: boolean;
   readonly #life: Lifecycle;
   readonly #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
@@ -79,7 +81,7 @@ export class Worker implements Service {
 
   constructor(handle: QueueHandle, options: WorkerOptions) {
     this.#handle = handle;
-    const { id, workflows, concurrency, pollMs, leaseMs, graceMs, foreignPollMs } = resolveWorkerOptions(
+    const { id, workflows, concurrency, pollMs, leaseMs, graceMs, foreignPollMs, ...rest } = resolveWorkerOptions(
       options,
       handle.context,
     );
@@ -89,6 +91,7 @@ export class Worker implements Service {
     this.#leaseMs = leaseMs;
     this.#graceMs = graceMs;
     this.#foreignPollMs = foreignPollMs;
+    this.#catchesStrays = rest.catchUnhandledRejections;
     this.#stopMs = Math.max(graceMs, SHORTEST_STOP_MS);
     this.#life = new Lifecycle({
       name: "worker",
@@ -147,7 +150,13 @@ export class Worker implements Service {
     this.#isAnnounced = true;
     await this.#announce();
     stopping.throwIfAborted();
-    this.#unlisten = this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt));
+    const unlisten = [
+      this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt)),
+      ...(this.#catchesStrays ? [catchStrays(this.#queue.host.logger)] : []),
+    ];
+    this.#unlisten = () => {
+      for (const stop of unlisten) stop();
+    };
     this.#poller = this.#loop("poll", { restMs: this.#pollMs, turn: () => this.#poll() });
     this.#announcer = this.#every(SERVING_MS, () => this.#announce());
     this.#loops = [
@@ -167,12 +176,15 @@ export class Worker implements Service {
   }
 
   async #end(over: AbortSignal): Promise<void> {
-    this.#unlisten();
     const drained = new AbortController();
     const draining = this.#drain().then(() => drained.abort());
     await this.#queue.host.clock.sleep(this.#haltMs, { signal: drained.signal });
     this.#halt.abort();
-    await Promise.all([draining, this.#withdraw(over)]);
+    try {
+      await Promise.all([draining, this.#withdraw(over)]);
+    } finally {
+      this.#unlisten();
+    }
   }
 
   /** Resolves when no loop turns and no chain is driven any more. A poll that was under way may still have begun one. */
@@ -408,6 +420,7 @@ export class Worker implements Service {
       },
       halt: this.#halt.signal,
       stopping: this.#life.stopping,
+      catchesStrays: this.#catchesStrays,
       stepQueue: { submit: submitTo(this.#queue, this.#handle.events) },
       log: this.#queue.host.logger,
     };

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { createActor } from "xstate";
 import { buildMachine } from "../../machines/advance.ts";
-import { serveSite, type Served } from "../../src/cli/serve.ts";
+import { serveSite, type PageServer } from "../../src/cli/serve.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
 import type { Host } from "../../src/host/host.ts";
 import { nodeClock, nodeHost } from "../../src/host/node.ts";
@@ -29,7 +29,7 @@ export function siteOf(subject: Timeline | (() => Promise<Timeline>)): Site {
 /** A page that is open. */
 export interface Open extends AsyncDisposable {
   readonly page: Page;
-  readonly served: Served;
+  readonly served: PageServer;
   /** What must never happen: errors, dialogs, requests to others. */
   readonly trouble: readonly string[];
 }

@@ -1,0 +1,47 @@
+/** Errors that escape a handler: rejections that nobody awaits. They are told from whose handler they come, where Node knows that. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { errorDataOf, reasonOf } from "./error-data.ts";
+import type { LogFields, Logger } from "./host.ts";
+
+/** One attempt, as far as an error that escapes it is concerned. */
+export interface Attempted {
+  /** Run, step and attempt, for the log. */
+  readonly fields: LogFields;
+  /** Ends the attempt as if its handler had thrown. Does nothing once it is over. */
+  fail(error: unknown): void;
+}
+
+const current = new AsyncLocalStorage<Attempted>();
+const listening = new Set<Logger>();
+
+/** Calls a handler so that what escapes it is known to be its. */
+export function callTraced<T>(attempted: Attempted, call: () => T): T {
+  return current.run(attempted, call);
+}
+
+/** Says an error that escaped, and fails the attempt in which it arose when Node knows which. */
+export function tellStray(logger: Logger, what: string, error: unknown): void {
+  const attempted = current.getStore();
+  const whose =
+    attempted === undefined ? "outside of any handler that is known" : "in a handler; its attempt has failed";
+  logger.error(`${what} ${whose}`, { ...attempted?.fields, reason: reasonOf(error), error: errorDataOf(error) });
+  attempted?.fail(error);
+}
+
+/** Once a process, however many workers are in it. */
+function onRejection(error: unknown): void {
+  const [logger] = listening;
+  if (logger !== undefined) tellStray(logger, "unhandled rejection", error);
+}
+
+/** Takes unhandled rejections of the whole process until the answer is called. Without a listener Node ends the process at the first one. */
+export function catchStrays(logger: Logger): () => void {
+  // Two workers may have one logger: each is counted.
+  const own: Logger = { ...logger };
+  if (listening.size === 0) process.on("unhandledRejection", onRejection);
+  listening.add(own);
+  return () => {
+    listening.delete(own);
+    if (listening.size === 0) process.off("unhandledRejection", onRejection);
+  };
+}
