@@ -18,7 +18,7 @@ export type { BulkCommand } from "./client/commands.ts";
 export type { ListRunsOptions, RunListOptions } from "./client/runs.ts";
 export type { RunNext } from "./client/next.ts";
 export type { Lead, NextCommand, NextSignal, NextStep, NextTimer } from "./run/next.ts";
-export type { RunView } from "./client/view.ts";
+export type { RunStep, RunView } from "./client/view.ts";
 export {
   type AnyEvent,
   type AnyWorkflow,

@@ -107,7 +107,7 @@ export function isWorkflow(value: unknown): value is AnyWorkflow {
 
 /** Reads an argument that is JSON. @throws {WorkflowError} `invalid` */
 export function parseArgument(what: string, text: string | undefined): unknown {
-  if (text === undefined) return null;
+  if (text === undefined) return undefined;
   try {
     return parsePlainJson(text);
   } catch (error) {

@@ -24,10 +24,11 @@ import { explainRun } from "./explain.ts";
 import { nextOfRun, type RunNext } from "./next.ts";
 import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
-import { checkPayload, checkSignal, checkWanted, signalOf } from "./signals.ts";
+import { checkSignal, checkWanted, signalOf, takePayload } from "./signals.ts";
 import type { EventGiven, InputArguments, Meant, PayloadNamed, PayloadTo, SignalNameOf } from "./typed.ts";
-import { checkInput } from "./values.ts";
+import { snapshotOfGiven, takeInput } from "./values.ts";
 import { type RunView, viewOf } from "./view.ts";
+import { lazyMembers } from "../wire/value.ts";
 
 /** How often a follower asks when the run is driven by another process. */
 const FIRST_ASK_MS = 100;
@@ -136,13 +137,13 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     workflow: W,
     ...input: InputArguments<Meant<C, W>>
   ): Promise<RunOf<Meant<C, W>>>;
-  async start(workflow: AnyWorkflow | string, input: unknown = null, options: StartOptions = {}): Promise<Run> {
+  async start(workflow: AnyWorkflow | string, input?: unknown, options: StartOptions = {}): Promise<Run> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
     const definition = typeof workflow === "string" ? this.#workflows.get(name) : workflow;
     const { host, store } = this.#handle.context;
     const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
     checkRunId(id);
-    const data = await checkInput(definition, input);
+    const data = await takeInput(definition, input);
     const programs = definition === undefined ? this.#programs : this.#programsOf(definition);
     const program = await programs.byName(name);
     if (program === undefined) {
@@ -238,11 +239,18 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     if (view.status === "cancelled")
       throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
     const workflow = definition ?? this.#workflows.get(view.type);
-    const results = Object.fromEntries(Object.entries(view.steps).map(([name, step]) => [name, step.result ?? null]));
-    if (workflow?.makeOutput !== undefined) return workflow.makeOutput(results);
+    const resultOf = (name: string): unknown => view.steps[name]?.result ?? null;
+    const names = Object.keys(view.steps);
+    if (workflow?.makeOutput !== undefined)
+      return workflow.makeOutput(
+        lazyMembers(
+          {},
+          names.map((name) => [name, () => resultOf(name)]),
+        ),
+      );
     const plan = workflow?.plan ?? (await this.#programOf(view.record))?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
-    return Object.fromEntries(Object.entries(results).filter(([name]) => !needed.has(name)));
+    return Object.fromEntries(names.filter((name) => !needed.has(name)).map((name) => [name, resultOf(name)]));
   }
 
   /** Every state of the run that is seen, from now until it is over or as `until` wants it. Ends without that when the time is up. */
@@ -255,8 +263,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     let askMs = FIRST_ASK_MS;
     for (;;) {
       const wake = new AbortController();
-      const unlisten = this.#handle.events.onWritten((record) => {
-        if (record.id === id) wake.abort();
+      const unlisten = this.#handle.events.onWritten((written) => {
+        if (written === id) wake.abort();
       });
       try {
         const view = await this.get(id);
@@ -289,10 +297,12 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 
   async #sendSignal(id: string, name: string, payload: unknown, definition: AnyWorkflow | undefined): Promise<string> {
     checkSignalName(name);
+    // Now: who calls may change it while the record is read.
+    const given = snapshotOfGiven("the payload", payload);
     const record = await this.#record(id);
     checkSignal(record, await this.#programOf(record), name);
-    const given = await checkPayload(definition ?? this.#workflows.get(record.type), name, payload);
-    return this.#sender.signal(record, name, given);
+    const taken = await takePayload(definition ?? this.#workflows.get(record.type), name, given);
+    return this.#sender.signal(record, name, taken);
   }
 
   /**
@@ -311,13 +321,13 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   async #sendEvent(id: string, event: AnyEvent, definition: AnyWorkflow | undefined): Promise<string> {
-    const { name, payload } = signalOf(event);
+    const { name, payload } = signalOf(snapshotOfGiven("the event", event) as AnyEvent);
     const record = await this.#record(id);
     const program = await this.#programOf(record);
     checkSignal(record, program, name);
     checkWanted(record, program, name);
-    const given = await checkPayload(definition ?? this.#workflows.get(record.type), name, payload);
-    return this.#sender.signal(record, name, given);
+    const taken = await takePayload(definition ?? this.#workflows.get(record.type), name, payload);
+    return this.#sender.signal(record, name, taken);
   }
 
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */

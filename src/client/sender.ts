@@ -8,6 +8,7 @@ import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
 import { createDocumentBytes } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { formatOpaque, parseInstant } from "../wire/instant.ts";
+import type { StoredValue } from "../wire/value.ts";
 
 /** Sends messages in the order in which it was asked to. */
 export class Sender {
@@ -29,7 +30,7 @@ export class Sender {
   }
 
   /** Puts a signal into the inbox, and a tick that names it. Returns its id. */
-  async signal(record: RunRecord, name: string, payload: unknown): Promise<string> {
+  async signal(record: RunRecord, name: string, payload: StoredValue): Promise<string> {
     const { host, store } = this.#handle.context;
     const newest = await this.#newestSignalAt(record, name);
     this.#lastSignalAt = this.#instantAfter(this.#lastSignalAt, newest);

@@ -6,7 +6,8 @@ import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
 import { type Program, takesSignal } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
-import { checkNesting, checkValue } from "./values.ts";
+import type { StoredValue } from "../wire/value.ts";
+import { checkNesting, takeGiven } from "./values.ts";
 
 /** @throws {WorkflowError} `invalid` when the run is over or its workflow declares other signals. */
 export function checkSignal(record: RunRecord, program: Program | undefined, name: string): void {
@@ -40,21 +41,17 @@ export function checkWanted(record: RunRecord, program: Program | undefined, nam
     throw new WorkflowError("invalid", `run ${record.id} will never take the event ${JSON.stringify(name)}: ${why}`);
 }
 
-/** The payload as its schema makes it. @throws {WorkflowError} `invalid` when the schema refuses it, or it is not JSON. */
-export async function checkPayload(
+/** The payload as its schema makes it; `payload` is a copy that the caller does not hold. @throws {WorkflowError} `invalid` when the schema refuses it, or it is not JSON. */
+export async function takePayload(
   definition: AnyWorkflow | undefined,
   name: string,
   payload: unknown,
-): Promise<unknown> {
+): Promise<StoredValue> {
   const schema = definition?.signalSchemas.get(name);
-  if (schema === undefined) {
-    checkValue("the payload", payload);
-    return payload ?? null;
-  }
+  if (schema === undefined) return takeGiven("the payload", payload);
   checkNesting("the payload", payload);
   const read = await readValue(schema, payload);
   if ("refusal" in read)
     throw new WorkflowError("invalid", `the payload of signal ${JSON.stringify(name)} is refused: ${read.refusal}`);
-  checkValue("the payload", read.value);
-  return read.value ?? null;
+  return takeGiven("the payload", read.value);
 }

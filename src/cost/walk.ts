@@ -29,6 +29,7 @@ import { LONG_STEP_SHARE } from "../services/chain.ts";
 import { heartbeatRestMs } from "../services/lease.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { sortedJson } from "../wire/hash.ts";
+import { STORED_NULL } from "../wire/value.ts";
 import { Agenda, type Appointment } from "./agenda.ts";
 import { Ledger } from "./ledger.ts";
 import { type Course, type CostPath, DEFAULT_DURATION_MS, type Steering } from "./path.ts";
@@ -122,7 +123,7 @@ class Walk {
     this.#agenda = new Agenda(options.startAt);
     this.#queue = new PricedQueue(this.#agenda, this.#ledger, options.leaseMs, RUN_ID);
     this.#queue.onReady = (id, at) => this.#hint(id, at);
-    this.#record = firstRecord({ id: RUN_ID, program, data: null }, options.startAt, "");
+    this.#record = firstRecord({ id: RUN_ID, program, data: STORED_NULL }, options.startAt, "");
     this.#upkeep = new Upkeep({
       agenda: this.#agenda,
       ledger: this.#ledger,
@@ -404,7 +405,7 @@ class Walk {
       const consumed = this.#record.machine?.consumed.find((entry) => entry.name === name)?.ids ?? [];
       const fresh = (this.#inbox.get(name) ?? []).filter((segment) => !consumed.includes(segment)).slice(0, count);
       this.#ledger.charge("signal read", fresh.length);
-      return fresh.map((segment) => ({ name, segment, id: segment, payload: null }));
+      return fresh.map((segment) => ({ name, segment, id: segment, payload: STORED_NULL }));
     });
   }
 
@@ -557,7 +558,9 @@ class Walk {
     );
     const wait = flight.kind === "run" ? course.waits?.[given?.given.length ?? 0] : undefined;
     if (wait !== undefined) return { fact: "waiting", ref, signal: wait.signal, timeoutMs: wait.timeoutMs ?? 0 };
-    return course.ends === "fails" ? failed(ref, "never", attempt) : { fact: "done", ref, result: null, attempt };
+    return course.ends === "fails"
+      ? failed(ref, "never", attempt)
+      : { fact: "done", ref, result: STORED_NULL, attempt };
   }
 
   /** A handed-off step is long after a part of the lease: then it has a task and a lease of its own. */

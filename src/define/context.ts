@@ -89,8 +89,9 @@ export interface StepContext<Input, Results, Signals> {
   readonly attempt: number;
   /** Counts from 1; grows when an operator has the step tried again. */
   readonly generation: number;
+  /** The input of the run. A copy for this attempt, made when it is read: to change it changes nothing else. */
   readonly input: Input;
-  /** Results of the steps named in `dependsOn`. */
+  /** Results of the steps named in `dependsOn`. Each is a copy for this attempt, made when it is read. */
   readonly results: Results;
   /** Aborts when the attempt is over: timeout, lost lease, shutdown. */
   readonly signal: AbortSignal;

@@ -75,7 +75,7 @@ export function detailsOf(record: RunRecord, view: Projection | undefined): RunD
     paused: view?.paused ?? record.status === "paused",
     outcome: view?.outcome ?? null,
     error: record.error ?? null,
-    data: toPlain(record.data),
+    data: record.data.read(),
     steps: stepsOf(record, view),
     waits: (view?.waits ?? []).map(({ signal, step }) => ({
       signal,
@@ -83,7 +83,10 @@ export function detailsOf(record: RunRecord, view: Projection | undefined): RunD
       until: timers.find((timer) => timer.timer === "deadline" && timer.step === step)?.dueAt ?? null,
     })),
     timers,
-    given: (machine?.given ?? []).map(({ step, given }) => ({ step, signals: given.map((one) => toPlain(one)) })),
+    given: (machine?.given ?? []).map(({ step, given }) => ({
+      step,
+      signals: given.map((one) => one && { ...one, payload: one.payload.read() }),
+    })),
     taken: Object.fromEntries((machine?.consumed ?? []).map(({ name, ids }) => [name, ids])),
     compensationErrors: machine?.compensation_errors ?? [],
     flights: (machine?.flights ?? []).map(flightOf),
@@ -111,7 +114,7 @@ function stepOf(
     ...(view?.outcome === undefined ? {} : { outcome: view.outcome }),
     ...(state?.started_at === undefined ? {} : { startedAt: state.started_at }),
     ...(state?.completed_at === undefined ? {} : { completedAt: state.completed_at }),
-    ...(state?.result === undefined ? {} : { result: toPlain(state.result) }),
+    ...(state?.result === undefined ? {} : { result: state.result.read() }),
     ...(state?.error === undefined ? {} : { error: toPlain(state.error) }),
   };
 }

@@ -2,6 +2,7 @@
 import { leaseKey, taskKey } from "../keys.ts";
 import { updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
+import type { Writable } from "../wire/json.ts";
 import type { Claim } from "./claim.ts";
 import { putWaitingKey } from "./index-keys.ts";
 import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
@@ -60,7 +61,7 @@ async function deleteLeaseKey(queue: QueueContext, held: TaskRecord): Promise<vo
 }
 
 /** The task is completed with this output. */
-export function completeClaim(queue: QueueContext, claim: Claim, output: unknown): Promise<FinishOutcome> {
+export function completeClaim(queue: QueueContext, claim: Claim, output: Writable): Promise<FinishOutcome> {
   return end(queue, claim, (_task, now) => ({ status: "completed", output: output ?? null, completed_at: now }));
 }
 

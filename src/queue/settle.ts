@@ -2,6 +2,7 @@
 import { leaseKey, taskKey } from "../keys.ts";
 import { createDocumentBytes, updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
+import type { Writable } from "../wire/json.ts";
 import { deleteWaitingKeys, repairIndex } from "./index-keys.ts";
 import {
   millisOf,
@@ -16,7 +17,7 @@ import {
 
 /** How the task of a step that is over ends. */
 export type TaskEnd =
-  | { readonly status: "completed"; readonly output: unknown }
+  | { readonly status: "completed"; readonly output: Writable }
   | { readonly status: "failed" | "cancelled"; readonly error?: string };
 
 function ended(task: TaskRecord, end: TaskEnd, nowMs: number): TaskRecord {

@@ -3,9 +3,9 @@ import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
 import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { WorkflowError } from "../errors.ts";
-import { checkJsonValue } from "../wire/check.ts";
 import { shown } from "../wire/duration.ts";
 import { formatInstant } from "../wire/instant.ts";
+import { StoredValue } from "../wire/value.ts";
 import { Claim, type LeaseOptions } from "./claim.ts";
 import { type Idempotency, reserveTaskId } from "./idempotency.ts";
 import { putWaitingKey, repairIndex } from "./index-keys.ts";
@@ -92,8 +92,12 @@ export interface SubmitOptions {
   readonly idempotency?: Idempotency;
 }
 
+/** Largest input of a task that is submitted, in UTF-16 units of its JSON. */
+const MAX_INPUT_LENGTH: number = 4 * 1024 * 1024;
+
 /**
- * Puts a task of any type on the queue. With a key that was used before it gives the task of then, whatever became of it.
+ * Puts a task of any type on the queue. With a key that was used before it gives the task of then, whatever became of it. The input is
+ * copied before this returns.
  * @throws {WorkflowError} `invalid` for a value that cannot be stored, or a key that was used with another input.
  */
 export async function submitTask(
@@ -102,24 +106,47 @@ export async function submitTask(
   input: unknown,
   options: SubmitOptions = {},
 ): Promise<TaskRecord> {
-  checkSubmission(taskType, input, options);
-  const { timeoutMs = 300_000, maxRetries = 3, idempotency, ...rest } = options;
+  const { timeoutMs = 300_000, maxRetries = 3, idempotency, ...rest } = copyOf(options);
+  const stored = takeInput(taskType, input);
+  checkSubmission(taskType, { timeoutMs, maxRetries, ...rest, ...(idempotency === undefined ? {} : { idempotency }) });
   const fresh = queue.host.random.uuid();
-  const id = idempotency === undefined ? fresh : await reserveTaskId(queue, fresh, taskType, input, idempotency);
-  return (await createTask(queue, { ...rest, id, taskType, input, timeoutMs, maxRetries })).task;
+  const id =
+    idempotency === undefined ? fresh : await reserveTaskId(queue, fresh, taskType, stored.read(), idempotency);
+  return (await createTask(queue, { ...rest, id, taskType, input: stored, timeoutMs, maxRetries })).task;
+}
+
+/** What the caller may change after the call is not looked at again. */
+function copyOf({ retryPolicy, idempotency, ...options }: SubmitOptions): SubmitOptions {
+  return {
+    ...options,
+    ...(retryPolicy === undefined ? {} : { retryPolicy: { ...retryPolicy } }),
+    ...(idempotency === undefined ? {} : { idempotency: { ...idempotency } }),
+  };
 }
 
 /** 0001-01-01 and the end of 9999: years with four digits. */
 const EARLIEST_MS = -62_135_596_800_000;
 const LATEST_MS = 253_402_300_799_999;
 
-function checkSubmission(taskType: string, input: unknown, options: SubmitOptions): void {
-  const refuse = (what: string): never => {
+const refuser =
+  (taskType: string) =>
+  (what: string): never => {
     throw new WorkflowError("invalid", `a ${JSON.stringify(taskType)} task cannot be submitted: ${what}`);
   };
+
+function takeInput(taskType: string, input: unknown): StoredValue {
+  const taken = StoredValue.take(input, MAX_INPUT_LENGTH);
+  if (taken.kind === "taken") return taken.value;
+  const refuse = refuser(taskType);
+  if (taken.kind === "not_json") return refuse(`its input is not JSON: ${taken.problem}`);
+  return refuse(
+    `its input is more than ${MAX_INPUT_LENGTH} characters of JSON; store it elsewhere and pass a reference`,
+  );
+}
+
+function checkSubmission(taskType: string, options: SubmitOptions): void {
+  const refuse = refuser(taskType);
   checkKeyPart(taskType, "the task type", refuse);
-  const problem = checkJsonValue(input);
-  if (problem !== undefined) refuse(`its input is not JSON: ${problem}`);
   for (const name of ["maxRetries", "maxReschedules"] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= U32))

@@ -7,7 +7,7 @@ import { shardOf, taskKey } from "../keys.ts";
 import { Codec } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { formatInstant, parseInstant } from "../wire/instant.ts";
-import { stringifyJson } from "../wire/json.ts";
+import { stringifyJson, type Writable } from "../wire/json.ts";
 import { floatText } from "../wire/number.ts";
 
 /** What queue operations need. */
@@ -55,7 +55,7 @@ export interface TaskRecord {
 export interface TaskSpec {
   readonly id: string;
   readonly taskType: string;
-  readonly input: unknown;
+  readonly input: Writable;
   /** Longest attempt, in milliseconds. */
   readonly timeoutMs: number;
   readonly maxRetries: number;

@@ -5,7 +5,7 @@ import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../
 import { createTask } from "../queue/submit.ts";
 import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
 import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
-import { stringifyJson } from "../wire/json.ts";
+import { STORED_NULL, StoredValue } from "../wire/value.ts";
 import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
@@ -22,11 +22,11 @@ export interface DispatchContext {
 }
 
 /** A result says nothing of itself: it is any JSON. */
-const resultCodec = new Codec<unknown>({
+const resultCodec = new Codec<StoredValue>({
   what: "the result of a step",
-  read: (json) => json,
+  read: (json) => StoredValue.parsed(json ?? null),
   keyOf: (_result, key) => key,
-  write: (result) => stringifyJson(result ?? null),
+  write: (result) => result.text,
 });
 
 /** Who carries out. */
@@ -98,7 +98,7 @@ async function putResult(
   if (!("result" in entry) && state?.status !== "completed") return;
   const result = "result" in entry ? entry.result : state?.result;
   const key = generation === undefined ? stepResultKey(record.id, step) : laterResultKey(record.id, step, generation);
-  await createDocumentBytes(context.queue.store, context.queue.host, key, resultCodec.encode(result));
+  await createDocumentBytes(context.queue.store, context.queue.host, key, resultCodec.encode(result ?? STORED_NULL));
 }
 
 async function settle(
@@ -160,7 +160,7 @@ async function readResult(
   queue: QueueContext,
   runId: string,
   step: string,
-): Promise<{ readonly result: unknown } | undefined> {
+): Promise<{ readonly result: StoredValue } | undefined> {
   const read = await readDocument(queue.store, stepResultKey(runId, step), resultCodec);
   return read.kind === "missing" ? undefined : { result: read.value };
 }

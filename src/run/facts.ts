@@ -1,4 +1,5 @@
 /** What a driver knows and the record does not yet: the closed set of facts that a commit applies. */
+import type { StoredValue } from "../wire/value.ts";
 import type { Outcome } from "../../machines/events.ts";
 import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record.ts";
 import type { RunCommand } from "./tasks.ts";
@@ -16,13 +17,13 @@ export interface FoundSignal {
   readonly name: string;
   readonly segment: string;
   readonly id: string;
-  readonly payload: unknown;
+  readonly payload: StoredValue;
 }
 
 export type Fact =
   /** The run may start. */
   | { readonly fact: "begin" }
-  | { readonly fact: "done"; readonly ref: FlightRef; readonly result: unknown; readonly attempt: number }
+  | { readonly fact: "done"; readonly ref: FlightRef; readonly result: StoredValue; readonly attempt: number }
   | { readonly fact: "failed"; readonly ref: FlightRef; readonly failure: Failure }
   /** The handler waits for a signal inside itself. */
   | { readonly fact: "waiting"; readonly ref: FlightRef; readonly signal: string; readonly timeoutMs: number }

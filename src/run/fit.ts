@@ -1,7 +1,6 @@
 /** What is done about news that do not fit into the record of their run any more. */
 import type { Delivery, Fact } from "./facts.ts";
 import { cutAt } from "../wire/cut.ts";
-import { stringifyJson } from "../wire/json.ts";
 
 type Done = Extract<Fact, { fact: "done" }>;
 
@@ -52,5 +51,5 @@ function changed<D extends Delivery>(deliveries: readonly D[], change: (fact: Fa
 }
 
 function lengthOf(fact: Done): number {
-  return stringifyJson(fact.result).length;
+  return fact.result.text.length;
 }

@@ -7,7 +7,6 @@ import type { QueueContext, TaskRecord } from "../queue/task.ts";
 import { type Check, type ChecksOf, milliseconds, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { toPlain } from "../wire/json.ts";
-import type { RunRecord } from "./record.ts";
 
 /** Clocks of two machines, and of a machine and the store, may differ by this much. */
 export const DEFAULT_SKEW_MARGIN_MS = 2_000;
@@ -17,16 +16,16 @@ const LONGEST_SKEW_MARGIN_MS = 3_600_000;
 /** Facts that one part of a process tells another, so that it need not ask the bucket. Hints only: nothing depends on them. */
 export class ProcessEvents {
   readonly #ready = new Set<(taskId: string, availableAt: number) => void>();
-  readonly #written = new Set<(record: RunRecord) => void>();
+  readonly #written = new Set<(runId: string) => void>();
 
   /** A task was made ready. */
   ready(taskId: string, availableAt: number): void {
     for (const listener of this.#ready) listener(taskId, availableAt);
   }
 
-  /** A record was written. */
-  written(record: RunRecord): void {
-    for (const listener of this.#written) listener(record);
+  /** The record of a run was written. Who wants to see it reads it: the writer keeps its own. */
+  written(runId: string): void {
+    for (const listener of this.#written) listener(runId);
   }
 
   /** Listens; returns how to stop. */
@@ -36,7 +35,7 @@ export class ProcessEvents {
   }
 
   /** Listens; returns how to stop. */
-  onWritten(listener: (record: RunRecord) => void): () => void {
+  onWritten(listener: (runId: string) => void): () => void {
     this.#written.add(listener);
     return () => this.#written.delete(listener);
   }

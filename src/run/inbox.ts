@@ -8,6 +8,7 @@ import { Codec } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { formatOpaque, parseInstant } from "../wire/instant.ts";
 import { stringifyJson } from "../wire/json.ts";
+import { StoredValue } from "../wire/value.ts";
 import type { FoundSignal } from "./facts.ts";
 import type { RunRecord } from "./record.ts";
 import { reasonOf } from "../host/error-data.ts";
@@ -22,8 +23,7 @@ export const MAX_CONSUMED = 10_000;
 interface StoredSignal {
   readonly id: string;
   readonly name: string;
-  /** JSON; absent means null. */
-  readonly payload?: unknown;
+  readonly payload: StoredValue;
   readonly created_at: string;
 }
 
@@ -32,7 +32,10 @@ const signalSchema = z.object({ id: z.string(), name: z.string(), payload: z.unk
 /** The codec of `workflow/{run}/signals/{name}/{instant}_{id}.json`. */
 export const signalCodec: Codec<StoredSignal> = new Codec<StoredSignal>({
   what: "a signal",
-  read: (json) => signalSchema.parse(json),
+  read: (json) => {
+    const { payload = null, ...signal } = signalSchema.parse(json);
+    return { ...signal, payload: StoredValue.parsed(payload) };
+  },
   // Run and instant stand in the key.
   keyOf: ({ id, name }, key) => {
     const [, runId = "", , , segment = ""] = key.split("/");
@@ -101,7 +104,7 @@ async function readSignal(
   const read = await queue.store.get(key);
   if (read.kind === "missing") return undefined;
   try {
-    const { id, payload = null } = signalCodec.decode(read.object.body, key);
+    const { id, payload } = signalCodec.decode(read.object.body, key);
     return { name, segment, id, payload };
   } catch (error) {
     const reason = reasonOf(error);

@@ -10,6 +10,7 @@ import { brand, WorkflowError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { Codec, type DocumentKind } from "../store/document.ts";
 import { stringifyJson } from "../wire/json.ts";
+import { StoredValue } from "../wire/value.ts";
 
 /** The newest layout of `machine` that this version writes and understands. */
 export const RECORD_LAYOUT = 1;
@@ -27,8 +28,7 @@ export interface StepState {
   readonly status: WireStepStatus;
   readonly started_at?: string;
   readonly completed_at?: string;
-  /** JSON, numbers as they were written. */
-  readonly result?: unknown;
+  readonly result?: StoredValue;
   /** Why it failed, in words: a program of buquet cannot read a record that says it otherwise. */
   readonly error?: string;
   readonly task_id?: string;
@@ -85,14 +85,14 @@ export interface Flight extends FlightRef {
 }
 
 /** A durable timer that is open. */
-export interface TimerState {
+export type TimerState = {
   readonly timer: "delay" | "deadline";
   readonly step: string;
   readonly generation: number;
   readonly wake: number;
   /** Milliseconds since 1970. */
   readonly dueAt: number;
-}
+};
 
 /** A command that was committed and is not known to be carried out. `by`: the task whose holder added it. */
 export type OutboxEntry = {
@@ -105,7 +105,7 @@ export type OutboxEntry = {
       /** A later result of a step whose first one was undone: it has a key of its own. */
       readonly generation?: number;
       /** The result, where the step table does not hold it any more. */
-      readonly result?: unknown;
+      readonly result?: StoredValue;
     }
   | {
       readonly do: "settle";
@@ -113,7 +113,7 @@ export type OutboxEntry = {
       readonly status: "completed" | "failed" | "cancelled";
       readonly error?: string;
       /** The result, where the step table does not hold it any more. */
-      readonly result?: unknown;
+      readonly result?: StoredValue;
     }
   | { readonly do: "create"; readonly ref: FlightRef }
   | { readonly do: "timer"; readonly timer: TimerState }
@@ -125,7 +125,7 @@ export type OutboxEntry = {
 export interface GivenSignals {
   readonly step: string;
   readonly generation: number;
-  readonly given: readonly ({ readonly id: string; readonly payload: unknown } | null)[];
+  readonly given: readonly ({ readonly id: string; readonly payload: StoredValue } | null)[];
   /** The wait that is open now. */
   readonly signal?: string;
 }
@@ -178,8 +178,8 @@ export interface RunRecord {
   readonly definition_hash: string;
   readonly status: RunStatus;
   readonly current_steps: readonly string[];
-  /** The input, numbers as they were written. */
-  readonly data: unknown;
+  /** The input. */
+  readonly data: StoredValue;
   readonly steps: ReadonlyMap<string, StepState>;
   readonly signals: ReadonlyMap<string, { readonly cursor?: string }>;
   readonly error?: RunError;
@@ -237,6 +237,7 @@ const timerSchema = z.object({
   wake: z.number().int(),
   dueAt: moment,
 });
+const storedSchema = z.unknown().transform((value) => StoredValue.parsed(value ?? null));
 const entryBase = { id: z.string(), by: z.string().optional() };
 const outboxSchema = z.discriminatedUnion("do", [
   z.object({
@@ -244,7 +245,7 @@ const outboxSchema = z.discriminatedUnion("do", [
     do: z.literal("result"),
     step: z.string(),
     generation: z.number().int().optional(),
-    result: z.unknown().optional(),
+    result: storedSchema.optional(),
   }),
   z.object({
     ...entryBase,
@@ -252,7 +253,7 @@ const outboxSchema = z.discriminatedUnion("do", [
     ref: refSchema,
     status: z.enum(["completed", "failed", "cancelled"]),
     error: z.string().optional(),
-    result: z.unknown().optional(),
+    result: storedSchema.optional(),
   }),
   z.object({ ...entryBase, do: z.literal("create"), ref: refSchema }),
   z.object({ ...entryBase, do: z.literal("timer"), timer: timerSchema }),
@@ -287,7 +288,7 @@ const machineSchema = z.looseObject({
     z.object({
       step: z.string(),
       generation: z.number().int(),
-      given: z.array(z.union([z.null(), z.object({ id: z.string(), payload: z.unknown() })])),
+      given: z.array(z.union([z.null(), z.object({ id: z.string(), payload: storedSchema })])),
       signal: z.string().optional(),
     }),
   ),
@@ -373,7 +374,8 @@ function readRecord(json: unknown, key: string): RunRecord {
   const steps = new Map<string, StepState>();
   for (const [name, value] of entriesOf(raw["steps"])) {
     const step = value as Record<string, unknown>;
-    steps.set(name, { ...step, ...(stepSchema.parse(value) as unknown as StepState) });
+    const state = { ...step, ...(stepSchema.parse(value) as unknown as StepState) };
+    steps.set(name, step["result"] === undefined ? state : { ...state, result: StoredValue.parsed(step["result"]) });
   }
   const signals = new Map<string, { cursor?: string }>();
   for (const [name, value] of entriesOf(raw["signals"])) {
@@ -387,7 +389,7 @@ function readRecord(json: unknown, key: string): RunRecord {
     definition_hash: plain.definition_hash,
     status: plain.status,
     current_steps: plain.current_steps,
-    data: raw["data"] ?? null,
+    data: StoredValue.parsed(raw["data"] ?? null),
     steps,
     signals,
     ...(plain.error === undefined ? {} : { error: plain.error as unknown as RunError }),

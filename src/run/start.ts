@@ -9,7 +9,7 @@ import type { QueueContext } from "../queue/task.ts";
 import { createDocumentBytes } from "../store/document.ts";
 import { canonicalJson } from "../wire/canonical.ts";
 import { formatOpaque } from "../wire/instant.ts";
-import { toPlain } from "../wire/json.ts";
+import type { StoredValue } from "../wire/value.ts";
 import { LOOK_MS } from "./decide/look.ts";
 import type { Program } from "./program.ts";
 import { emptyMachine } from "./mend.ts";
@@ -20,8 +20,7 @@ import { tickTask, tickTaskId } from "./tasks.ts";
 export interface StartInput {
   readonly id: string;
   readonly program: Program;
-  /** JSON. */
-  readonly data: unknown;
+  readonly data: StoredValue;
 }
 
 /** The first record of a run. */
@@ -73,7 +72,7 @@ export async function startRun(
 }
 
 /** What the input of a start is compared by: numbers as JavaScript reads them, whoever wrote them. */
-const textOf = (data: unknown): string => canonicalJson(toPlain(data));
+const textOf = (data: StoredValue): string => canonicalJson(data.read());
 
 function checkSameRun(existing: RunRecord, wanted: RunRecord): void {
   const id = JSON.stringify(wanted.id);

@@ -22,6 +22,7 @@ import {
   ownFlight,
   type Unfit,
 } from "./driver.ts";
+import type { Writable } from "../wire/json.ts";
 import { judge, runAttempt } from "./handler.ts";
 import { KeptLease } from "./lease.ts";
 
@@ -184,7 +185,7 @@ export class Chain {
     this.#ended.set(
       flightTaskId(this.#runId, flight),
       end.fact === "done"
-        ? { status: "completed", output: resultOutput(flight.step, flight.kind === "run" ? end.result : null) }
+        ? { status: "completed", output: resultOutput(flight.step, end.result) }
         : { status: "failed", error: end.failure.message },
     );
   }
@@ -343,7 +344,7 @@ function whenAborted(signal: AbortSignal, then: () => void, over: AbortSignal): 
 }
 
 /** What the first task of a chain ends with, when it is the task of a step itself. */
-function ownStep(record: RunRecord, claim: Claim): { failed: boolean; message: string; output: unknown } | undefined {
+function ownStep(record: RunRecord, claim: Claim): { failed: boolean; message: string; output: Writable } | undefined {
   if (!claim.task.task_type.startsWith("workflow.step:") || ownFlight(record, claim) !== undefined) return undefined;
   const input = claim.task.input as { step?: unknown } | null;
   if (typeof input?.step !== "string") return undefined;

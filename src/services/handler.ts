@@ -12,8 +12,7 @@ import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
 import { callTraced } from "../host/stray-errors.ts";
 import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
-import { checkJsonValue } from "../wire/check.ts";
-import { toPlain } from "../wire/json.ts";
+import { lazyMembers, STORED_NULL, StoredValue } from "../wire/value.ts";
 
 /** Largest result of a step in UTF-16 units of its JSON. */
 export const MAX_RESULT_LENGTH: number = 256 * 1024;
@@ -67,13 +66,13 @@ function givenOf(record: RunRecord, flight: FlightRef): GivenSignals["given"] {
   return entry?.given ?? [];
 }
 
-/** Results of the named steps, as handlers see them. */
-export function resultsOf(record: RunRecord, names: readonly string[]): Record<string, unknown> {
-  const pairs = names.map((name): [string, unknown] => {
+/** Results of the named steps, as handlers see them: each a copy, made when the handler reads it. */
+function resultsOf(record: RunRecord, names: readonly string[]): Record<string, unknown> {
+  const members = names.map((name): [string, () => unknown] => {
     const state = record.steps.get(name);
-    return [name, state?.status === "completed" ? toPlain(state.result ?? null) : undefined];
+    return [name, () => (state?.status === "completed" ? (state.result ?? STORED_NULL).read() : undefined)];
   });
-  return Object.fromEntries(pairs);
+  return lazyMembers({}, members);
 }
 
 /** Runs the handler once. Never rejects. */
@@ -96,7 +95,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     const timeoutMs = options.timeout === undefined ? 0 : Math.max(1, parseDuration(options.timeout));
     const payload = given[calls];
     calls += 1;
-    if (payload !== undefined) return payload === null ? undefined : toPlain(payload.payload);
+    if (payload !== undefined) return payload === null ? undefined : payload.payload.read();
     waits ??= { signal: name, timeoutMs };
     const suspension = new Error(`waits for signal ${JSON.stringify(name)}; do not catch this`);
     suspensions.add(suspension);
@@ -112,14 +111,12 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     over.signal.throwIfAborted();
     return environment.queue.submit(type, input);
   };
-  const context = {
+  const known = {
     runId: record.id,
     workflow: record.type,
     step: flight.step,
     attempt: environment.attempt,
     generation: flight.generation,
-    input: toPlain(record.data),
-    results: resultsOf(record, step.dependsOn),
     signal: abort.signal,
     idempotencyKey: idempotencyKeyOf(record, flight.step),
     heartbeat: environment.heartbeat,
@@ -128,7 +125,9 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     log: withFields(environment.log, { run: record.id, step: flight.step, attempt: environment.attempt }),
     queue: { submit },
     outcome: hasCompleted(record, flight.step) ? "completed" : "unknown",
+    results: resultsOf(record, step.dependsOn),
   };
+  const context = lazyMembers(known, [["input", () => record.data.read()]]);
   const discourage = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
   if (environment.unwanted.aborted) discourage();
   else environment.unwanted.addEventListener("abort", discourage, { once: true });
@@ -180,7 +179,7 @@ async function callHandler(environment: HandlerEnvironment, context: unknown): P
     const value =
       flight.kind === "run"
         ? await handler(context)
-        : await handler(context, hasCompleted(record, flight.step) ? toPlain(state?.result ?? null) : undefined);
+        : await handler(context, hasCompleted(record, flight.step) ? (state?.result ?? STORED_NULL).read() : undefined);
     return { kind: "returned", value };
   } catch (error) {
     return { kind: "threw", error };
@@ -275,26 +274,20 @@ function retryOrFail(
 }
 
 function returned(ref: FlightRef, value: unknown, attempt: number): Fact {
-  const result = value === undefined || ref.kind === "undo" ? null : value;
-  const problem = problemOf(result);
-  if (problem !== undefined) {
-    const message = `the result is not JSON: ${problem}; return plain objects, arrays, strings, finite numbers, booleans and null`;
-    return failed(ref, message, "unknown", attempt);
-  }
-  const { length } = JSON.stringify(result);
-  if (length > MAX_RESULT_LENGTH) {
-    const message = `the result is ${length} characters of JSON, more than ${MAX_RESULT_LENGTH}; store it elsewhere and return a reference`;
-    return failed(ref, message, "unknown", attempt);
-  }
-  return { fact: "done", ref, result, attempt };
-}
-
-/** Members may be code that throws. */
-function problemOf(result: unknown): string | undefined {
-  try {
-    return checkJsonValue(result);
-  } catch (error) {
-    return `reading it threw ${summaryOf(error)}`;
+  // Nobody asks what an undo returned.
+  if (ref.kind === "undo") return { fact: "done", ref, result: STORED_NULL, attempt };
+  const taken = StoredValue.take(value, MAX_RESULT_LENGTH);
+  switch (taken.kind) {
+    case "taken":
+      return { fact: "done", ref, result: taken.value, attempt };
+    case "not_json": {
+      const message = `the result is not JSON: ${taken.problem}; return plain objects, arrays, strings, finite numbers, booleans and null`;
+      return failed(ref, message, "unknown", attempt);
+    }
+    case "too_long": {
+      const message = `the result is more than ${MAX_RESULT_LENGTH} characters of JSON; store it elsewhere and return a reference`;
+      return failed(ref, message, "unknown", attempt);
+    }
   }
 }
 

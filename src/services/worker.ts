@@ -110,7 +110,7 @@ export class Worker implements Service {
       host: this.#queue.host,
       programs: this.#programs,
       onWritten: (record, facts) => {
-        this.#handle.events.written(record);
+        this.#handle.events.written(record.id);
         this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
         const did = meddling(facts);
         if (did !== undefined) void this.#tellMeddling(record, did);

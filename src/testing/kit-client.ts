@@ -25,8 +25,8 @@ export class SkippingClient extends WorkflowClient {
     let seen = "";
     for (;;) {
       const wake = new AbortController();
-      const unlisten = this.#handle.events.onWritten((record) => {
-        if (record.id === id) wake.abort();
+      const unlisten = this.#handle.events.onWritten((written) => {
+        if (written === id) wake.abort();
       });
       try {
         const view = await this.get(id);

@@ -4,7 +4,7 @@ import { compareCodePoints } from "./hash.ts";
 import { canonicalNumber } from "./number.ts";
 
 /**
- * Canonical JSON of a value, as buquet computes it from the text that `stringifyJson` writes. The value is JSON (`checkJsonValue`).
+ * Canonical JSON of a value, as buquet computes it from the text that `stringifyJson` writes. The value is JSON (`StoredValue`).
  * @throws {WorkflowError} `invalid` for a number beyond all floats.
  */
 export function canonicalJson(value: unknown): string {

@@ -1,10 +1,5 @@
 /** JSON whose numbers survive: what another language wrote is written back digit for digit. */
-import {
-  isLosslessNumber,
-  LosslessNumber,
-  parse as parseLossless,
-  stringify as stringifyLossless,
-} from "lossless-json";
+import { isLosslessNumber, LosslessNumber, parse as parseLossless } from "lossless-json";
 
 /** Deepest nesting of a value that is put into the bucket: the object around it adds a few levels more. */
 export const MAX_DEPTH = 120;
@@ -14,6 +9,22 @@ export const MAX_READ_DEPTH = 128;
 
 /** Numbers that JavaScript would print otherwise than they stand there: `1.0`, exponents, `0.0000001`, more than fifteen digits, `-0`. */
 const RISKY_NUMBER = /[:[,\s](?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?0\.0{6}|-?\d[\d.]{15,}|-0(?![.\d]))/u;
+
+/** JSON that is there as text already: it is written as it stands. */
+export abstract class JsonText {
+  abstract readonly text: string;
+}
+
+/** What we write: JSON, with values of users only as text. An object that a user may hold does not compile. */
+export type Writable =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | JsonText
+  | readonly Writable[]
+  | { readonly [name: string]: Writable };
 
 function keepText(text: string): unknown {
   const value = Number(text);
@@ -79,23 +90,37 @@ function endOfString(text: string, begin: number): number {
 const HALF_CHARACTER = /(?<!\\)((?:\\\\)*)\\ud[89a-f][\da-f]{2}/gu;
 
 /**
- * Writes compact JSON; kept numbers come out as they stood. Half of a character (an error message that was cut) becomes U+FFFD: other
- * readers of the bucket refuse the whole object that holds one.
+ * Writes compact JSON; kept numbers and texts come out as they stood. Half of a character (an error message that was cut) becomes U+FFFD:
+ * other readers of the bucket refuse the whole object that holds one.
  */
 export function stringifyJson(value: unknown): string {
-  const text = (holdsKeptNumber(value) ? stringifyLossless(value) : JSON.stringify(value)) ?? "null";
+  const text = write(value) ?? "null";
   return text.includes("\\ud") ? text.replaceAll(HALF_CHARACTER, "$1\\ufffd") : text;
 }
 
-function holdsKeptNumber(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (isLosslessNumber(value)) return true;
-  return (Array.isArray(value) ? value : Object.values(value)).some(holdsKeptNumber);
+/** Only what leads to something kept is written here, member by member; the rest is left to the engine. */
+function write(value: unknown): string | undefined {
+  if (value instanceof JsonText) return value.text;
+  if (isLosslessNumber(value)) return value.value;
+  if (!holdsKept(value)) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((member) => write(member) ?? "null").join(",")}]`;
+  let text = "";
+  for (const [name, member] of Object.entries(value)) {
+    const written = write(member);
+    if (written !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(name)}:${written}`;
+  }
+  return `{${text}}`;
 }
 
-/** The same value with ordinary numbers, for handlers. */
+function holdsKept(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof JsonText || isLosslessNumber(value)) return true;
+  return (Array.isArray(value) ? value : Object.values(value)).some(holdsKept);
+}
+
+/** The same value with ordinary numbers. Kept texts stay as they are. */
 export function toPlain(value: unknown): unknown {
-  if (!holdsKeptNumber(value)) return value;
+  if (!holdsKept(value) || value instanceof JsonText) return value;
   if (isLosslessNumber(value)) return Number(value.value);
   if (Array.isArray(value)) return value.map(toPlain);
   return Object.fromEntries(Object.entries(value as object).map(([name, member]) => [name, toPlain(member)]));

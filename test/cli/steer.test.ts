@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { connect, PermanentError, Worker, workflow, WorkflowClient } from "../../src/index.ts";
+import { lenient } from "./lenient.ts";
 import { tell, type Told } from "./run.ts";
 import { asking, failing } from "./workflows.ts";
 
@@ -211,4 +212,14 @@ test("start says which run it means: made now, there already, or another one's i
   expect(other.stderr).toContain('run "one" exists and was started with another input');
   const told = JSON.parse((await start('{"a":2}', "--json")).stderr) as { error: { code: string } };
   expect(told.error.code).toBe("conflict");
+});
+
+test("what is not given is not given to a schema either: start and signal without JSON", async () => {
+  const module = ["--workflows", "test/cli/lenient.ts"];
+  expect(await here("start", "lenient", "--id", "l", ...module)).toMatchObject({ code: 0 });
+  expect(await here("signal", "l", "nudge", ...module)).toMatchObject({ code: 0 });
+  const queue = await connect(store);
+  await using worker = new Worker(queue, { workflows: [lenient], poll: 20 });
+  await worker.start();
+  expect(await new WorkflowClient(queue, { workflows: [lenient] }).result("l")).toEqual({ wait: "7 nudged" });
 });

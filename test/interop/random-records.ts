@@ -3,9 +3,9 @@ import * as fc from "fast-check";
 import { stateKey, taskKey } from "../../src/keys.ts";
 import { decodeRecord, encodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { newTask, taskCodec, type TaskRecord, type TaskStatus, U32 } from "../../src/queue/task.ts";
-import { checkJsonValue } from "../../src/wire/check.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
 import { MAX_DEPTH } from "../../src/wire/json.ts";
+import { problemOf, stored } from "../stored.ts";
 import { play } from "../simulation/play.ts";
 
 /** One object and its key. */
@@ -19,7 +19,7 @@ export interface Written<T> {
 function deepest(leaf: unknown): unknown {
   let value = leaf;
   for (let depth = 0; depth <= MAX_DEPTH; depth += 1) value = depth % 2 === 0 ? [value] : { a: value };
-  if (checkJsonValue(value) !== undefined || checkJsonValue([value]) === undefined) throw new Error("not the deepest");
+  if (problemOf(value) !== undefined || problemOf([value]) === undefined) throw new Error("not the deepest");
   return value;
 }
 
@@ -45,7 +45,7 @@ const json: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).value;
 /** What handlers and clients may give: deep values only where they are not made deeper. */
-const given = json.filter((value) => checkJsonValue(value) === undefined);
+const given = json.filter((value) => problemOf(value) === undefined);
 
 /** An error's message may have been cut in the middle of a character. */
 const message = fc.oneof(text, fc.constantFrom("cut \ud83d", "\udc00", "😀\ud800\ud800"));
@@ -116,7 +116,10 @@ const taskArbitrary: fc.Arbitrary<TaskRecord> = fc
       { maxKeys: 1 },
     ),
   })
-  .map(({ spec, now, changes, extra }) => ({ ...extra, ...newTask(spec, now), ...changes }) as TaskRecord);
+  .map(
+    ({ spec, now, changes, extra }) =>
+      ({ ...extra, ...newTask({ ...spec, input: stored(spec.input) }, now), ...changes }) as TaskRecord,
+  );
 
 /** Tasks in every status with every choice of members. */
 export function randomTasks(count: number, seed: number): readonly Written<TaskRecord>[] {
@@ -171,13 +174,13 @@ function filledIn(
 ): Partial<RunRecord> {
   const { machine } = record;
   return {
-    data,
+    data: stored(data),
     steps: new Map(
       [...record.steps].map(([name, step]) => [
         name,
         {
           ...step,
-          ...(step.result === undefined ? {} : { result }),
+          ...(step.result === undefined ? {} : { result: stored(result) }),
           ...(step.error === undefined ? {} : { error }),
         },
       ]),
@@ -190,9 +193,9 @@ function filledIn(
             ...machine,
             given: machine.given.map((entry) => ({
               ...entry,
-              given: entry.given.map((signal) => (signal === null ? null : { ...signal, payload })),
+              given: entry.given.map((signal) => (signal === null ? null : { ...signal, payload: stored(payload) })),
             })),
-            outbox: machine.outbox.map((entry) => ("result" in entry ? { ...entry, result } : entry)),
+            outbox: machine.outbox.map((entry) => ("result" in entry ? { ...entry, result: stored(result) } : entry)),
           },
         }),
   };

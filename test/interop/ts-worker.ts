@@ -5,6 +5,7 @@ import { completeClaim, failClaim, retryClaim } from "../../src/queue/finish.ts"
 import { ReadyLister } from "../../src/queue/poll.ts";
 import { type QueueContext, retryPolicyOf, type TaskRecord } from "../../src/queue/task.ts";
 import { until } from "./server.ts";
+import { StoredValue } from "../../src/wire/value.ts";
 
 /** Gives the output of a task; throws to have it tried again while it may be. */
 export type TaskHandler = (task: TaskRecord, claim: Claim) => unknown;
@@ -29,7 +30,7 @@ export async function take(queue: QueueContext, id: string, leaseMs = 30_000): P
 export async function runClaim(queue: QueueContext, claim: Claim, handler: TaskHandler): Promise<void> {
   const { task } = claim;
   try {
-    await completeClaim(queue, claim, await handler(task, claim));
+    await completeClaim(queue, claim, StoredValue.parsed(await handler(task, claim)));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     if (task.retry_count >= task.max_retries) await failClaim(queue, claim, text);

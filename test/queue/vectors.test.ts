@@ -23,6 +23,7 @@ import { parseJson, stringifyJson } from "../../src/wire/json.ts";
 import { canonicalNumber, floatText } from "../../src/wire/number.ts";
 import { golden, goldenObject, vectors } from "../golden.ts";
 import { ID, makeBench } from "./fixtures.ts";
+import { stored } from "../stored.ts";
 
 interface ShardRow {
   id: string;
@@ -231,7 +232,7 @@ interface SignalRow {
 
 test.each(vectors<SignalRow>("signal_key"))("files a signal sent at $now", (row) => {
   expect(signalKey(row.workflow_id, row.name, `${row.now}_${row.signal_id}.json`)).toBe(row.key);
-  expect(signalCodec.decode(row.body, row.key)).toMatchObject({ id: row.signal_id, payload: { n: row.now } });
+  expect(signalCodec.decode(row.body, row.key)).toMatchObject({ id: row.signal_id, payload: stored({ n: row.now }) });
   // Ours have whole milliseconds and never the `Z` that sorts behind everything of its second.
   const at = parseInstant(row.now)?.ms ?? 0;
   if (!row.now.endsWith("Z")) expect(formatOpaque(at)).toBe(row.now.replace(/(\.\d{3})\d+\+/u, "$1+"));
@@ -241,7 +242,7 @@ test.each(golden("signals"))("reads the recorded signal $name", ({ key, body }) 
   const { id, payload } = signalCodec.decode(body, key);
   expect({ id, payload }).toEqual({
     id: key.slice(-41, -5),
-    payload: (JSON.parse(body) as { payload: unknown }).payload,
+    payload: stored((JSON.parse(body) as { payload: unknown }).payload),
   });
 });
 

@@ -8,6 +8,7 @@ import type { FlightRef, RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
 import { planOf, task } from "../machines/build.ts";
+import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
 const program: Program = {
@@ -22,7 +23,7 @@ function apply(record: RunRecord, facts: readonly Fact[]): RunRecord {
 }
 
 test("the next claim ends a step of a run that stops, also when its fence was confirmed: it is undone, not run", () => {
-  const begun = apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), [{ fact: "begin" }]);
+  const begun = apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [{ fact: "begin" }]);
   const cancelled = apply(begun, [
     { fact: "command", id: "c", command: { type: "cancel", compensate: true }, at: NOW },
   ]);

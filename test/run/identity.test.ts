@@ -16,6 +16,7 @@ import { StoredPrograms } from "../../src/run/stored-programs.ts";
 import type { Codec } from "../../src/store/document.ts";
 import { errorOf } from "../client/setup.ts";
 import { goldenObject } from "../golden.ts";
+import { stored } from "../stored.ts";
 
 const host = nodeHost();
 const undone: string[] = [];
@@ -95,8 +96,8 @@ test.each(goldens)("%s that was copied to another key is refused with both keys"
 
 test("a signal counts under its own name alone, and a run of any id may be signalled", () => {
   const segment = "2026-01-01T00:00:00+00:00_0dbf277c-c687-4ed6-b549-e2a0fb4c2d2a.json";
-  const body = signalCodec.encode({ id: segment.slice(-41, -5), name: "go", payload: 1, created_at: "x" });
-  expect(signalCodec.decode(body, signalKey("a b", "go", segment)).payload).toBe(1);
+  const body = signalCodec.encode({ id: segment.slice(-41, -5), name: "go", payload: stored(1), created_at: "x" });
+  expect(signalCodec.decode(body, signalKey("a b", "go", segment)).payload.read()).toBe(1);
   expect(() => signalCodec.decode(body, signalKey("a b", "stop", segment))).toThrow("says that it is");
 });
 

@@ -14,6 +14,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { planOf, task } from "../machines/build.ts";
 import { randomPlan } from "../machines/plans.ts";
 import { setting } from "../setting.ts";
+import { stored } from "../stored.ts";
 
 const PLANS = setting("PLANS", 150);
 const SEED = setting("SEED", 20_261_124);
@@ -45,14 +46,14 @@ function nextFacts(record: RunRecord, program: Program, random: () => number): F
     const { draining } = project(program.machine, machine.snapshot);
     if (flight.kind === "run" && draining.includes(flight.step) && random() < 0.5)
       return { fact: "fenced", ref, outcome: "unknown" };
-    if (random() < 0.85) return { fact: "done", ref, result: flight.step, attempt: 1 };
+    if (random() < 0.85) return { fact: "done", ref, result: stored(flight.step), attempt: 1 };
     return { fact: "failed", ref, failure: { type: "StepFailed", message: "no", outcome: "unknown", attempt: 1 } };
   });
   for (const timer of machine.timers) facts.push({ fact: "due", ...timer });
   for (const wait of project(program.machine, machine.snapshot).waits) {
     serial += 1;
     const segment = `2026-01-01T00:00:00+00:00_${serial}.json`;
-    facts.push({ fact: "signals", found: [{ name: wait.signal, segment, id: segment, payload: 1 }] });
+    facts.push({ fact: "signals", found: [{ name: wait.signal, segment, id: segment, payload: stored(1) }] });
   }
   return facts;
 }
@@ -63,7 +64,7 @@ const COMMANDS = [{ type: "pause" }, { type: "resume" }, { type: "cancel", compe
 function wander(seed: number): { record: RunRecord; program: Program; random: () => number } {
   const { next: random } = seededRandom(seed);
   const program = programOf(randomPlan(random, 12));
-  let record = firstRecord({ id: "r", program, data: 1 }, NOW, "w0");
+  let record = firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0");
   record = apply(record, program, [{ fact: "begin" }]);
   const turns = Math.floor(random() * 30);
   for (let turn = 0; turn < turns && !isOver(record.status); turn += 1) {
@@ -147,8 +148,8 @@ describe("without versions", () => {
   test("a run that another program cancelled is undone; one that it ended otherwise is over", async () => {
     const program = programOf(twoSteps);
     const store = new MemoryStore({ clock: nodeHost().clock });
-    const begun = apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), program, [{ fact: "begin" }]);
-    const done = new Map([["a", { status: "completed" as const, attempt: 1, result: 1 }]]);
+    const begun = apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), program, [{ fact: "begin" }]);
+    const done = new Map([["a", { status: "completed" as const, attempt: 1, result: stored(1) }]]);
     const plain: RunRecord = { ...withoutMachine(begun), steps: done };
     const cancelled = { ...plain, status: "cancelled", error: { type: "Cancelled", message: "no" } } as const;
     const whole = (await makeWhole({ store, programs: programsOf(program) }, cancelled)) as Whole;
@@ -168,7 +169,7 @@ describe("with versions", () => {
   ): Promise<RunRecord> {
     const program = programOf(twoSteps);
     const store = new MemoryStore({ clock: nodeHost().clock });
-    let record = apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), program, [{ fact: "begin" }]);
+    let record = apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), program, [{ fact: "begin" }]);
     record = before?.(record, program) ?? record;
     await store.put(stateKey("r"), encodeRecord(record), "always");
     const versions = change(withoutMachine(record));
@@ -180,7 +181,7 @@ describe("with versions", () => {
 
   const done = (plain: RunRecord, step: string, result: unknown): RunRecord => ({
     ...plain,
-    steps: new Map(plain.steps).set(step, { status: "completed", attempt: 1, result }),
+    steps: new Map(plain.steps).set(step, { status: "completed", attempt: 1, result: stored(result) }),
   });
 
   test("a pause pauses, and keeps what was in flight", async () => {
@@ -205,7 +206,7 @@ describe("with versions", () => {
 
   test("a completed step is a completion: its dependents start", async () => {
     const record = await mended((plain) => [done(plain, "a", { by: "python" })]);
-    expect(record.steps.get("a")).toMatchObject({ status: "completed", result: { by: "python" } });
+    expect(record.steps.get("a")).toMatchObject({ status: "completed", result: stored({ by: "python" }) });
     expect(record.machine?.flights.map((flight) => flight.step)).toEqual(["b"]);
     expect(record.machine?.outbox.map((entry) => entry.id)).toContain("result:a:1");
   });

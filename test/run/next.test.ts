@@ -9,6 +9,7 @@ import type { FlightRef, RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
 import { planOf, signal, task } from "../machines/build.ts";
+import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
 const program: Program = {
@@ -25,7 +26,7 @@ const program: Program = {
 };
 const none = { starts: [], undoes: [], waits: [], delays: [] };
 const ref = (step: string, kind: "run" | "undo" = "run"): FlightRef => ({ kind, step, generation: 1, wake: 0 });
-const done = (step: string): Fact => ({ fact: "done", ref: ref(step), result: 1, attempt: 1 });
+const done = (step: string): Fact => ({ fact: "done", ref: ref(step), result: stored(1), attempt: 1 });
 const fails = (step: string): Fact => ({
   fact: "failed",
   ref: ref(step),
@@ -34,7 +35,7 @@ const fails = (step: string): Fact => ({
 const asked = (command: RunCommand): Fact => ({ fact: "command", id: command.type, command, at: NOW });
 const apply = (record: RunRecord, ...facts: Fact[]): RunRecord =>
   decide(record, program, [{ facts, takes: () => false }], { now: NOW, writeId: "w" });
-const first = firstRecord({ id: "r", program, data: 1 }, NOW, "w0");
+const first = firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0");
 const names = (record: RunRecord): string[] => nextOf(record, program).commands.map(({ command }) => command);
 
 describe("what comes next", () => {
@@ -77,7 +78,7 @@ describe("what comes next", () => {
       ],
       steps: [],
     });
-    const found = { name: "approval", segment: "s", id: "i", payload: 1 };
+    const found = { name: "approval", segment: "s", id: "i", payload: stored(1) };
     const delays = apply(waits, { fact: "signals", found: [found] });
     expect(nextOf(delays, program)).toMatchObject({
       signals: [],
@@ -100,7 +101,7 @@ describe("what comes next", () => {
   });
 
   test("of a run that is undone are its undos, and of a failed one a retry", () => {
-    const signals: Fact = { fact: "signals", found: [{ name: "approval", segment: "s", id: "i", payload: 1 }] };
+    const signals: Fact = { fact: "signals", found: [{ name: "approval", segment: "s", id: "i", payload: stored(1) }] };
     const due: Fact = { fact: "due", timer: "delay", step: "ship", generation: 1, wake: 0 };
     const undoing = apply(first, { fact: "begin" }, done("reserve"), done("pack"), signals, due, fails("ship"));
     expect(nextOf(undoing, program).steps).toEqual([
@@ -111,7 +112,7 @@ describe("what comes next", () => {
         failed: { ...none, status: "failed" },
       },
     ]);
-    const failed = apply(undoing, { fact: "done", ref: ref("reserve", "undo"), result: null, attempt: 1 });
+    const failed = apply(undoing, { fact: "done", ref: ref("reserve", "undo"), result: stored(null), attempt: 1 });
     expect(nextOf(failed, program)).toEqual({
       signals: [],
       timers: [],

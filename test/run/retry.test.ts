@@ -9,6 +9,7 @@ import { decodeRecord, encodeRecord, type FlightRef, type RunRecord } from "../.
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
 import { planOf, signal, task } from "../machines/build.ts";
+import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
 const program: Program = {
@@ -28,7 +29,7 @@ const flight = (kind: "run" | "undo", step: string, generation = 1): FlightRef =
 const done = (step: string, result: unknown, generation = 1): Fact => ({
   fact: "done",
   ref: flight("run", step, generation),
-  result,
+  result: stored(result),
   attempt: 3,
 });
 const fails = (step: string, generation = 1): Fact => ({
@@ -39,7 +40,7 @@ const fails = (step: string, generation = 1): Fact => ({
 const undone = (step: string, generation = 1): Fact => ({
   fact: "done",
   ref: flight("undo", step, generation),
-  result: null,
+  result: stored(null),
   attempt: 1,
 });
 const asked = (id: string, command: RunCommand, at = NOW): Fact => ({ fact: "command", id, command, at });
@@ -51,7 +52,7 @@ function apply(record: RunRecord, facts: readonly Fact[], now = NOW): RunRecord 
   return next === record ? record : decodeRecord(encodeRecord(next), "workflow/r/state.json");
 }
 const failed = (): RunRecord =>
-  apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), [
+  apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [
     { fact: "begin" },
     done("a", { n: 1 }),
     done("b", 2),
@@ -87,12 +88,12 @@ describe("a record that is opened again", () => {
       id: "result:a:1",
       do: "result",
       step: "a",
-      result: { n: 1 },
+      result: stored({ n: 1 }),
     });
     // Nor does its task forget what it came to.
     expect(opened.machine?.outbox.find(({ id }) => id === "settle:run:a:1:0")).toMatchObject({
       status: "completed",
-      result: { n: 1 },
+      result: stored({ n: 1 }),
     });
     expect(opened.machine?.outbox.find(({ id }) => id === "result:b:1")).toEqual({
       id: "result:b:1",
@@ -102,8 +103,8 @@ describe("a record that is opened again", () => {
     const again = apply(opened, [done("a", { n: 2 }, 2), fails("c", 2), undone("a", 2), asked("2", retry(2))]);
     const entries = again.machine?.outbox.filter((entry) => entry.do === "result" && entry.step === "a");
     expect(entries).toMatchObject([
-      { id: "result:a:1", result: { n: 1 } },
-      { id: "result:a:2", generation: 2, result: { n: 2 } },
+      { id: "result:a:1", result: stored({ n: 1 }) },
+      { id: "result:a:2", generation: 2, result: stored({ n: 2 }) },
     ]);
   });
 
@@ -129,7 +130,7 @@ describe("a record that is opened again", () => {
       done("c", 3, 2),
       done("a:2", 4),
     ];
-    const first = firstRecord({ id: "r", program, data: 1 }, NOW, "w0");
+    const first = firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0");
     const { machine } = decide(first, program, [{ facts, takes: () => false }], { now: NOW, writeId: "w" });
     const results = machine?.outbox.filter((entry) => entry.do === "result");
     expect(results).toMatchObject([{ step: "a" }, { step: "a", generation: 2 }, { step: "c" }, { step: "a:2" }]);
@@ -180,7 +181,7 @@ describe("a record that is opened again", () => {
   });
 
   test.each(["completed", "cancelled", "running"] as const)("stays as it is when it is %s", (wanted) => {
-    const running = apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), [{ fact: "begin" }]);
+    const running = apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [{ fact: "begin" }]);
     const record =
       wanted === "running"
         ? running
@@ -190,7 +191,7 @@ describe("a record that is opened again", () => {
               done("a", 1),
               done("b", 2),
               done("c", 3),
-              { fact: "signals", found: [{ name: "d", segment: "s", id: "i", payload: 1 }] },
+              { fact: "signals", found: [{ name: "d", segment: "s", id: "i", payload: stored(1) }] },
             ]);
     expect(record.status).toBe(wanted);
     const after = apply(record, [asked("1", retry(1))]);
@@ -203,10 +204,10 @@ describe("a record that is opened again", () => {
   });
 
   test("asks anew for what handlers had been given by signals", () => {
-    let record = apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), [
+    let record = apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [
       { fact: "begin" },
       { fact: "waiting", ref: flight("run", "a"), signal: "go", timeoutMs: 0 },
-      { fact: "signals", found: [{ name: "go", segment: "s", id: "i", payload: 1 }] },
+      { fact: "signals", found: [{ name: "go", segment: "s", id: "i", payload: stored(1) }] },
     ]);
     expect(record.machine?.given).toMatchObject([{ step: "a", given: [{ id: "i" }] }]);
     record = apply(record, [asked("1", { type: "cancel", compensate: true })]);

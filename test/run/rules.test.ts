@@ -10,6 +10,7 @@ import { flightTaskId } from "../../src/run/tasks.ts";
 import type { TraceEntry, World } from "../../src/testing/simulation/simulation.ts";
 import { planOf, task } from "../machines/build.ts";
 import { play, type Setting } from "../simulation/play.ts";
+import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
 const STATE = "workflow/run/state.json";
@@ -21,7 +22,12 @@ const program: Program = {
 };
 
 const run = (name: string): FlightRef => ({ kind: "run", step: name, generation: 1, wake: 0 });
-const done = (name: string, result: unknown): Fact => ({ fact: "done", ref: run(name), result, attempt: 1 });
+const done = (name: string, result: unknown): Fact => ({
+  fact: "done",
+  ref: run(name),
+  result: stored(result),
+  attempt: 1,
+});
 
 function apply(record: RunRecord, facts: readonly Fact[], actor?: Actor): RunRecord {
   const delivery: Delivery = { facts, takes: () => true, ...(actor === undefined ? {} : { actor }) };
@@ -31,7 +37,7 @@ function apply(record: RunRecord, facts: readonly Fact[], actor?: Actor): RunRec
 const driver: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };
 const other: Actor = { task: "22222222-0000-4000-8000-000000000000", attempt: 1 };
 const begun = (): RunRecord =>
-  apply(firstRecord({ id: "r", program, data: 1 }, NOW, "w0"), [{ fact: "begin" }], driver);
+  apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [{ fact: "begin" }], driver);
 const outboxOf = (record: RunRecord): string[] => record.machine?.outbox.map((entry) => entry.id) ?? [];
 
 function freeze<T>(value: T): T {
@@ -117,7 +123,7 @@ describe("the rules of a run", () => {
     const record = apply(begun(), [done("a", "first")], driver);
     expect(apply(record, [done("a", "first")], driver)).toBe(record);
     expect(apply(record, [done("a", "second")], other)).toBe(record);
-    expect(record.steps.get("a")?.result).toBe("first");
+    expect(record.steps.get("a")?.result).toEqual(stored("first"));
   });
 
   test("R6: a decision that changes nothing writes nothing, but for the fence write", () => {

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseIndexKey } from "../../src/keys.ts";
 import { decodeRecord, encodeRecord } from "../../src/run/record.ts";
-import { checkJsonValue } from "../../src/wire/check.ts";
 import { formatInstant, formatOpaque, parseInstant } from "../../src/wire/instant.ts";
 import { parseJson, stringifyJson, toPlain } from "../../src/wire/json.ts";
 import { golden } from "../golden.ts";
+import { problemOf } from "../stored.ts";
 
 test.each(golden("workflow-state"))("reads the record $name that buquet wrote and loses nothing", ({ key, body }) => {
   const written = encodeRecord(decodeRecord(body, key));
@@ -71,30 +71,30 @@ test("keeps a member that is called __proto__", () => {
 });
 
 test("says where a value is not JSON", () => {
-  expect(checkJsonValue({ a: { b: undefined } })).toBe("$.a.b is undefined");
-  expect(checkJsonValue([1, 2n])).toBe("$[1] is a bigint");
-  expect(checkJsonValue({ at: new Date(0) })).toBe("$.at is a Date");
-  expect(checkJsonValue(Number.NaN)).toBe("$ is NaN");
-  expect(checkJsonValue({ f: () => 1 })).toBe("$.f is a function");
-  expect(checkJsonValue("\ud800")).toBe("$ holds a lone surrogate");
-  expect(checkJsonValue([{ "\ud800": 1 }])).toBe("$[0] has a member whose name holds a lone surrogate");
+  expect(problemOf({ a: { b: [undefined] } })).toBe("$.a.b[0] is undefined");
+  expect(problemOf([1, 2n])).toBe("$[1] is a bigint");
+  expect(problemOf({ at: new Date(0) })).toBe("$.at is a Date");
+  expect(problemOf(Number.NaN)).toBe("$ is NaN");
+  expect(problemOf({ f: () => 1 })).toBe("$.f is a function");
+  expect(problemOf("\ud800")).toBe("$ holds a lone surrogate");
+  expect(problemOf([{ "\ud800": 1 }])).toBe("$[0] has a member whose name holds a lone surrogate");
 });
 
 test("says where an array has a hole, which JSON would fill with null", () => {
   // eslint-disable-next-line no-sparse-arrays -- it is what is looked for
-  expect(checkJsonValue({ rows: [[1], [, , , 1]] })).toBe("$.rows[1][0] is undefined");
+  expect(problemOf({ rows: [[1], [, , , 1]] })).toBe("$.rows[1][0] is undefined");
   const ends = [1];
   ends.length = 2;
-  expect(checkJsonValue(ends)).toBe("$[1] is undefined");
-  expect(checkJsonValue([])).toBeUndefined();
+  expect(problemOf(ends)).toBe("$[1] is undefined");
+  expect(problemOf([])).toBeUndefined();
 });
 
 test("finds a cycle, but not a value that stands twice", () => {
   const cycle: Record<string, unknown> = {};
   cycle["self"] = cycle;
-  expect(checkJsonValue(cycle)).toBe("$.self is a cycle");
+  expect(problemOf(cycle)).toBe("$.self is a cycle");
   const twice = { n: 1 };
-  expect(checkJsonValue([twice, twice])).toBeUndefined();
+  expect(problemOf([twice, twice])).toBeUndefined();
 });
 
 test("writes both forms of an instant and reads what buquet reads", () => {

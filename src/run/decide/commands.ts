@@ -1,6 +1,7 @@
 /** What operators ask for, and the pause of a run whose definition does not fit. */
 import { project } from "../../../machines/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
+import { STORED_NULL } from "../../wire/value.ts";
 import type { Fact } from "../facts.ts";
 import { isOver } from "../record.ts";
 import { blame, type Draft, heal, hold } from "./draft.ts";
@@ -36,7 +37,7 @@ export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command"
   if (!move(draft, event, command.type)) return;
   if (command.type === "skip") {
     const { step } = command;
-    completeStep(draft, { step, generation: before.steps.get(step)?.generation ?? 1 }, null, 0);
+    completeStep(draft, { step, generation: before.steps.get(step)?.generation ?? 1 }, STORED_NULL, 0);
   }
   explainCommand(draft, command.type, "reason" in command ? command.reason : undefined);
 }

@@ -1,5 +1,6 @@
 /** Facts about handler executions: how they ended, who holds them, and whether they may have begun. */
 import type { Outcome, RunEvent } from "../../../machines/events.ts";
+import type { StoredValue } from "../../wire/value.ts";
 import type { Failure } from "../facts.ts";
 import { type Flight, type FlightRef, ownerOf, refOf } from "../record.ts";
 import { flightTaskId } from "../tasks.ts";
@@ -19,7 +20,7 @@ import { move } from "./move.ts";
 import { completeStep, failStep } from "./steps.ts";
 
 /** The handler returned. */
-export function applyDone(draft: Draft, ref: FlightRef, result: unknown, attempt: number): void {
+export function applyDone(draft: Draft, ref: FlightRef, result: StoredValue, attempt: number): void {
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   if (ref.kind === "undo") {

@@ -3,6 +3,7 @@
  * `cancelled` into the status; its workers complete and fail steps and move signal cursors.
  */
 import { project } from "../../../machines/advance.ts";
+import { STORED_NULL } from "../../wire/value.ts";
 import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record.ts";
 import { blame, type Draft, heal, hold, mapFlight } from "./draft.ts";
 import { applyDone, applyFailed } from "./flights.ts";
@@ -100,7 +101,7 @@ function flightOf(draft: Draft, step: string): FlightRef | undefined {
 }
 
 function report(draft: Draft, ref: FlightRef, state: StepState): void {
-  if (state.status === "completed") return applyDone(draft, ref, state.result ?? null, state.attempt);
+  if (state.status === "completed") return applyDone(draft, ref, state.result ?? STORED_NULL, state.attempt);
   const message = state.error ?? `${state.status} by another program`;
   applyFailed(draft, ref, { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt });
 }

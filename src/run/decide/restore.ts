@@ -7,6 +7,7 @@
 import { project } from "../../../machines/advance.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import { parseInstant } from "../../wire/instant.ts";
+import { STORED_NULL } from "../../wire/value.ts";
 import { isOver, refOf, type RunRecord, type StepState, type TimerState } from "../record.ts";
 import { addEntry, type Draft, timerEntry } from "./draft.ts";
 import { applyDone, applyFailed, applyFenced } from "./flights.ts";
@@ -81,7 +82,7 @@ function replayStep(draft: Draft, name: string, state: StepState, view: Projecti
   const flight = draft.machine.flights.find((candidate) => candidate.kind === "run" && candidate.step === name);
   const before = draft.applied.length;
   if (flight !== undefined) {
-    if (state.status === "completed") applyDone(draft, flight, state.result ?? null, state.attempt);
+    if (state.status === "completed") applyDone(draft, flight, state.result ?? STORED_NULL, state.attempt);
     else {
       const message = state.error ?? "failed";
       applyFailed(draft, flight, { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt });

@@ -1,6 +1,7 @@
 /** The plain step table: what the record says of each step, in the words of the wire. */
 import type { Projection } from "../../../machines/snapshot.ts";
 import type { Failure } from "../facts.ts";
+import type { StoredValue } from "../../wire/value.ts";
 import { isOver, type MachinePart, type RunError, type StepState } from "../record.ts";
 import { addEntry, blame, type Draft, setStep } from "./draft.ts";
 
@@ -8,7 +9,7 @@ import { addEntry, blame, type Draft, setStep } from "./draft.ts";
 export function completeStep(
   draft: Draft,
   { step: name, generation }: { readonly step: string; readonly generation: number },
-  result: unknown,
+  result: StoredValue,
   attempt: number,
 ): void {
   const before = draft.record.steps.get(name);

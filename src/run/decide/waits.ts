@@ -1,5 +1,6 @@
 /** Facts about open waits: signals that were found and timers that are due. */
 import { project } from "../../../machines/advance.ts";
+import { STORED_NULL } from "../../wire/value.ts";
 import type { FoundSignal } from "../facts.ts";
 import type { GivenSignals, TimerState } from "../record.ts";
 import { type Draft, isSignalNode } from "./draft.ts";
@@ -51,7 +52,7 @@ export function applyDue(
 /** The deadline of a signal node passed: it completed with null or failed, as its plan says. */
 function endSignalNode(draft: Draft, name: string, generation: number): void {
   const view = project(draft.program.machine, draft.machine.snapshot).steps.get(name);
-  if (view?.phase === "completed") return completeStep(draft, { step: name, generation }, null, 1);
+  if (view?.phase === "completed") return completeStep(draft, { step: name, generation }, STORED_NULL, 1);
   const message = `no signal ${JSON.stringify(name)} arrived in time`;
   failStep(draft, { step: name, generation }, { type: "SignalTimeout", message, outcome: "never", attempt: 1 });
 }
