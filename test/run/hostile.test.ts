@@ -5,7 +5,7 @@
 import { expect, test } from "vitest";
 import { nodeHost } from "../../src/host/node.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
-import { type RunView, workflow, WorkflowError } from "../../src/index.ts";
+import { handleOf, type ObjectStore, type RunView, workflow, WorkflowClient, WorkflowError } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
 import { idempotencyCodec } from "../../src/queue/idempotency.ts";
 import { taskCodec } from "../../src/queue/task.ts";
@@ -15,14 +15,14 @@ import { signalCodec } from "../../src/run/inbox.ts";
 import { recordCodec } from "../../src/run/record.ts";
 import { StoredPrograms } from "../../src/run/stored-programs.ts";
 import type { Codec } from "../../src/store/document.ts";
-import { createTestKit, type TestKit } from "../../src/testing/index.ts";
+import { createTestKit, MemoryStore, type TestKit } from "../../src/testing/index.ts";
 import { parseJson, stringifyJson, toPlain } from "../../src/wire/json.ts";
 import { golden } from "../golden.ts";
 import { setting } from "../setting.ts";
 import { trip } from "../inspect/runs.ts";
 
 const SEED = setting("SEED", 20_261_201);
-const MUTATIONS = setting("MUTATIONS", 300);
+const MUTATIONS = setting("MUTATIONS", 200);
 const host = nodeHost();
 const pick = <T>(random: () => number, from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
 
@@ -145,20 +145,35 @@ async function recordedBodies(kit: TestKit): Promise<readonly { readonly id: str
   return bodies;
 }
 
+interface Reader {
+  readonly store: ObjectStore;
+  readonly client: WorkflowClient;
+}
+
+/** A bucket without versions, with the plans of another: a reader of hundreds of damaged records need not read each again. */
+async function readerOf(kit: TestKit): Promise<Reader> {
+  const store = new MemoryStore({ clock: host.clock, versions: false });
+  for (const { key } of (await kit.store.list("x-workflow/")).objects) {
+    const read = await kit.store.get(key);
+    if (read.kind === "found") await store.put(key, read.object.body, "always");
+  }
+  return { store, client: new WorkflowClient(handleOf(store, host)) };
+}
+
 /** Everything that reads a run without changing it. */
-async function readEverything(kit: TestKit, id: string): Promise<void> {
+async function readEverything({ store, client }: Reader, id: string): Promise<void> {
   const key = stateKey(id);
-  const programs = new StoredPrograms(kit.store, host, []);
+  const programs = new StoredPrograms(store, host, []);
   const reads: Readonly<Record<string, () => Promise<unknown>>> = {
-    get: () => kit.client.get(id),
-    explain: () => kit.client.explain(id),
-    next: () => kit.client.next(id),
-    timeline: () => readTimeline(kit.store, id, { programs }),
+    get: () => client.get(id),
+    explain: () => client.explain(id),
+    next: () => client.next(id),
+    timeline: () => readTimeline(store, id, { programs }),
     bulk: async () => {
-      for await (const _result of kit.client.bulk({ type: "cancel" }, { prefix: id }, { dryRun: true }));
+      for await (const _result of client.bulk({ type: "cancel" }, { prefix: id }, { dryRun: true }));
     },
     list: async () => {
-      for await (const _view of kit.client.list({
+      for await (const _view of client.list({
         prefix: id,
         onUnreadable: (_id, error) => expectData(error, key, "list"),
       }));
@@ -179,6 +194,7 @@ test(`mutated records are read by every command of the client and by the history
   await using kit = await createTestKit({ workflows: [asks, trip] });
   const bodies = await recordedBodies(kit);
   expect(bodies.length).toBeGreaterThan(10);
+  const reader = await readerOf(kit);
   const random = seededRandom(SEED);
   for (let round = 0; round < MUTATIONS; round += 1) {
     const { id, body } = pick(() => random.next(), bodies);
@@ -192,8 +208,8 @@ test(`mutated records are read by every command of the client and by the history
             machine: safely(() => parseJson(mutate(() => random.next(), stringifyJson(parsed["machine"])))),
           })
         : mutate(() => random.next(), body);
-    await kit.store.put(stateKey(id), mutated, "always");
-    await readEverything(kit, id);
+    await reader.store.put(stateKey(id), mutated, "always");
+    await readEverything(reader, id);
   }
 });
 
@@ -225,6 +241,7 @@ test(`workers survive mutated records and leave them as they are or go on (seed 
 test("what is nested 100,000 deep is refused before anything recurses, everywhere", async () => {
   await using kit = await createTestKit({ workflows: [asks] });
   const run = await kit.client.start(asks, null, { id: "deep" });
+  await kit.client.start(asks, null, { id: "other" });
   await kit.until(run, holds);
   const read = await kit.store.get(stateKey("deep"));
   const body = read.kind === "found" ? read.object.body : "";
@@ -237,7 +254,7 @@ test("what is nested 100,000 deep is refused before anything recurses, everywher
     await expect(kit.client.get("deep")).rejects.toMatchObject({ code: "data", message: /nested deeper than 128/ });
     const value = JSON.parse(deep.replace("1.0", "1")) as unknown;
     await expect(kit.client.start("asks", value)).rejects.toMatchObject({ code: "invalid" });
-    await expect(kit.client.signal("another", "go", value)).rejects.toMatchObject({ code: "invalid" });
+    await expect(kit.client.signal("other", "go", value)).rejects.toMatchObject({ code: "invalid" });
   }
 });
 
