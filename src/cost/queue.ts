@@ -23,9 +23,6 @@ export interface PricedTask {
   retries: number;
   availableAt: number;
   leaseUntil: number;
-  stopAsked: boolean;
-  /** Somebody else has written it since its holder did. */
-  overtaken: boolean;
 }
 
 /** All tasks of one run. */
@@ -80,7 +77,6 @@ export class PricedQueue {
     this.#unpark(task, false);
     task.status = "running";
     task.attempt += 1;
-    task.overtaken = false;
     this.#lease(task);
     return task;
   }
@@ -90,7 +86,6 @@ export class PricedQueue {
     this.#ledger.charge("take over");
     if ("flight" in task.work) task.retries += 1;
     task.attempt += 1;
-    task.overtaken = false;
     this.#lease(task);
   }
 
@@ -104,7 +99,7 @@ export class PricedQueue {
   }
 
   renew(task: PricedTask): void {
-    this.#write("heartbeat", task);
+    this.#ledger.charge("heartbeat");
     const before = leaseKey(task.id, task.leaseUntil);
     task.leaseUntil = this.#agenda.now + this.#leaseMs;
     const next = leaseKey(task.id, task.leaseUntil);
@@ -115,14 +110,14 @@ export class PricedQueue {
   }
 
   finish(task: PricedTask, status: "completed" | "failed"): void {
-    this.#write("finish", task);
+    this.#ledger.charge("finish");
     this.leases.delete(leaseKey(task.id, task.leaseUntil));
     task.status = status;
   }
 
   /** Pending again: the lease key stays. */
   requeue(task: PricedTask, delayMs: number): void {
-    this.#write("requeue", task);
+    this.#ledger.charge("requeue");
     task.status = "pending";
     task.retries += 1;
     task.availableAt = this.#agenda.now + Math.round(delayMs);
@@ -152,25 +147,15 @@ export class PricedQueue {
       this.#put(spec, work, "cancelled");
       return "never";
     }
+    // Its holder is in the same process, and is told there.
+    if (known.status === "running") return undefined;
     this.#ledger.charge("exists");
-    if (known.status === "running") {
-      this.#stop(known);
-      this.rekey(known, false);
-      return undefined;
-    }
     if (known.status === "pending") {
       this.#ledger.charge("mark");
       known.status = "cancelled";
       this.#unpark(known, true);
     }
     return known.attempt > 0 ? "unknown" : "never";
-  }
-
-  /** Asks the holder of a task to stop. */
-  askToStop(id: string): void {
-    this.#ledger.charge("ask to stop");
-    const task = this.tasks.get(id);
-    if (task?.status === "running") this.#stop(task);
   }
 
   /** Puts the index key again that the status of a task demands. */
@@ -208,8 +193,6 @@ export class PricedQueue {
       retries: spec.retryCount ?? 0,
       availableAt: spec.availableAt ?? now,
       leaseUntil: 0,
-      stopAsked: false,
-      overtaken: false,
     };
     this.tasks.set(spec.id, task);
     return task;
@@ -232,19 +215,5 @@ export class PricedQueue {
   #lease(task: PricedTask): void {
     task.leaseUntil = this.#agenda.now + this.#leaseMs;
     this.leases.set(leaseKey(task.id, task.leaseUntil), task.id);
-  }
-
-  #stop(task: PricedTask): void {
-    if (task.stopAsked) return;
-    this.#ledger.charge("mark");
-    task.stopAsked = true;
-    task.overtaken = true;
-  }
-
-  /** What its holder writes. */
-  #write(rule: RuleName, task: PricedTask): void {
-    if (task.overtaken) this.#ledger.charge("overtaken");
-    task.overtaken = false;
-    this.#ledger.charge(rule);
   }
 }

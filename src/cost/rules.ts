@@ -82,7 +82,7 @@ export const RULES = {
   },
   mark: {
     requests: { put: 1 },
-    what: "a task of somebody else is changed: fenced, settled, asked to stop",
+    what: "a task of somebody else is changed: fenced, settled",
     from: "src/queue/settle.ts 1.12",
   },
   unindex: {
@@ -91,16 +91,6 @@ export const RULES = {
     from: "src/queue/index-keys.ts",
   },
   tombstone: { requests: { put: 1 }, what: "a task that never was is fenced", from: "src/queue/settle.ts 1.12" },
-  "ask to stop": {
-    requests: { get: 1 },
-    what: "the task of a running chain is read to ask it to stop",
-    from: "src/queue/cancel.ts 1.13",
-  },
-  overtaken: {
-    requests: { put: 1, get: 1 },
-    what: "the holder of a task that was asked to stop meets a conflict once",
-    from: "src/store/document.ts R8",
-  },
   "former driver": {
     requests: { get: 1 },
     what: "is the task that stamped entries of the outbox completed?",

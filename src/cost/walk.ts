@@ -13,6 +13,7 @@ import { isMine, isOpened } from "../run/dispatch.ts";
 import type { Fact, FoundSignal } from "../run/facts.ts";
 import type { Program, TaskStep } from "../run/program.ts";
 import {
+  entryKey,
   type Flight,
   type FlightRef,
   isHeldBy,
@@ -25,10 +26,10 @@ import {
 } from "../run/record.ts";
 import { firstRecord } from "../run/start.ts";
 import { flightTask, flightTaskId, tickTask, type TickCause } from "../run/tasks.ts";
+import { drains } from "../run/view.ts";
 import { LONG_STEP_SHARE } from "../services/chain.ts";
 import { heartbeatRestMs } from "../services/lease.ts";
 import { formatOpaque } from "../wire/instant.ts";
-import { sortedJson } from "../wire/hash.ts";
 import { STORED_NULL } from "../wire/value.ts";
 import { Agenda, type Appointment } from "./agenda.ts";
 import { Ledger } from "./ledger.ts";
@@ -68,6 +69,8 @@ interface Chain {
   readonly task: PricedTask;
   readonly done: Set<string>;
   readonly asked: Map<string, boolean>;
+  /** Flights whose handlers it began, by task. */
+  readonly begun: Set<string>;
   readonly beats: Map<string, Appointment>;
   /** Long steps that have ended, by task. */
   readonly ended: Map<string, "completed" | "failed">;
@@ -259,6 +262,7 @@ class Walk {
       task,
       done: new Set(),
       asked: new Map(),
+      begun: new Set(),
       beats: new Map(),
       ended: new Map(),
       facts: [],
@@ -364,8 +368,9 @@ class Walk {
       const sent = this.#carry(chain);
       const flight = this.#ownFlight(chain);
       if (flight !== undefined && this.#isFenced(flight)) {
-        // It never begins. What was sent a moment ago is not answered yet, so this write does not drop it.
-        const facts: readonly Fact[] = [{ fact: "fenced", ref: refOf(flight), outcome: "never" }];
+        // It does not begin any more. What was sent a moment ago is not answered yet, so this write does not drop it.
+        const outcome = chain.begun.has(flightTaskId(RUN_ID, flight)) ? "unknown" : "never";
+        const facts: readonly Fact[] = [{ fact: "fenced", ref: refOf(flight), outcome }];
         wrote = this.#commit(chain, [...take(chain), ...facts, ...this.#confirmed(chain)], false);
         acknowledge(chain, sent);
         continue;
@@ -386,8 +391,8 @@ class Walk {
   }
 
   #confirmed(chain: Chain): readonly Fact[] {
-    const entries = (this.#record.machine?.outbox ?? []).filter((entry) => chain.done.has(sortedJson(entry)));
-    return entries.length === 0 ? [] : [{ fact: "confirm", entries: entries.map(({ id }) => id) }];
+    const entries = (this.#record.machine?.outbox ?? []).map(entryKey).filter((key) => chain.done.has(key));
+    return entries.length === 0 ? [] : [{ fact: "confirm", entries }];
   }
 
   /** Only a chain that wrote or that was told to listens. */
@@ -427,7 +432,7 @@ class Walk {
   #carry(chain: Chain): readonly Carried[] {
     const sent: Carried[] = [];
     for (const entry of this.#record.machine?.outbox ?? []) {
-      const key = sortedJson(entry);
+      const key = entryKey(entry);
       if (!isMine(entry, this.#record) || chain.done.has(key)) continue;
       sent.push({ key, facts: this.#isCarried(chain, entry, key) ? [] : this.#carryOut(chain, entry) });
       this.#carried.add(key);
@@ -436,14 +441,15 @@ class Walk {
   }
 
   #isCarried(chain: Chain, entry: OutboxEntry, key: string): boolean {
-    const { by } = entry;
-    if (by === undefined || by === chain.task.id || entry.do === "fence") return false;
-    if (this.#carried.has(key) || this.#chains.has(by)) return true;
+    if (this.#carried.has(key)) return true;
+    const by = entry.by?.task;
+    if (by === undefined || by === chain.task.id) return false;
+    if (this.#chains.has(by)) return true;
     const known = chain.asked.get(by);
     if (known !== undefined) return known;
     this.#ledger.charge("former driver");
     const task = this.#queue.tasks.get(by);
-    const over = task === undefined || task.status === "completed";
+    const over = task === undefined || task.status === "completed" || task.status === "failed";
     chain.asked.set(by, over);
     return over;
   }
@@ -468,7 +474,7 @@ class Walk {
         return [];
       }
       case "fence":
-        return this.#fence(chain, entry.ref);
+        return this.#fence(entry.ref);
       case "look":
         this.#queue.moveLook(entry.at, entry.was);
         if (this.#isForeign && entry.at === null) this.#ledger.charge("foreign entry gone");
@@ -495,14 +501,11 @@ class Walk {
     this.#queue.finish(task, entry.status);
   }
 
-  #fence(chain: Chain, ref: FlightRef): readonly Fact[] {
+  #fence(ref: FlightRef): readonly Fact[] {
     const flight = this.#flight(ref);
     if (flight === undefined) return [{ fact: "fenced", ref, outcome: "never" }];
-    const owner = ownerOf(flight);
-    if (owner !== undefined) {
-      if (owner.task !== chain.task.id) this.#queue.askToStop(owner.task);
-      return [];
-    }
+    // Its owner is in the same process, and is told there.
+    if (flight.owner !== undefined) return [];
     const outcome = this.#queue.fence(this.#specOf(flight), { flight: refOf(flight) });
     return outcome === undefined ? [] : [{ fact: "fenced", ref, outcome }];
   }
@@ -519,12 +522,13 @@ class Walk {
 
   #isFenced(flight: Flight): boolean {
     const { machine } = this.#record;
-    return (machine?.outbox ?? []).some((entry) => entry.do === "fence" && sameFlight(entry.ref, flight));
+    return machine !== undefined && drains(machine, this.#program, flight);
   }
 
   #run(chain: Chain, flight: Flight): void {
     const step = this.#step(flight.step);
     if (step === undefined) throw new Error(`${flight.step} has no handler`);
+    chain.begun.add(flightTaskId(RUN_ID, flight));
     const own = ownerOf(flight) === undefined;
     const retries = own ? chain.task.retries : flight.retries;
     const attempt = Math.max(own ? chain.task.attempt : 1, retries + 1);

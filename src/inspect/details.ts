@@ -90,7 +90,7 @@ export function detailsOf(record: RunRecord, view: Projection | undefined): RunD
     taken: Object.fromEntries((machine?.consumed ?? []).map(({ name, ids }) => [name, ids])),
     compensationErrors: machine?.compensation_errors ?? [],
     flights: (machine?.flights ?? []).map(flightOf),
-    outbox: (machine?.outbox ?? []).map(({ id, by }) => ({ id, by: by ?? null })),
+    outbox: (machine?.outbox ?? []).map(({ id, by }) => ({ id, by: by?.task ?? null })),
     lookAt: machine?.look_at == null ? null : instant(machine.look_at),
     writtenBy: machine?.write.by ?? null,
   };

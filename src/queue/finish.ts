@@ -65,9 +65,10 @@ export function completeClaim(queue: QueueContext, claim: Claim, output: Writabl
   return end(queue, claim, (_task, now) => ({ status: "completed", output: output ?? null, completed_at: now }));
 }
 
-/** The task failed for good. */
-export function failClaim(queue: QueueContext, claim: Claim, error: string): Promise<FinishOutcome> {
-  return end(queue, claim, (_task, now) => ({ status: "failed", last_error: error, completed_at: now }));
+/** The task failed for good. `output`: what is to be known of it all the same. */
+export function failClaim(queue: QueueContext, claim: Claim, error: string, output?: unknown): Promise<FinishOutcome> {
+  const told = output === undefined ? {} : { output };
+  return end(queue, claim, (_task, now) => ({ status: "failed", last_error: error, completed_at: now, ...told }));
 }
 
 /** Pending again after a delay, one retry used up. The lease key stays: the next claimer or the monitor removes it (planted mistake 15). */

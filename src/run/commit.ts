@@ -3,20 +3,21 @@
  *
  * R1 The record is the only truth and is changed only by a conditional put.
  * R2 A decision is a pure function of (record, events); a lost race is repaired by deciding again on the winner's record.
- * R3 Commands are committed with the snapshot that caused them, before any is carried out, and stay in the outbox until the worker
- *    that carried them out, or one that saw that worker's task completed, drops them in a later write. Nobody drops an entry because
- *    it is old. No write is made only to confirm. The commands of a handed-off step name their owner and are carried out by nobody else.
+ * R3 Effects are committed with the snapshot that caused them, before any is dispatched, and stay in the outbox until the worker that
+ *    dispatched them, or one that saw that worker's task completed, drops them in a later write, naming each by its id *and* its stamp
+ *    (the task and attempt that added it). Nobody drops an entry because it is old. No write is made only to confirm. The effects of a
+ *    handed-off step name their owner and are dispatched by nobody else.
  * R4 Every object that a command creates has an id computed from run, step or cause, kind and generation; carrying out twice is the
  *    same as once. A claimer reads the record before any handler.
  * R5 A fact reported twice is the same as once; the first committed result of a step wins, for ever.
  * R6 A decision that changes nothing writes nothing, but for the one fence write of a claim of attempt 2 or more.
  * R7 At every instant each run that can move has something durable that will move it: a ready task, a leased task whose lease key was
- *    put before the claim, a due timer, an active-index entry, or an unacknowledged caller. A worker finishes its own task only after
- *    everything that its last read or written record asks for is durable, steps it owns included. A worker whose lease is over, by its
- *    own clock, renews or drops everything.
+ *    put before the claim, a due timer, an active-index entry (a run parked on a signal has one), or an unacknowledged caller. A worker
+ *    finishes its own task only after everything that its last read or written record asks for is durable, all executions that it owns
+ *    included. A worker whose lease is over, by its own clock, renews or drops everything.
  * R8 After a conflict or an unknown reply: read, then decide again. Never conclude from the reply alone.
- * R9 No step handler starts for a generation that is not recorded, nor without an unexpired lease; attempt 2 or more only after its
- *    fence write.
+ * R9 No handler starts for a generation that is not recorded, nor without an unexpired lease of the claim that owns it; attempt 2 or
+ *    more only after its fence write.
  *
  * In one process all writers of a run share one queue: facts that arrive while a put is under way go into the next one together. Where
  * a key may be written only so often, the queue is kept for so long before it is emptied.
@@ -26,13 +27,13 @@ import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
 import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
-import { CarriedOut } from "./carried.ts";
 import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "./program.ts";
 import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
 import { isGrowing, leaveOut } from "./fit.ts";
 import { growingRecordCodec, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
+import { SharedDispatch } from "./shared-dispatch.ts";
 
 /** What a commit needs from its surroundings. */
 export interface CommitContext {
@@ -75,8 +76,8 @@ const LONGEST_BACKOFF_MS = 2_000;
 
 /** The writers of one run in this process. */
 export class RunWriter {
-  /** What the chains that share this writer have carried out. */
-  readonly carried: CarriedOut = new CarriedOut();
+  /** What the drivers that share this writer have dispatched. */
+  readonly dispatched: SharedDispatch = new SharedDispatch();
   readonly #context: CommitContext;
   readonly #runId: string;
   readonly #waiting: Waiting[] = [];

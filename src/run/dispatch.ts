@@ -17,8 +17,11 @@ export interface DispatchContext {
   readonly queue: QueueContext;
   /** Told of tasks that this process made ready, so that it need not find them by polling. */
   readonly onReady: (taskId: string, availableAt: number) => void;
-  /** Told of handlers of a run that should hear that they are no longer wanted. */
-  readonly onUnwanted: (runId: string, taskId: string) => void;
+  /**
+   * Tells the handler that runs under this task that it is not wanted any more, if it runs in this process. The answer says whether this
+   * process holds the task under a lease that is not over: then nobody else does, and nothing has to be written.
+   */
+  readonly onUnwanted: (taskId: string) => boolean;
 }
 
 /** A result says nothing of itself: it is any JSON. */
@@ -179,16 +182,17 @@ async function fence(
     // Its holder completes the step and drives on. Its handler hears of it at once in this process, else by the next heartbeat (1.13).
     // An unknown holder is looked for by the sweeper.
     if (flight.owner === "unknown") return [];
-    context.onUnwanted(record.id, flight.owner.task);
-    if (flight.owner.task !== carrier.actor.task) await requestCancellation(context.queue, flight.owner.task);
+    const { task } = flight.owner;
+    if (!context.onUnwanted(task) && task !== carrier.actor.task) await requestCancellation(context.queue, task);
     return [];
   }
+  // Its holder is in this process: it ends the step, or its lease runs out and the next claimer does (its fence write).
+  if (context.onUnwanted(spec.id)) return [];
   const answer = await fenceTask(context.queue, spec);
   switch (answer.kind) {
     case "absent":
       return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
     case "running":
-      context.onUnwanted(record.id, spec.id);
       return [];
     case "pending":
     case "over":

@@ -4,6 +4,16 @@ import type { Outcome } from "../../machines/events.ts";
 import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record.ts";
 import type { RunCommand } from "./tasks.ts";
 
+/**
+ * Facts about a handler execution. `claim`: the claim under which its handler ran here. What a runner says counts only while the record
+ * says that this claim holds the execution: somebody else may have released it, and run it again. Absent: whoever says so looked at the
+ * execution's task, or is another program.
+ */
+interface OfExecution {
+  readonly ref: FlightRef;
+  readonly claim?: Actor;
+}
+
 /** Why a handler execution did not complete. */
 export interface Failure {
   readonly type: RunErrorType;
@@ -23,12 +33,12 @@ export interface FoundSignal {
 export type Fact =
   /** The run may start. */
   | { readonly fact: "begin" }
-  | { readonly fact: "done"; readonly ref: FlightRef; readonly result: StoredValue; readonly attempt: number }
-  | { readonly fact: "failed"; readonly ref: FlightRef; readonly failure: Failure }
+  | ({ readonly fact: "done"; readonly result: StoredValue; readonly attempt: number } & OfExecution)
+  | ({ readonly fact: "failed"; readonly failure: Failure } & OfExecution)
   /** The handler waits for a signal inside itself. */
-  | { readonly fact: "waiting"; readonly ref: FlightRef; readonly signal: string; readonly timeoutMs: number }
+  | ({ readonly fact: "waiting"; readonly signal: string; readonly timeoutMs: number } & OfExecution)
   /** The next attempt comes later: the flight goes back to the queue. */
-  | { readonly fact: "backoff"; readonly ref: FlightRef; readonly availableAt: number; readonly retries: number }
+  | ({ readonly fact: "backoff"; readonly availableAt: number; readonly retries: number } & OfExecution)
   /** The holder of this task with an older attempt (or any, when the task is over) is gone. */
   | { readonly fact: "release"; readonly task: string; readonly before: number }
   /** The step of this task was claimed before and that holder is gone. */
@@ -43,7 +53,7 @@ export type Fact =
       readonly generation: number;
       readonly wake: number;
     }
-  | { readonly fact: "fenced"; readonly ref: FlightRef; readonly outcome: Outcome }
+  | ({ readonly fact: "fenced"; readonly outcome: Outcome } & OfExecution)
   | { readonly fact: "command"; readonly id: string; readonly command: RunCommand; readonly at: number }
   /** The definition that this process serves does not fit the run. */
   | { readonly fact: "mismatch"; readonly message: string }
@@ -53,7 +63,7 @@ export type Fact =
   | { readonly fact: "restore"; readonly plain: RunRecord }
   /** Nobody holds a task of the run but the one who looked: the flights of unknown owner are nobody's. */
   | { readonly fact: "disown" }
-  /** These outbox entries were carried out by the one who says so. */
+  /** These outbox entries, by their `entryKey`, were dispatched by the one who says so, or of the task that stamped them and is over. */
   | { readonly fact: "confirm"; readonly entries: readonly string[] }
   /** Nothing new, but the etag must change (the fence write of an attempt after the first). */
   | { readonly fact: "fence" };

@@ -9,6 +9,7 @@ import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 import { brand, WorkflowError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { Codec, type DocumentKind } from "../store/document.ts";
+import { sortedJson } from "../wire/hash.ts";
 import { stringifyJson } from "../wire/json.ts";
 import { StoredValue } from "../wire/value.ts";
 
@@ -94,10 +95,13 @@ export type TimerState = {
   readonly dueAt: number;
 };
 
-/** A command that was committed and is not known to be carried out. `by`: the task whose holder added it. */
+/**
+ * An effect that was committed and is not known to be dispatched. `by`: its stamp, the claim that added it; absent only where a record
+ * was decided without any claim, as the explorer does. An entry that is made anew under the same id gets a stamp of its own.
+ */
 export type OutboxEntry = {
   readonly id: string;
-  readonly by?: string;
+  readonly by?: Actor;
 } & (
   | {
       readonly do: "result";
@@ -238,7 +242,8 @@ const timerSchema = z.object({
   dueAt: moment,
 });
 const storedSchema = z.unknown().transform((value) => StoredValue.parsed(value ?? null));
-const entryBase = { id: z.string(), by: z.string().optional() };
+const actorSchema = z.object({ task: z.string(), attempt: z.number().int() });
+const entryBase = { id: z.string(), by: actorSchema.optional() };
 const outboxSchema = z.discriminatedUnion("do", [
   z.object({
     ...entryBase,
@@ -276,7 +281,7 @@ const machineSchema = z.looseObject({
   flights: z.array(
     z.object({
       ...refShape,
-      owner: z.union([z.literal("unknown"), z.object({ task: z.string(), attempt: z.number().int() })]).optional(),
+      owner: z.union([z.literal("unknown"), actorSchema]).optional(),
       begun: z.boolean(),
       retries: z.number().int(),
       availableAt: moment.optional(),
@@ -468,6 +473,18 @@ export function ownerOf(flight: Flight): Actor | undefined {
 export function isHeldBy(flight: Flight, ownTaskId: string, actor: Actor): boolean {
   const owner = ownerOf(flight);
   return owner === undefined ? ownTaskId === actor.task : owner.task === actor.task && owner.attempt === actor.attempt;
+}
+
+const entryKeys = new WeakMap<OutboxEntry, string>();
+
+/**
+ * What an entry of the outbox is told apart by: everything that it says, its stamp included. An id alone names whatever stands under it
+ * by now: what was dispatched may have been replaced by an entry that nobody has dispatched yet.
+ */
+export function entryKey(entry: OutboxEntry): string {
+  const known = entryKeys.get(entry) ?? sortedJson(entry);
+  entryKeys.set(entry, known);
+  return known;
 }
 
 /** Whether somebody has to find out who holds the steps in flight: the machine is gone, or it was made from plain fields. */

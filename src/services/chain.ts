@@ -12,7 +12,7 @@ import type { RunWriters } from "../run/commit.ts";
 import { type Program, takesSignal, type TaskStep } from "../run/program.ts";
 import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
-import { flightTask, flightTaskId } from "../run/tasks.ts";
+import { drivenOutput, flightTask, flightTaskId } from "../run/tasks.ts";
 import {
   drive,
   type DriveContext,
@@ -41,7 +41,7 @@ export interface ChainContext {
   /** Handlers of this process; undefined: none for this step. */
   handlerOf(workflow: string, ref: FlightRef): ((context: unknown, result?: unknown) => unknown) | undefined;
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
-  isCompleted(taskId: string): Promise<boolean>;
+  isDriven(taskId: string): Promise<boolean>;
   /** Aborts when the worker shuts down: then no step is handed off and no attempt begun any more. */
   readonly stopping: AbortSignal;
   /** Aborts near the end of the grace of a shutdown: then running attempts are over. */
@@ -80,9 +80,12 @@ export class Chain {
     return [this.#lease.claim.task.id, ...this.#long.keys()];
   }
 
-  /** Tells a running handler that its run stops. */
-  discourage(): void {
+  /** If the task is this chain's, tells its running handler that its run stops. The answer says whether the lease of the task is live. */
+  discourage(taskId: string): boolean {
+    const lease = this.#lease.claim.task.id === taskId ? this.#lease : this.#long.get(taskId);
+    if (lease === undefined) return false;
     this.#lease.discourage();
+    return lease.isLive();
   }
 
   /** Drives to the end. */
@@ -106,7 +109,7 @@ export class Chain {
       dispatch: context.dispatch,
       takes: (ref) => !context.stopping.aborted && context.handlerOf(this.#workflow, ref) !== undefined,
       checkVersion: (record) => context.checkVersion(record),
-      isCompleted: (id) => context.isCompleted(id),
+      isDriven: (id) => context.isDriven(id),
       finishOwn: (taskId, end) => this.#finishOwn(taskId, end),
       run: (flight, record, program) => this.#runFlight(flight, record, program),
     };
@@ -139,8 +142,9 @@ export class Chain {
     // the step is due. Left running it would be taken over.
     for (const [taskId, ended] of this.#ended) await this.#finishOwn(taskId, ended);
     const own = end.record === undefined ? undefined : ownStep(end.record, claim);
-    if (own?.failed === true) await failClaim(this.#context.queue, claim, own.message);
-    else await completeClaim(this.#context.queue, claim, own?.output ?? { workflow_id: this.#runId, done: true });
+    const driven = drivenOutput(this.#runId);
+    if (own?.failed === true) await failClaim(this.#context.queue, claim, own.message, driven);
+    else await completeClaim(this.#context.queue, claim, own?.output ?? driven);
   }
 
   async #runFlight(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd> {

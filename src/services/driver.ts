@@ -4,13 +4,14 @@
  */
 import type { Claim } from "../queue/claim.ts";
 import type { TaskEnd } from "../queue/settle.ts";
-import type { CarriedOut } from "../run/carried.ts";
 import { carryOut, type DispatchContext, isMine } from "../run/dispatch.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../run/program.ts";
 import {
+  type Actor,
+  entryKey,
   type Flight,
   type FlightRef,
   isHeldBy,
@@ -18,11 +19,10 @@ import {
   type OutboxEntry,
   refOf,
   type RunRecord,
-  sameFlight,
 } from "../run/record.ts";
+import type { SharedDispatch } from "../run/shared-dispatch.ts";
 import { flightTaskId } from "../run/tasks.ts";
-import { openWaits } from "../run/view.ts";
-import { sortedJson } from "../wire/hash.ts";
+import { drains, openWaits } from "../run/view.ts";
 
 /** How a handler execution ended. */
 export type HandlerEnd =
@@ -52,8 +52,8 @@ export interface DriveContext {
   takes(ref: FlightRef): boolean;
   /** Whether the definition served here fits the run: leave it to others, or pause it with this message. */
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
-  /** Whether a task is completed or missing. */
-  isCompleted(taskId: string): Promise<boolean>;
+  /** Whether everything that the drivers of a task added to the outbox is durable: their task is over. */
+  isDriven(taskId: string): Promise<boolean>;
   run(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd>;
   /** Ends a task that this chain holds beside its first one. False: it does not hold it. */
   finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
@@ -75,33 +75,33 @@ export type DriveEnd =
 /** A task that only another definition can go on with is asked for again after this. */
 const UNFIT_DELAY_MS = 60_000;
 
-/** The outbox entries that this chain has carried out or is carrying out. */
+/** The outbox entries that this chain has dispatched or is dispatching, or that others dispatched before it. */
 class Carrying {
-  readonly #shared: CarriedOut;
+  readonly #shared: SharedDispatch;
+  readonly #task: string;
   readonly #running = new Map<string, Promise<void>>();
   readonly #done = new Set<string>();
-  readonly #over = new Map<string, Promise<boolean>>();
+  readonly #driven = new Map<string, Promise<boolean>>();
   #facts: Fact[] = [];
   #failed: unknown;
 
-  constructor(shared: CarriedOut) {
+  constructor(shared: SharedDispatch, task: string) {
     this.#shared = shared;
+    this.#task = task;
   }
 
-  /** Carries an entry out, unless this chain did. `isOthers`: another chain of this process that was told to may have. */
-  start(entry: OutboxEntry, isOthers: boolean, work: () => Promise<readonly Fact[]>): void {
-    const key = sortedJson(entry);
+  /** Dispatches an entry, unless this chain or another of this process did. */
+  start(entry: OutboxEntry, work: () => Promise<readonly Fact[]>): void {
+    const key = entryKey(entry);
     if (this.#running.has(key) || this.#done.has(key)) return;
-    const shared = this.#shared;
-    const running = (async () => (isOthers && (await shared.isDone(key, entry.by)) ? [] : work()))()
+    const running = this.#shared
+      .once(key, entry.by, this.#task, work)
       .then((facts) => {
         this.#done.add(key);
         this.#facts.push(...facts);
-        shared.done(key);
       })
       .catch((error: unknown) => {
         this.#failed ??= error;
-        shared.failed(key);
       })
       .finally(() => this.#running.delete(key));
     this.#running.set(key, running);
@@ -109,8 +109,8 @@ class Carrying {
 
   /** The entries of a record that were answered, as a fact; none when there are none. */
   confirmed(record: RunRecord): readonly Fact[] {
-    const entries = (record.machine?.outbox ?? []).filter((entry) => this.#done.has(sortedJson(entry)));
-    return entries.length === 0 ? [] : [{ fact: "confirm", entries: entries.map((entry) => entry.id) }];
+    const entries = (record.machine?.outbox ?? []).map(entryKey).filter((key) => this.#done.has(key));
+    return entries.length === 0 ? [] : [{ fact: "confirm", entries }];
   }
 
   /** What was learned so far. */
@@ -126,10 +126,10 @@ class Carrying {
     if (this.#failed !== undefined) throw this.#failed;
   }
 
-  /** Whether the task that stamped an entry is completed (or pruned): then everything it added is durable. Asked once a task. */
-  isOver(task: string, ask: (task: string) => Promise<boolean>): Promise<boolean> {
-    const known = this.#over.get(task) ?? ask(task);
-    this.#over.set(task, known);
+  /** Whether the task that stamped an entry is over: then everything that it added is durable. Asked once a task. */
+  isDriven(task: string, ask: (task: string) => Promise<boolean>): Promise<boolean> {
+    const known = this.#driven.get(task) ?? this.#shared.isDriven(task, ask);
+    this.#driven.set(task, known);
     return known;
   }
 }
@@ -158,7 +158,7 @@ export async function drive(
   lease: ChainLease,
   errand: Errand,
 ): Promise<DriveEnd> {
-  const leave = writer.carried.enter(lease.claim.task.id);
+  const leave = writer.dispatched.enter(lease.claim.task.id);
   try {
     return await driveChain(context, writer, lease, errand);
   } finally {
@@ -172,8 +172,8 @@ async function driveChain(
   lease: ChainLease,
   errand: Errand,
 ): Promise<DriveEnd> {
-  const carrying = new Carrying(writer.carried);
   const { task } = lease.claim;
+  const carrying = new Carrying(writer.dispatched, task.id);
   const actor = { task: task.id, attempt: task.attempt };
   const commit = (facts: readonly Fact[], fresh: boolean): Promise<CommitOutcome> =>
     writer.commit({ actor, facts, fresh, gate: () => lease.hold(), takes: (ref) => context.takes(ref) });
@@ -195,6 +195,8 @@ async function driveChain(
       : { kind: "finished", record };
   };
 
+  /** The flights that were begun under this claim. */
+  const begun = new Set<string>();
   const recovered = task.attempt > 1;
   let touched = recovered || errand.listens;
   let outcome = await commit(recovered ? fenceFacts(task) : [], true);
@@ -222,7 +224,7 @@ async function driveChain(
     startCarrying(context, carrying, record, program, lease);
     const flight = ownFlight(record, lease.claim);
     if (flight !== undefined) {
-      const end = await runOwn(context, flight, record, program, lease);
+      const end = await runOwn(context, flight, record, program, lease, begun);
       if (end.kind !== "facts") {
         if (end.kind === "requeued") await carrying.settle();
         return end;
@@ -267,16 +269,21 @@ async function runOwn(
   record: RunRecord,
   program: Program,
   lease: ChainLease,
+  begun: Set<string>,
 ): Promise<HandlerEnd> {
-  // The run is being stopped and this handler has not begun under this claim: it never will.
-  if (isFencing(record, flight))
-    return { kind: "facts", facts: [{ fact: "fenced", ref: refOf(flight), outcome: "never" }] };
+  const { task } = lease.claim;
+  const claim: Actor = { task: task.id, attempt: task.attempt };
+  const ref = refOf(flight);
+  const id = flightTaskId(record.id, ref);
+  // The run is being stopped: a handler that has not begun under this claim never will.
+  if (record.machine !== undefined && drains(record.machine, program, ref)) {
+    const outcome = begun.has(id) ? "unknown" : "never";
+    return { kind: "facts", facts: [{ fact: "fenced", ref, outcome, claim }] };
+  }
   if (!(await lease.hold())) return { kind: "dropped" };
-  return context.run(flight, record, program);
-}
-
-function isFencing(record: RunRecord, flight: Flight): boolean {
-  return (record.machine?.outbox ?? []).some((entry) => entry.do === "fence" && sameFlight(entry.ref, flight));
+  begun.add(id);
+  const end = await context.run(flight, record, program);
+  return end.kind === "facts" ? { ...end, facts: end.facts.map((fact) => ({ ...fact, claim })) } : end;
 }
 
 function startCarrying(
@@ -293,9 +300,11 @@ function startCarrying(
   };
   for (const entry of record.machine?.outbox ?? []) {
     if (!isMine(entry, record)) continue;
-    const isOthers = entry.by !== undefined && entry.by !== task.id && entry.do !== "fence";
-    carrying.start(entry, isOthers, async () => {
-      if (isOthers && (await carrying.isOver(entry.by as string, (id) => context.isCompleted(id)))) return [];
+    const { by } = entry;
+    carrying.start(entry, async () => {
+      const isOthers = by !== undefined && by.task !== task.id;
+      // Then everything that it added is durable, and what was learned from it is in the record.
+      if (isOthers && (await carrying.isDriven(by.task, (id) => context.isDriven(id)))) return [];
       return carryOut(context.dispatch, record, program, entry, carrier);
     });
   }

@@ -66,8 +66,8 @@ export class KeptLease {
   /** Whether the lease is unexpired by our own clock; expired but not taken: renewed first. */
   async hold(): Promise<boolean> {
     if (this.#lost.signal.aborted) return false;
-    if (this.#isLive()) return true;
-    return (await this.#renew()) && this.#isLive();
+    if (this.#isUnexpired()) return true;
+    return (await this.#renew()) && this.#isUnexpired();
   }
 
   /** Renews now, whatever is left. */
@@ -80,7 +80,12 @@ export class KeptLease {
     this.#stop.abort();
   }
 
-  #isLive(): boolean {
+  /** Whether the lease is kept, and unexpired by our own clock: nobody else can hold the task. Nothing is asked of the bucket. */
+  isLive(): boolean {
+    return !this.#stop.signal.aborted && !this.#lost.signal.aborted && this.#isUnexpired();
+  }
+
+  #isUnexpired(): boolean {
     return this.#queue.host.clock.monotonic() < this.#claim.leaseUntil;
   }
 

@@ -14,7 +14,7 @@ import { type Meddling, noteMeddling } from "../run/meddling.ts";
 import { recordCodec, type RunRecord } from "../run/record.ts";
 import { servingCodec } from "../run/serving.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
-import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
+import { FOREIGN_TICK_TYPE, isDriven } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
 import { Chain, type ChainContext } from "./chain.ts";
@@ -404,7 +404,7 @@ export class Worker implements Service {
     const dispatch: DispatchContext = {
       queue: this.#queue,
       onReady: (taskId, availableAt) => this.#handle.events.ready(taskId, availableAt),
-      onUnwanted: (_run, taskId) => this.#discourage(taskId),
+      onUnwanted: (taskId) => this.#discourage(taskId),
     };
     return {
       queue: this.#queue,
@@ -414,10 +414,7 @@ export class Worker implements Service {
       leaseMs: this.#leaseMs,
       handlerOf: (name, ref) => this.#served.handlerOf(name, ref),
       checkVersion: (record) => this.#served.checkVersion(record),
-      isCompleted: async (taskId) => {
-        const task = await getTask(this.#queue, taskId);
-        return task === undefined || task.status === "completed";
-      },
+      isDriven: async (taskId) => isDriven(await getTask(this.#queue, taskId)),
       halt: this.#halt.signal,
       stopping: this.#life.stopping,
       catchesStrays: this.#catchesStrays,
@@ -426,10 +423,9 @@ export class Worker implements Service {
     };
   }
 
-  #discourage(taskId: string): void {
-    for (const chain of this.#chains.values()) {
-      if (chain.taskIds.includes(taskId)) chain.discourage();
-    }
+  /** Whether a chain of this worker holds the task. */
+  #discourage(taskId: string): boolean {
+    return [...this.#chains.values()].some((chain) => chain.discourage(taskId));
   }
 
   #isFull(): boolean {

@@ -4,7 +4,7 @@ import { buildMachine } from "../../machines/advance.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/run/program.ts";
-import type { FlightRef, RunRecord } from "../../src/run/record.ts";
+import { entryKey, type FlightRef, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
 import { planOf, task } from "../machines/build.ts";
@@ -27,7 +27,7 @@ test("the next claim ends a step of a run that stops, also when its fence was co
   const cancelled = apply(begun, [
     { fact: "command", id: "c", command: { type: "cancel", compensate: true }, at: NOW },
   ]);
-  const fences = cancelled.machine?.outbox.filter((entry) => entry.do === "fence").map(({ id }) => id) ?? [];
+  const fences = cancelled.machine?.outbox.filter((entry) => entry.do === "fence").map(entryKey) ?? [];
   expect(fences).toHaveLength(1);
   const claimed: Fact = { fact: "begun", task: flightTaskId("r", a), retries: 0 };
   // No write is made only to confirm: the fence write of the claim brings it along.

@@ -37,7 +37,7 @@ const LIVE = /two live holders/u;
 /** GATE taken out: the lease counts as held until somebody says otherwise. */
 const NO_GATE: Edit = {
   file: "src/services/lease.ts",
-  from: "    if (this.#isLive()) return true;\n    return (await this.#renew()) && this.#isLive();",
+  from: "    if (this.#isUnexpired()) return true;\n    return (await this.#renew()) && this.#isUnexpired();",
   to: "    return true;",
 };
 /** The fence write taken out: who takes a task over neither writes nor releases before it goes on. */
@@ -141,8 +141,8 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DRIVER,
-        from: "(record.machine?.outbox ?? []).filter((entry) => this.#done.has(sortedJson(entry)));",
-        to: "record.machine?.outbox ?? [];",
+        from: "(record.machine?.outbox ?? []).map(entryKey).filter((key) => this.#done.has(key));",
+        to: "(record.machine?.outbox ?? []).map(entryKey);",
       },
     ],
     setting: { shapes: ["two", "three"], crash: 1, long: false },
@@ -246,7 +246,7 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: DRIVER,
         from: "    if (!isMine(entry, record)) continue;",
-        to: '    if (!isMine(entry, record)) continue;\n    if (entry.do === "create" && entry.by === task.id) continue;',
+        to: '    if (!isMine(entry, record)) continue;\n    if (entry.do === "create" && entry.by?.task === task.id) continue;',
       },
     ],
     setting: { shapes: ["pause", "cancel"] },
@@ -363,5 +363,43 @@ export const MISTAKES: readonly Mistake[] = [
     ],
     setting: { shapes: ["two", "three"], crash: 1, unknown: 1 },
     seen: /differs from the record/u,
+  },
+  {
+    number: 22,
+    name: "an entry is confirmed by its id alone",
+    edits: [
+      {
+        file: DECIDE,
+        from: "  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entryKey(entry)));",
+        to: `  const ids = new Set([...entries].map((key) => (JSON.parse(key) as { id: string }).id));
+  const outbox = draft.machine.outbox.filter((entry) => !ids.has(entry.id) && entryKey(entry) !== "");`,
+      },
+    ],
+    setting: {
+      shapes: ["halts"],
+      concurrency: 1,
+      long: false,
+      // Who asks for the fences hears late of the one of a branch that had not begun; then the owner dies, and whoever released its step.
+      inTurn: [
+        { kinds: ["slow"], aim: "delete ready/", delayMs: [45_000, 80_000] },
+        { kinds: ["crash-before"], other: true },
+        { kinds: ["crash-after"], aim: "put workflow/run/state.json" },
+      ],
+    },
+    seen: LOST,
+  },
+  {
+    number: 23,
+    name: "a release keeps the fence that its owner answered, with its old stamp",
+    edits: [
+      {
+        file: FLIGHTS,
+        from: '  const kind = isDraining(draft, ref) ? "fence" : "create";',
+        to: `  if (draft.machine.outbox.some(({ id }) => id === entryId("fence", ref))) return;
+  const kind = isDraining(draft, ref) ? "fence" : "create";`,
+      },
+    ],
+    setting: { shapes: ["halt"], concurrency: 1, long: false, crash: 1 },
+    seen: LOST,
   },
 ];

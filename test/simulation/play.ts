@@ -27,6 +27,17 @@ export const SHAPES: Readonly<Record<string, Shape>> = Object.fromEntries(
   [...PROTOCOL, ...EXAMPLES, ...RETRIED].map((shape) => [shape.name, shape]),
 );
 
+/** Something that goes wrong after something else. */
+export interface Strike {
+  readonly kinds: readonly FaultKind[];
+  /** Strikes only requests that begin so. @defaultValue all */
+  readonly aim?: string;
+  /** Whether it strikes another process than the one before. @defaultValue any */
+  readonly other?: boolean;
+  /** Least and most milliseconds that a kind with a delay takes. @defaultValue a second to a minute and a half */
+  readonly delayMs?: readonly [number, number];
+}
+
 /** Under which circumstances histories are played. */
 export interface Setting {
   readonly shapes: readonly string[];
@@ -36,12 +47,16 @@ export interface Setting {
   readonly unknown?: number;
   /** Lost and late replies strike only requests that begin so, such as `delete ready/`. @defaultValue all */
   readonly aim?: string;
+  /** Beside these, one after the other: each strikes what happens after the one before it, such as a recovery. */
+  readonly inTurn?: readonly Strike[];
   /** Whose requests meet what goes wrong. @defaultValue workers */
   readonly victims?: "workers" | "client";
   /** What lost and late replies are drawn from. @defaultValue all kinds */
   readonly strikes?: readonly FaultKind[];
   /** @defaultValue 2 */
   readonly workers?: 1 | 2;
+  /** How many handlers a worker runs at once. @defaultValue 1 or 10, as the seed says */
+  readonly concurrency?: number;
   /** Whether steps may be long. @defaultValue true */
   readonly long?: boolean;
   /** Whether workers sweep. @defaultValue true */
@@ -104,6 +119,30 @@ function drawFaults(seed: string, setting: Setting, calls: readonly TraceEntry[]
   return faults;
 }
 
+/** Faults that strike in turn. Each is drawn from the history with those before it, so it may strike what they led to. */
+async function drawInTurn(seed: string, setting: Setting, drawn: readonly FaultPlan[]): Promise<FaultPlan[]> {
+  const chance = new Chance(mixSeed(seed, "in turn"));
+  const faults = [...drawn];
+  let last: TraceEntry | undefined;
+  for (const { kinds, aim = "", other, delayMs: [least, most] = [1_000, 90_000] } of setting.inTurn ?? []) {
+    const { world } = await stage(seed, setting, faults, 0);
+    const [from, struckIn] = [last?.index ?? -1, last?.process];
+    const among = world.trace.filter(
+      (entry) =>
+        entry.index > from &&
+        isTelling(entry, setting) &&
+        `${entry.kind} ${entry.key}`.startsWith(aim) &&
+        !(other === true && entry.process === struckIn),
+    );
+    last = among[Math.floor(chance.next() * among.length)];
+    const kind = kinds[Math.floor(chance.next() * kinds.length)];
+    const delayMs = chance.between(least, most);
+    if (last === undefined || kind === undefined) break;
+    faults.push({ process: last.process, call: last.call, kind, delayMs });
+  }
+  return faults;
+}
+
 /** The store as workers see it that do not sweep. */
 function withoutActiveIndex(store: ObjectStore): ObjectStore {
   return new Proxy(store, {
@@ -125,20 +164,13 @@ export async function play(
   watch?: (world: World) => Promise<void>,
 ): Promise<History> {
   if (faults !== undefined) return stage(seed, setting, faults, TAIL_MS, watch);
-  const budget = (setting.crash ?? 0) + (setting.freeze ?? 0) + (setting.unknown ?? 0);
+  const { crash = 0, freeze = 0, unknown = 0, inTurn = [] } = setting;
+  const budget = crash + freeze + unknown + inTurn.length;
   const calm = await stage(seed, setting, [], budget === 0 ? TAIL_MS : 0);
   if (budget === 0 || calm.problems.length > 0) return calm;
-  return stage(
-    seed,
-    setting,
-    drawFaults(
-      seed,
-      setting,
-      calm.world.trace.filter((entry) => isTelling(entry, setting)),
-    ),
-    TAIL_MS,
-    watch,
-  );
+  const calls = calm.world.trace.filter((entry) => isTelling(entry, setting));
+  const drawn = await drawInTurn(seed, setting, drawFaults(seed, setting, calls));
+  return stage(seed, setting, drawn, TAIL_MS, watch);
 }
 
 /** Until then everything that was left behind is found by a monitor or at the next look. */
@@ -170,7 +202,8 @@ async function stage(
   const startWorker = (workerName: string): void => {
     const process = world.spawn(workerName, { clockOffsetMs: workerName === "worker-1" ? 900 : -700, driftPpm: 40 });
     const store = setting.sweeper === false ? withoutActiveIndex(storeOf(process)) : storeOf(process);
-    const concurrency = draw.chance(0.5) ? 1 : 10;
+    const drawn = draw.chance(0.5) ? 1 : 10;
+    const concurrency = setting.concurrency ?? drawn;
     const worker = new Worker(handleOf(store, process.host), {
       workflows: [workflowFor(process)],
       id: workerName,

@@ -13,13 +13,15 @@ const ALL = [
   "undone",
   "saga",
   "race",
+  "halt",
+  "halts",
   "cancel",
   "retry",
   "hold",
   "pause",
 ];
 const RETRIED = ["again", "kept", "late"];
-const PLAIN = ["two", "three", "fork", "undone", "saga", "race", "cancel"];
+const PLAIN = ["two", "three", "fork", "undone", "saga", "race", "halt", "halts", "cancel"];
 
 /** By name, for people. */
 export const SETTINGS: Readonly<Record<string, Setting>> = {

@@ -1,7 +1,7 @@
 /** The workflows that fleets run: one for each shape of the protocol, with what may come of it. */
 import { PermanentError } from "../../src/errors.ts";
-import type { AnyWorkflow } from "../../src/define/workflow.ts";
-import { workflow } from "../../src/index.ts";
+import type { AnyWorkflow, UntypedWorkflow } from "../../src/define/workflow.ts";
+import { untypedWorkflow, workflow } from "../../src/index.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { Chance, mixSeed, type Process, type World } from "../../src/testing/simulation/simulation.ts";
 import type { Observer, Watched } from "./observer.ts";
@@ -222,6 +222,33 @@ const race: Shape = {
   },
 };
 
+/** Its first branch is handed off at once, and still runs when another one fails and stops the run. */
+const halting = (name: string, failing: readonly string[]): Shape => ({
+  name,
+  script: "nothing",
+  ends: ["failed"],
+  undoable: ["slow"],
+  vouching: failing,
+  make: (stage) => {
+    const { run, undo } = handlersOf(stage);
+    const slow = async (context: Watched): Promise<Result> => {
+      const done = await run(context);
+      await stage.process.host.clock.sleep(5_000);
+      return done;
+    };
+    let built: UntypedWorkflow = untypedWorkflow(name).step("slow", {
+      run: (context) => slow(context as Watched),
+      compensate: (context) => undo(context as Watched),
+    });
+    for (const step of failing) built = built.step(step, (context) => fails(context as Watched, run));
+    return built;
+  },
+});
+
+const halt = halting("halt", ["bad"]);
+/** There are branches that nobody has begun. */
+const halts = halting("halts", ["bad", "worse", "worst"]);
+
 const cancel: Shape = {
   name: "cancel",
   script: "cancel",
@@ -387,6 +414,8 @@ export const PROTOCOL: readonly Shape[] = [
   undone,
   saga,
   race,
+  halt,
+  halts,
   cancel,
   retry,
   hold,

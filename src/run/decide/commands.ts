@@ -50,7 +50,13 @@ function explainCommand(draft: Draft, type: string, reason: string | undefined):
   const error = { type: word, message: reason ?? `${type} was asked for`, at: draft.now };
   if (type === "pause") hold(draft, error);
   else blame(draft, error);
-  if (type === "terminate") draft.machine = { ...draft.machine, flights: [], timers: [], outbox: [] };
+  if (type === "terminate") {
+    // What would move the run is moot. What tells of its past is not: nobody else puts the results and ends the tasks.
+    const outbox = draft.machine.outbox.filter(
+      ({ do: kind }) => kind === "result" || kind === "settle" || kind === "look",
+    );
+    draft.machine = { ...draft.machine, flights: [], timers: [], outbox };
+  }
 }
 
 /** P76: a definition that does not fit pauses the run, it never fails it. */

@@ -9,7 +9,7 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { Delivery, Fact } from "../facts.ts";
 import type { Program } from "../program.ts";
-import { isHeldBy, isOver, type RunError, type RunRecord } from "../record.ts";
+import { type Actor, entryKey, type FlightRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record.ts";
 import { flightTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
 import { addEntry, type Draft, entryId, findFlight, hasMoved, mapFlight } from "./draft.ts";
@@ -58,17 +58,19 @@ export function decide(
     by: undefined,
     force: false,
   };
+  // What comes without a claim is dispatched by who writes it.
+  const writer = deliveries.find((delivery) => delivery.actor !== undefined)?.actor;
   for (const delivery of deliveries) {
-    draft.by = delivery.actor?.task;
+    draft.by = delivery.actor ?? writer;
     for (const fact of delivery.facts) applyFact(draft, fact);
   }
   if (draft.record === record && draft.machine === record.machine && !draft.force) return record;
   assignOwners(draft, deliveries);
-  const by = deliveries.find((delivery) => delivery.actor !== undefined)?.actor?.task;
-  return finishDraft(draft, by, input.writeId);
+  return finishDraft(draft, writer?.task, input.writeId);
 }
 
 function applyFact(draft: Draft, fact: Fact): void {
+  if ("claim" in fact && !isHeld(draft, fact.ref, fact.claim)) return;
   switch (fact.fact) {
     case "begin":
       move(draft, { type: "start" }, "start");
@@ -111,9 +113,16 @@ function applyFact(draft: Draft, fact: Fact): void {
   }
 }
 
-/** R3: only the one who carried an entry out drops it; nobody drops one because it is old. */
+/** What a runner says of a flight counts only while its claim holds the flight; of an unknown holder anybody may be the one. */
+function isHeld(draft: Draft, ref: FlightRef, claim: Actor | undefined): boolean {
+  const flight = findFlight(draft, ref);
+  if (flight === undefined || claim === undefined || flight.owner === "unknown") return true;
+  return isHeldBy(flight, flightTaskId(draft.record.id, flight), claim);
+}
+
+/** R3: only the one who dispatched an entry drops it, and only that one: the record may hold another under its id by now. */
 function confirm(draft: Draft, entries: ReadonlySet<string>): void {
-  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entry.id));
+  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entryKey(entry)));
   if (outbox.length !== draft.machine.outbox.length && hasMoved(draft)) draft.machine = { ...draft.machine, outbox };
 }
 

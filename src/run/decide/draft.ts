@@ -2,6 +2,7 @@
 import { project } from "../../../machines/advance.ts";
 import type { Program } from "../program.ts";
 import {
+  type Actor,
   type Flight,
   type FlightRef,
   type MachinePart,
@@ -13,6 +14,7 @@ import {
   type TimerState,
 } from "../record.ts";
 import { flightTaskId } from "../tasks.ts";
+import { drains } from "../view.ts";
 
 /** A record under decision. Members are replaced, never changed in place. */
 export type Draft = {
@@ -24,7 +26,8 @@ export type Draft = {
   readonly applied: string[];
   /** Flights started in this decision, to be given to their bringers. */
   readonly fresh: FlightRef[];
-  by: string | undefined;
+  /** The claim that brings the facts: the stamp of what they add to the outbox. */
+  by: Actor | undefined;
   force: boolean;
 };
 
@@ -45,15 +48,9 @@ export function flightOfTask(draft: Draft, task: string): Flight | undefined {
   return draft.machine.flights.find((flight) => flightTaskId(draft.record.id, flight) === task);
 }
 
-/** Whether the run waits for the answer to a fence of this flight. */
-export function isFencing(draft: Draft, ref: FlightRef): boolean {
-  return draft.machine.outbox.some((entry) => entry.id === entryId("fence", ref));
-}
-
-/** Whether the run stops and waits for the end of this flight, also when its fence was carried out and is only waited for. */
+/** Whether the run stops and waits for the end of this flight. */
 export function isDraining(draft: Draft, ref: FlightRef): boolean {
-  if (isFencing(draft, ref)) return true;
-  return ref.kind === "run" && project(draft.program.machine, draft.machine.snapshot).draining.includes(ref.step);
+  return drains(draft.machine, draft.program, ref);
 }
 
 /** No write is made only to confirm. */
@@ -74,7 +71,7 @@ export function timerEntry(timer: TimerState): NewEntry {
   return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
 }
 
-/** Puts an entry into the outbox, stamped with the task whose holder brings the facts. */
+/** Puts an entry into the outbox, stamped with the claim that brings the facts; it takes the place of one with the same id. */
 export function addEntry(draft: Draft, entry: NewEntry): void {
   const stamped = (draft.by === undefined ? entry : { ...entry, by: draft.by }) as OutboxEntry;
   const outbox = [...draft.machine.outbox.filter((other) => other.id !== entry.id), stamped];

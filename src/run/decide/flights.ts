@@ -11,7 +11,6 @@ import {
   findFlight,
   flightOfTask,
   isDraining,
-  isFencing,
   mapFlight,
   removeEntry,
   setStep,
@@ -69,8 +68,7 @@ export function applyBackoff(draft: Draft, ref: FlightRef, availableAt: number, 
   if (flight === undefined) return;
   const { owner: _gone, ...rest } = flight;
   mapFlight(draft, ref, () => ({ ...rest, begun: true, retries, availableAt }));
-  // The run stops and waits for the fence of this step: it is not asked for again.
-  if (!isFencing(draft, ref)) addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+  leaveToTask(draft, ref);
   draft.applied.push(`backoff ${ref.step}`);
 }
 
@@ -87,13 +85,22 @@ export function applyDisown(draft: Draft): void {
   for (const flight of draft.machine.flights) if (flight.owner === "unknown") setFree(draft, flight);
 }
 
-/** Its handler may have begun; from now on it has a task of its own, unless the run waits for its fence. */
+/** Its handler may have begun; from now on its own task stands for it. */
 function setFree(draft: Draft, flight: Flight): void {
   const { owner: _gone, ...rest } = flight;
   const ref = refOf(flight);
   mapFlight(draft, ref, () => ({ ...rest, begun: true, retries: flight.retries + 1 }));
   draft.applied.push(`release ${flight.step}`);
-  if (!isFencing(draft, ref)) addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+  leaveToTask(draft, ref);
+}
+
+/**
+ * Nobody holds the flight any more: its task is created, or fenced while the run stops. A fence that was asked for before may have been
+ * dispatched already, and found an owner who would end the flight: the new one has a stamp of its own, so that it is dispatched again.
+ */
+function leaveToTask(draft: Draft, ref: FlightRef): void {
+  const kind = isDraining(draft, ref) ? "fence" : "create";
+  addEntry(draft, { id: entryId(kind, ref), do: kind, ref });
 }
 
 /**
@@ -145,7 +152,7 @@ function land(draft: Draft, flight: Flight): void {
 function endFlight(draft: Draft, flight: Flight, status: "completed" | "failed" | "cancelled", error?: string): void {
   land(draft, flight);
   const ref = refOf(flight);
-  if (flightTaskId(draft.record.id, ref) === draft.by) return;
+  if (flightTaskId(draft.record.id, ref) === draft.by?.task) return;
   addEntry(draft, {
     id: entryId("settle", ref),
     do: "settle",

@@ -9,6 +9,7 @@ import type { Chance } from "./chance.ts";
  * - `late`: the caller is answered, the request is applied `delayMs` after that (a read is just lost).
  * - `echo`: applied and answered, and applied once more `delayMs` later. Only deletes and unconditional puts, which a store repeats by itself.
  * - `unavailable`: refused by the store (throttled), surely not applied.
+ * - `slow`: applied in time, and the caller is told `delayMs` later.
  * - `freeze`: the process stands still for `delayMs` from the sending on, then gets everything at once; the call itself goes through.
  */
 export type FaultKind =
@@ -20,7 +21,8 @@ export type FaultKind =
   | "late"
   | "echo"
   | "unavailable"
-  | "freeze";
+  | "freeze"
+  | "slow";
 
 /** One fault at one call. */
 export interface FaultPlan {
@@ -29,7 +31,7 @@ export interface FaultPlan {
   /** The how-many-th store call of that name, from 1, counted over restarts. */
   readonly call: number;
   readonly kind: FaultKind;
-  /** For `late`, `echo` and `freeze`, in virtual milliseconds. @defaultValue drawn by the world's seed */
+  /** For `late`, `echo`, `freeze` and `slow`, in virtual milliseconds. @defaultValue drawn by the world's seed */
   readonly delayMs?: number;
 }
 
@@ -46,11 +48,12 @@ const KINDS: readonly FaultKind[] = [
   "echo",
   "unavailable",
   "freeze",
+  "slow",
 ];
 
 /** Whether the kind uses `delayMs`. */
 export function hasDelay(kind: FaultKind): boolean {
-  return kind === "late" || kind === "crash-late" || kind === "echo" || kind === "freeze";
+  return kind === "late" || kind === "crash-late" || kind === "echo" || kind === "freeze" || kind === "slow";
 }
 
 /** Draws at most one fault for a call. */

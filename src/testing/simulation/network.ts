@@ -11,7 +11,7 @@ import type { TraceEntry } from "./trace.ts";
 export interface Journey {
   readonly entry: TraceEntry;
   readonly fault: FaultKind | undefined;
-  /** Of `late`, `echo` and `freeze`. */
+  /** Of `late`, `echo`, `freeze` and `slow`. */
   readonly delayMs: number;
   readonly latency: Latency;
   readonly timeoutMs: number;
@@ -67,7 +67,10 @@ export function travel<T>(scheduler: Scheduler, who: Traveller, request: Request
       if (fault === "echo") scheduler.schedule(journey.delayMs, () => void apply());
       if (fault === "reply-lost")
         who.life.deliver(lostMs - arriveMs, () => giveUp(new Error("simulated: the reply was lost")));
-      else who.life.deliver(answerMs - arriveMs, () => settle(answer, entry.effect));
+      else
+        who.life.deliver(answerMs - arriveMs + (fault === "slow" ? journey.delayMs : 0), () =>
+          settle(answer, entry.effect),
+        );
     };
 
     if (fault === "freeze") who.freezeFor(journey.delayMs);

@@ -1,0 +1,176 @@
+/** Entries of the outbox: who stamps them, who may drop them, and what stands for an execution that nobody holds. */
+import { describe, expect, test } from "vitest";
+import { buildMachine } from "../../machines/advance.ts";
+import { decide } from "../../src/run/decide/decide.ts";
+import type { Delivery, Fact } from "../../src/run/facts.ts";
+import type { Program } from "../../src/run/program.ts";
+import { type Actor, entryKey, type FlightRef, type OutboxEntry, type RunRecord } from "../../src/run/record.ts";
+import { firstRecord } from "../../src/run/start.ts";
+import { flightTaskId } from "../../src/run/tasks.ts";
+import { planOf, task } from "../machines/build.ts";
+import { stored } from "../stored.ts";
+
+const NOW = 1_767_225_600_000;
+const LATER = NOW + 3_600_000;
+const program: Program = {
+  machine: buildMachine(planOf([task("x", { compensate: true }), task("y"), task("z")])),
+  planHash: "sha256:plan",
+  definitionHash: "sha256:definition",
+};
+const run = (step: string): FlightRef => ({ kind: "run", step, generation: 1, wake: 0 });
+const owner: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };
+const asker: Actor = { task: "22222222-0000-4000-8000-000000000000", attempt: 3 };
+const releaser: Actor = { task: owner.task, attempt: 2 };
+
+function decided(record: RunRecord, deliveries: readonly Delivery[], now = NOW): RunRecord {
+  return decide(record, program, deliveries, { now, writeId: "w" });
+}
+const by = (actor: Actor | undefined, ...facts: Fact[]): Delivery => ({
+  facts,
+  takes: ({ step }) => step === "x",
+  ...(actor === undefined ? {} : { actor }),
+});
+const entryOf = (record: RunRecord, id: string): OutboxEntry | undefined =>
+  record.machine?.outbox.find((entry) => entry.id === id);
+const confirmed = (...entries: (OutboxEntry | undefined)[]): Fact => ({
+  fact: "confirm",
+  entries: entries.flatMap((entry) => (entry === undefined ? [] : [entryKey(entry)])),
+});
+
+/** x is owned, y and z have tasks of their own. */
+const begun = (): RunRecord =>
+  decided(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [by(owner, { fact: "begin" })]);
+const cancel: Fact = { fact: "command", id: "c", command: { type: "cancel", compensate: true }, at: NOW };
+const stopped = (): RunRecord => decided(begun(), [by(asker, cancel)]);
+const FENCE = "fence:run:x:1:0";
+const CREATE = "create:run:x:1:0";
+const fencedY: Fact = { fact: "fenced", ref: run("y"), outcome: "never" };
+const fencedZ: Fact = { fact: "fenced", ref: run("z"), outcome: "never" };
+
+test("an entry is stamped with the claim that added it: its task and its attempt", () => {
+  expect(entryOf(stopped(), FENCE)).toEqual({ id: FENCE, by: asker, do: "fence", ref: run("x") });
+  expect(entryOf(begun(), "create:run:y:1:0")?.by).toEqual(owner);
+});
+
+test("what a program without a claim changed is stamped with the claim that writes it", () => {
+  const before = begun();
+  const after: RunRecord = { ...before, status: "cancelled" };
+  const record = decided(before, [by(undefined, { fact: "foreign", before, after }), by(asker)]);
+  expect(entryOf(record, FENCE)?.by).toEqual(asker);
+});
+
+describe("R3: who dispatched an entry drops that one, and no other that stands under its id by now", () => {
+  test("a fence, released meanwhile by somebody who dies", () => {
+    const record = stopped();
+    const dispatched = entryOf(record, FENCE);
+    const released = decided(record, [by(releaser, { fact: "release", task: owner.task, before: 2 })]);
+    expect(entryOf(released, FENCE)?.by).toEqual(releaser);
+    const next = decided(released, [by(asker, fencedY, confirmed(dispatched))]);
+    expect(entryOf(next, FENCE)?.by).toEqual(releaser);
+    const last = decided(released, [by(releaser, fencedY, confirmed(entryOf(released, FENCE)))]);
+    expect(entryOf(last, FENCE)).toBeUndefined();
+  });
+
+  test("an entry of the active index, moved meanwhile by the same claim", () => {
+    const record = begun();
+    const first = entryOf(record, "look");
+    const fence: Fact = { fact: "fence" };
+    const moved = decided(record, [by(owner, fence)], LATER);
+    expect(entryOf(moved, "look")).toMatchObject({ by: owner });
+    expect(entryOf(moved, "look")).not.toEqual(first);
+    // The put of that write had no answer; the same facts are decided again on it, beside somebody's fence write.
+    const again = decided(moved, [by(asker, fence), by(owner, confirmed(first))], LATER);
+    expect(entryOf(again, "look")).toEqual(entryOf(moved, "look"));
+  });
+});
+
+describe("while a run stops, the task of a step that nobody holds is fenced, never created", () => {
+  /** The fence of x was answered by its owner, and dropped. */
+  const asked = (): RunRecord => {
+    const record = stopped();
+    return decided(record, [by(asker, fencedY, confirmed(entryOf(record, FENCE)))]);
+  };
+
+  test.for<[string, Actor, Fact]>([
+    ["its owner is gone", releaser, { fact: "release", task: owner.task, before: 2 }],
+    [
+      "its owner gives it back",
+      owner,
+      { fact: "backoff", ref: run("x"), availableAt: LATER, retries: 1, claim: owner },
+    ],
+  ])("%s", ([, actor, fact]) => {
+    expect(entryOf(asked(), FENCE)).toBeUndefined();
+    for (const record of [asked(), stopped()]) {
+      const next = decided(record, [by(actor, fact)]);
+      expect(entryOf(next, FENCE)).toMatchObject({ by: actor });
+      expect(entryOf(next, CREATE)).toBeUndefined();
+      // It may have begun.
+      const over = decided(next, [by(actor, { fact: "fenced", ref: run("x"), outcome: "never" }, fencedY, fencedZ)]);
+      expect(over.machine?.flights).toMatchObject([{ kind: "undo", step: "x" }]);
+    }
+  });
+
+  test("nobody holds a step whose holder was not known", () => {
+    const record = asked();
+    const { machine } = record;
+    if (machine === undefined) expect.fail("it has a machine");
+    const flights = machine.flights.map((flight) => ({ ...flight, owner: "unknown" as const }));
+    const next = decided({ ...record, machine: { ...machine, flights } }, [by(releaser, { fact: "disown" })]);
+    expect(entryOf(next, FENCE)).toMatchObject({ by: releaser });
+    expect(entryOf(next, CREATE)).toBeUndefined();
+  });
+});
+
+describe("what a runner says of an execution counts only while its claim holds it", () => {
+  const claim = owner;
+  const says: readonly [string, Fact][] = [
+    ["done", { fact: "done", ref: run("x"), result: stored(1), attempt: 1, claim }],
+    [
+      "failed",
+      {
+        fact: "failed",
+        ref: run("x"),
+        failure: { type: "StepFailed", message: "no", outcome: "never", attempt: 1 },
+        claim,
+      },
+    ],
+    ["backoff", { fact: "backoff", ref: run("x"), availableAt: LATER, retries: 3, claim }],
+    ["fenced", { fact: "fenced", ref: run("x"), outcome: "never", claim }],
+  ];
+  const taken: Fact = { fact: "begun", task: flightTaskId("r", run("x")), retries: 1 };
+
+  test.for(says)("%s, of one that was taken over", ([, fact]) => {
+    const record = decided(fact.fact === "fenced" ? stopped() : begun(), [by(undefined, { fact: "fence" })]);
+    expect(decided(record, [by(owner, fact)])).not.toBe(record);
+    const released = decided(record, [by(releaser, { fact: "release", task: owner.task, before: 2 })]);
+    expect(decided(released, [by(owner, fact)])).toBe(released);
+    if (fact.fact === "fenced") return;
+    const held = decided(record, [by({ task: flightTaskId("r", run("x")), attempt: 2 }, taken)]);
+    expect(decided(held, [by(owner, fact)])).toBe(held);
+  });
+
+  test("who looked at its task, or another program, need not hold it", () => {
+    const record = decided(begun(), [by(releaser, { fact: "release", task: owner.task, before: 2 })]);
+    const done: Fact = { fact: "done", ref: run("x"), result: stored(1), attempt: 1 };
+    expect(decided(record, [by(asker, done)]).steps.get("x")?.status).toBe("completed");
+  });
+
+  test("of an unknown holder anybody may be the one", () => {
+    const record = begun();
+    const { machine } = record;
+    if (machine === undefined) expect.fail("it has a machine");
+    const flights = machine.flights.map((flight) => ({ ...flight, owner: "unknown" as const }));
+    const next = decided({ ...record, machine: { ...machine, flights } }, [
+      by(asker, { ...says[0]?.[1], claim } as Fact),
+    ]);
+    expect(next.steps.get("x")?.status).toBe("completed");
+  });
+});
+
+test("a run that is terminated still puts the results that it has, and ends the tasks of its steps", () => {
+  const record = decided(begun(), [by(owner, { fact: "done", ref: run("x"), result: stored(1), attempt: 1 })]);
+  const terminate: Fact = { fact: "command", id: "t", command: { type: "terminate" }, at: NOW };
+  const { machine, status } = decided(record, [by(asker, terminate)]);
+  expect(status).toBe("cancelled");
+  expect(machine?.outbox.map(({ id }) => id).toSorted()).toEqual(["look", "result:x:1", "settle:run:x:1:0"]);
+});
