@@ -251,7 +251,7 @@ describe("what others left", () => {
     expect(detailsOf(bare.frames.at(-1)).steps["book_hotel"]).toMatchObject({ result: { room: 7 } });
     expect(await read(kit.store, id, [trip])).toMatchObject({ plan: trip.plan, notes: [] });
     await kit.store.put(key, '{"plan":7}', "always");
-    expect((await read(kit.store, id)).notes).toEqual([expect.stringContaining("cannot be read")]);
+    expect((await read(kit.store, id)).notes).toEqual([expect.stringContaining("is not a plan that can be read")]);
   });
 
   test("the record of another program, which never had a machine, is shown by its workflow's name", async () => {
