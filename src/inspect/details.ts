@@ -85,7 +85,7 @@ export function detailsOf(record: RunRecord, view: Projection | undefined): RunD
     timers,
     given: (machine?.given ?? []).map(({ step, given }) => ({
       step,
-      signals: given.map((one) => one && { ...one, payload: one.payload.read() }),
+      signals: given.map((one) => (one.id === null ? one : { ...one, payload: one.payload.read() })),
     })),
     taken: Object.fromEntries((machine?.consumed ?? []).map(({ name, ids }) => [name, ids])),
     compensationErrors: machine?.compensation_errors ?? [],

@@ -125,11 +125,16 @@ export type OutboxEntry = {
   | { readonly do: "look"; readonly at: number | null; readonly was: number | null }
 );
 
-/** What a handler that waits for signals was given so far, in the order of its calls; null: the deadline passed. */
+/** What one wait of a handler was given: the signal of its name, or nothing because its deadline passed. */
+export type GivenSignal =
+  | { readonly signal: string; readonly id: string; readonly payload: StoredValue }
+  | { readonly signal: string; readonly id: null };
+
+/** What a handler that waits for signals was given so far, in the order of its calls. */
 export interface GivenSignals {
   readonly step: string;
   readonly generation: number;
-  readonly given: readonly ({ readonly id: string; readonly payload: StoredValue } | null)[];
+  readonly given: readonly GivenSignal[];
   /** The wait that is open now. */
   readonly signal?: string;
 }
@@ -293,7 +298,12 @@ const machineSchema = z.looseObject({
     z.object({
       step: z.string(),
       generation: z.number().int(),
-      given: z.array(z.union([z.null(), z.object({ id: z.string(), payload: storedSchema })])),
+      given: z.array(
+        z.union([
+          z.object({ signal: z.string(), id: z.null() }),
+          z.object({ signal: z.string(), id: z.string(), payload: storedSchema }),
+        ]),
+      ),
       signal: z.string().optional(),
     }),
   ),

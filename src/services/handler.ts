@@ -21,8 +21,8 @@ export const MAX_RESULT_LENGTH: number = 256 * 1024;
 export type AttemptEnd =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly error: unknown }
-  /** It caught the suspension of its own wait: it cannot be trusted to run again from its top. */
-  | { readonly kind: "caught"; readonly error: WorkflowError }
+  /** It caught the suspension of its own wait, or asked in another order than before: it cannot run again from its top. */
+  | { readonly kind: "unrepeatable"; readonly error: WorkflowError }
   | { readonly kind: "waits"; readonly signal: string; readonly timeoutMs: number }
   | { readonly kind: "timeout" }
   /** The lease is lost or the process stops: the end is not known. */
@@ -86,6 +86,8 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   let calls = 0;
   /** Thrown inside the handler where it waits for a signal; caught by nobody but us. */
   const suspensions = new Set<unknown>();
+  /** Set when the handler asks in another order than before: it would be given the payload of another signal. */
+  let disorder: WorkflowError | undefined;
   const given = givenOf(record, flight);
   const answer = async (name: string, options: { timeout?: string | number }): Promise<unknown> => {
     checkSignalName(name);
@@ -93,9 +95,17 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
       throw new WorkflowError("invalid", `workflow ${record.type} declares no signal ${JSON.stringify(name)}`);
     // Nothing is what no deadline is kept as.
     const timeoutMs = options.timeout === undefined ? 0 : Math.max(1, parseDuration(options.timeout));
-    const payload = given[calls];
+    if (disorder !== undefined) throw disorder;
+    const known = given[calls];
     calls += 1;
-    if (payload !== undefined) return payload === null ? undefined : payload.payload.read();
+    if (known !== undefined) {
+      if (known.signal === name) return known.id === null ? undefined : known.payload.read();
+      disorder = new WorkflowError(
+        "invalid",
+        `step ${JSON.stringify(flight.step)} waits for signal ${JSON.stringify(name)} where it waited for ${JSON.stringify(known.signal)} when it ran before; a handler waits in the same order each time, also after a deploy`,
+      );
+      throw disorder;
+    }
     waits ??= { signal: name, timeoutMs };
     const suspension = new Error(`waits for signal ${JSON.stringify(name)}; do not catch this`);
     suspensions.add(suspension);
@@ -150,10 +160,11 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   let isOpen = true;
   const handled = called.then((end): AttemptEnd => {
     isOpen = false;
+    if (disorder !== undefined) return { kind: "unrepeatable", error: disorder };
     if (waits === undefined) return end;
     if (end.kind === "threw" && suspensions.has(end.error)) return { kind: "waits", ...waits };
     return {
-      kind: "caught",
+      kind: "unrepeatable",
       error: new WorkflowError(
         "invalid",
         `step ${JSON.stringify(flight.step)} caught the suspension that ctx.waitForSignal throws; let it pass`,
@@ -225,7 +236,7 @@ export function judge(
         random,
         `attempt ${attempt} took longer than ${step.timeoutMs} ms`,
       );
-    case "caught":
+    case "unrepeatable":
       return { kind: "facts", facts: [failed(ref, summaryOf(end.error), "unknown", attempt)] };
     case "threw":
       return threw(ref, end.error, step, attempt, retries, random);

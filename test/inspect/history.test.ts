@@ -115,7 +115,9 @@ describe("a timeline", () => {
     expect(asked.waits).toEqual([{ signal: "answer", step: "confirm", until }]);
     expect(asked.timers).toEqual([{ timer: "deadline", step: "confirm", dueAt: until }]);
     const given = detailsOf(frames[6]);
-    expect(given.given).toEqual([{ step: "confirm", signals: [{ id: expect.any(String), payload: { yes: true } }] }]);
+    expect(given.given).toEqual([
+      { step: "confirm", signals: [{ signal: "answer", id: expect.any(String), payload: { yes: true } }] },
+    ]);
     expect(Object.keys(given.taken)).toEqual(["answer"]);
     expect(given.steps["confirm"]).toMatchObject({ phase: "running", wake: 1 });
     const undoing = detailsOf(frames[8]);

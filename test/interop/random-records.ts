@@ -193,7 +193,9 @@ function filledIn(
             ...machine,
             given: machine.given.map((entry) => ({
               ...entry,
-              given: entry.given.map((signal) => (signal === null ? null : { ...signal, payload: stored(payload) })),
+              given: entry.given.map((signal) =>
+                signal.id === null ? signal : { ...signal, payload: stored(payload) },
+              ),
             })),
             outbox: machine.outbox.map((entry) => ("result" in entry ? { ...entry, result: stored(result) } : entry)),
           },

@@ -252,3 +252,34 @@ test("lets a schema see what was not given", async () => {
   await run.signal("s", undefined);
   expect(await run.result()).toEqual({ a: null });
 });
+
+test("fails a step whose handler asks for its signals in another order, also when it catches that", async () => {
+  const names = ["left", "right"];
+  let catches = false;
+  const flow = untypedWorkflow("flow").step("a", async (ctx) => {
+    const got: unknown[] = [];
+    for (const name of names) {
+      const wait = ctx.waitForSignal(name, { timeout: "1h" });
+      got.push((await (catches ? wait.catch(() => "caught") : wait)) ?? null);
+    }
+    return got;
+  });
+  await using kit = await createTestKit({ workflows: [flow] });
+  const steady = await kit.client.start("flow");
+  await steady.signal("left", { n: 1 });
+  await kit.clock.advance("2h");
+  expect(await steady.result()).toEqual({ a: [{ n: 1 }, null] });
+  const run = await kit.client.start("flow");
+  await kit.idle();
+  names.reverse();
+  await run.signal("left", { n: 1 });
+  const { error } = await run.wait();
+  expect(error).toMatchObject({ attempt: 1 });
+  expect(error?.message).toContain('waits for signal "right" where it waited for "left" when it ran before');
+  const late = await kit.client.start("flow");
+  await kit.clock.advance("30m");
+  names.reverse();
+  catches = true;
+  await kit.clock.advance("1h");
+  expect((await late.wait()).error?.message).toContain('waits for signal "left" where it waited for "right"');
+});

@@ -13,7 +13,7 @@ export function applySignal(draft: Draft, signal: FoundSignal): void {
   if (consumed?.ids.includes(signal.segment) === true) return;
   const wait = project(draft.program.machine, draft.machine.snapshot).waits.find((open) => open.signal === signal.name);
   if (wait === undefined) return;
-  give(draft, wait, { id: signal.id, payload: signal.payload });
+  give(draft, wait, { signal: signal.name, id: signal.id, payload: signal.payload });
   const { step: name, generation, wake } = wait;
   if (!move(draft, { type: "signal.received", step: name, generation, wake }, `signal ${signal.name}`)) return;
   closeTimers(draft, name);
@@ -41,7 +41,8 @@ export function applyDue(
   if (!draft.machine.timers.some(matches)) return;
   const before = draft.machine;
   draft.machine = { ...draft.machine, timers: draft.machine.timers.filter((other) => !matches(other)) };
-  if (timer === "deadline" && !isSignalNode(draft, name)) give(draft, { step: name, generation }, null);
+  if (timer === "deadline" && !isSignalNode(draft, name))
+    give(draft, { step: name, generation }, { signal: waitedFor(draft, name, generation), id: null });
   if (!move(draft, { type: "timer.due", timer, step: name, generation, wake }, `${timer} ${name}`)) {
     draft.machine = { ...before, timers: draft.machine.timers };
     return;
@@ -55,6 +56,11 @@ function endSignalNode(draft: Draft, name: string, generation: number): void {
   if (view?.phase === "completed") return completeStep(draft, { step: name, generation }, STORED_NULL, 1);
   const message = `no signal ${JSON.stringify(name)} arrived in time`;
   failStep(draft, { step: name, generation }, { type: "SignalTimeout", message, outcome: "never", attempt: 1 });
+}
+
+/** The name that a handler waits for. */
+function waitedFor(draft: Draft, step: string, generation: number): string {
+  return draft.machine.given.find((entry) => entry.step === step && entry.generation === generation)?.signal ?? "";
 }
 
 function give(draft: Draft, wait: { step: string; generation: number }, payload: GivenSignals["given"][number]): void {
