@@ -1,5 +1,6 @@
 /** Taking a task: protocol 1.2. The lease key is durable before the claim. */
 import { leaseKey, taskKey } from "../keys.ts";
+import { insist } from "../store/again.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import type { ETag } from "../store/object-store.ts";
 import { formatInstant } from "../wire/instant.ts";
@@ -67,7 +68,11 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
     return markExpired(queue, task, read.etag, task.expires_at);
   const claim = await takeLease(queue, task, read.etag, options, task.retry_count);
   if (claim === undefined) return { kind: "refused" };
-  await deleteWaitingKeys(queue, task);
+  try {
+    await deleteWaitingKeys(queue, task);
+  } catch {
+    // The task is held all the same. Who finds a key that stayed deletes it once the task is over.
+  }
   return { kind: "claimed", claim };
 }
 
@@ -140,7 +145,13 @@ async function takeLease(
   if (put.kind === "stored") return new Claim(claimed, put.etag, leaseUntil);
   // The loser never deletes the lease key: in the same minute it is the winner's (planted mistake 10).
   if (put.kind === "conflict") return undefined;
-  const read = await readDocument(queue.store, taskKey(task.id), taskCodec);
+  // Whether it is ours is worth half of the lease: taken over, it would have cost a retry.
+  const askUntil = sentAt + options.leaseMs / 2;
+  const read = await insist(
+    queue.host,
+    () => queue.host.clock.monotonic() < askUntil,
+    () => readDocument(queue.store, taskKey(task.id), taskCodec),
+  );
   if (read.kind === "missing" || read.value.lease_id !== claimed.lease_id) return undefined;
   return new Claim(read.value, read.etag, leaseUntil);
 }

@@ -1,5 +1,9 @@
-/** Ending an attempt under one's own lease: complete, fail, retry, reschedule. A flag set meanwhile is not lost, nor is our end (C-7). */
+/**
+ * Ending an attempt under one's own lease: complete, fail, retry, reschedule. A flag set meanwhile is not lost, nor is our end (C-7). While
+ * the store does not answer it is tried again as long as the lease lives by our own clock.
+ */
 import { leaseKey, taskKey } from "../keys.ts";
+import { insist } from "../store/again.ts";
 import { updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
 import type { Writable } from "../wire/json.ts";
@@ -28,29 +32,31 @@ async function finish(queue: QueueContext, claim: Claim, change: Change): Promis
   const now = formatInstant(serverNow(queue));
   let sent: string | undefined;
   let held = claim.task;
-  const updated = await updateDocument(
-    queue.store,
-    queue.host,
-    taskKey(claim.task.id),
-    taskCodec,
-    (task) => {
-      if (task.status !== "running" || task.lease_id !== claim.leaseId) return undefined;
-      const next = { ...task, ...RELEASED, updated_at: now, ...change(task, now) };
-      sent = taskCodec.encode(next);
-      held = task;
-      return next;
-    },
-    { value: claim.task, etag: claim.etag },
+  const decide = (task: TaskRecord): TaskRecord | undefined => {
+    if (task.status !== "running" || task.lease_id !== claim.leaseId) return undefined;
+    const next = { ...task, ...RELEASED, updated_at: now, ...change(task, now) };
+    sent = taskCodec.encode(next);
+    held = task;
+    return next;
+  };
+  const known = { value: claim.task, etag: claim.etag };
+  const updated = await whileHeld(queue, claim, () =>
+    updateDocument(queue.store, queue.host, taskKey(claim.task.id), taskCodec, decide, known),
   );
   if (updated.kind === "missing") return undefined;
   const ours = updated.kind === "updated" || taskCodec.encode(updated.value) === sent;
   return ours ? { held, task: updated.value } : undefined;
 }
 
+/** Tries again as long as the lease lives. */
+function whileHeld<T>(queue: QueueContext, claim: Claim, act: () => Promise<T>): Promise<T> {
+  return insist(queue.host, () => queue.host.clock.monotonic() < claim.leaseUntil, act);
+}
+
 async function end(queue: QueueContext, claim: Claim, change: Change): Promise<FinishOutcome> {
   const ended = await finish(queue, claim, change);
   if (ended === undefined) return { kind: "lost" };
-  await deleteLeaseKey(queue, ended.held);
+  await whileHeld(queue, claim, () => deleteLeaseKey(queue, ended.held));
   return { kind: "finished" };
 }
 
@@ -99,7 +105,8 @@ async function requeue(
       : { ...changed, status: "pending", available_at: availableAt };
   });
   if (ended === undefined) return { kind: "lost" };
-  if (ended.task.status === "failed") await deleteLeaseKey(queue, ended.held);
-  else await putWaitingKey(queue, ended.task, false);
+  await whileHeld(queue, claim, () =>
+    ended.task.status === "failed" ? deleteLeaseKey(queue, ended.held) : putWaitingKey(queue, ended.task, false),
+  );
   return { kind: "finished" };
 }

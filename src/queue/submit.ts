@@ -1,6 +1,7 @@
 /** Putting tasks on the queue: the object first, then its index key. */
 import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
 import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
+import { insist } from "../store/again.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { WorkflowError } from "../errors.ts";
 import { shown } from "../wire/duration.ts";
@@ -48,11 +49,20 @@ export async function getTask(queue: QueueContext, taskId: string): Promise<Task
   return read.kind === "found" ? read.value : undefined;
 }
 
-/** Puts a task as running under a new lease, lease key beside it. Refused: its key is taken by somebody else. */
+/** Who takes the lease, and how long the store is asked again when it does not answer. */
+export interface RunningTaskOptions extends LeaseOptions {
+  mayGoOn(): boolean;
+}
+
+/**
+ * Puts a task as running under a new lease, lease key beside it. While the store does not answer the same is put again, so that what landed
+ * although its reply was lost is ours. Refused: its key is taken by somebody else.
+ * @throws {WorkflowError} `unavailable` when it may not go on: whether it stands is not known.
+ */
 export async function createRunningTask(
   queue: QueueContext,
   spec: TaskSpec,
-  options: LeaseOptions,
+  options: RunningTaskOptions,
 ): Promise<{ readonly kind: "claimed"; readonly claim: Claim } | { readonly kind: "refused" }> {
   const sentAt = queue.host.clock.monotonic();
   const now = serverNow(queue);
@@ -66,10 +76,13 @@ export async function createRunningTask(
     lease_expires_at: formatInstant(expiresAt),
     worker_id: options.workerId,
   };
-  const [, made] = await Promise.all([
-    queue.store.put(leaseKey(spec.id, expiresAt), "", "always"),
-    createDocumentBytes(queue.store, queue.host, taskKey(spec.id), taskCodec.encode(task)),
-  ]);
+  const body = taskCodec.encode(task);
+  const [, made] = await insist(queue.host, options.mayGoOn, () =>
+    Promise.all([
+      queue.store.put(leaseKey(spec.id, expiresAt), "", "always"),
+      createDocumentBytes(queue.store, queue.host, taskKey(spec.id), body),
+    ]),
+  );
   if (made.kind === "exists") return { kind: "refused" };
   return { kind: "claimed", claim: new Claim(task, made.etag, sentAt + options.leaseMs - queue.skewMarginMs) };
 }

@@ -22,9 +22,10 @@
  * In one process all writers of a run share one queue: facts that arrive while a put is under way go into the next one together. Where
  * a key may be written only so often, the queue is kept for so long before it is emptied.
  */
-import { isWorkflowError } from "../errors.ts";
+import { isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { stateKey } from "../keys.ts";
+import { insistMs, isUnanswered } from "../store/again.ts";
 import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import { decide } from "./decide/decide.ts";
@@ -40,6 +41,11 @@ export interface CommitContext {
   readonly store: ObjectStore;
   readonly host: Host;
   readonly programs: Programs;
+  /**
+   * For how long a batch is tried again while the store does not answer. Each of its members is dropped as soon as its lease is over.
+   * @defaultValue 30000
+   */
+  readonly patienceMs?: number;
   /** Told of every record that this process wrote, for followers in the same process. */
   readonly onWritten?: (record: RunRecord, facts: readonly string[]) => void;
 }
@@ -57,7 +63,13 @@ export type CommitOutcome =
   | { readonly kind: "dropped" }
   | { readonly kind: "missing" }
   /** The run is left as it is, with the reason for a log line. */
-  | { readonly kind: "left"; readonly record?: RunRecord; readonly reason: string };
+  | {
+      readonly kind: "left";
+      readonly record?: RunRecord;
+      readonly reason: string;
+      /** Its record, or the plan that it follows, cannot be read by this process; another may be able to. */
+      readonly isUnreadable?: boolean;
+    };
 
 interface Waiting {
   readonly request: CommitRequest;
@@ -73,6 +85,7 @@ interface Cached {
 
 const FIRST_BACKOFF_MS = 20;
 const LONGEST_BACKOFF_MS = 2_000;
+const DEFAULT_PATIENCE_MS = 30_000;
 
 /** The writers of one run in this process. */
 export class RunWriter {
@@ -126,9 +139,16 @@ export class RunWriter {
   async #commitBatch(batch: readonly Waiting[]): Promise<void> {
     let members = batch;
     let backoffMs = FIRST_BACKOFF_MS;
+    const patience = new Patience(this.#context);
     let fresh = members.some((member) => member.request.fresh);
     for (;;) {
       const read = await this.#read(fresh);
+      if (read.kind === "unanswered") {
+        members = await this.#passGate(members);
+        if (members.length === 0) return;
+        await patience.rest(read.error);
+        continue;
+      }
       if (read.kind !== "found") return settle(members, read);
       members = await this.#passGate(members);
       if (members.length === 0) return;
@@ -155,6 +175,11 @@ export class RunWriter {
       // R8: the reply alone says nothing.
       this.#cached = undefined;
       fresh = true;
+      if (put.kind === "unknown") {
+        await patience.rest(put.cause);
+        continue;
+      }
+      patience.answered();
       await this.#context.host.clock.sleep(this.#context.host.random.next() * backoffMs);
       backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
     }
@@ -171,6 +196,8 @@ export class RunWriter {
     try {
       return await replaceDocument(this.#context.store, stateKey(this.#runId), codec, etag, next);
     } catch (error) {
+      // As good as an unknown reply.
+      if (isUnanswered(error)) return { kind: "unknown", cause: error };
       if (!(error instanceof RecordTooLargeError)) throw error;
       const requests = leaveOut(given, error.message);
       if (requests === undefined) throw error;
@@ -184,7 +211,11 @@ export class RunWriter {
 
   async #read(
     fresh: boolean,
-  ): Promise<{ kind: "found"; cached: Cached } | Exclude<CommitOutcome, { kind: "committed" }>> {
+  ): Promise<
+    | { kind: "found"; cached: Cached }
+    | { kind: "unanswered"; error: unknown }
+    | Exclude<CommitOutcome, { kind: "committed" }>
+  > {
     if (!fresh && this.#cached !== undefined) return { kind: "found", cached: this.#cached };
     try {
       const read = await readDocument(this.#context.store, stateKey(this.#runId), recordCodec);
@@ -196,13 +227,15 @@ export class RunWriter {
       };
       return { kind: "found", cached: this.#cached };
     } catch (error) {
+      if (isUnanswered(error)) return { kind: "unanswered", error };
+      this.#cached = undefined;
       if (!isWorkflowError(error, "data")) throw error;
       // Nobody here can work on it; whoever repairs it, or knows its layout, finds everything as it was.
       this.#context.host.logger.warn("run left alone: its record cannot be used", {
         run: this.#runId,
         reason: error.message,
       });
-      return { kind: "left", reason: error.message };
+      return { kind: "left", reason: error.message, isUnreadable: true };
     }
   }
 
@@ -231,6 +264,34 @@ export class RunWriter {
   #now(): number {
     const { earliest, latest } = this.#context.store.time();
     return Math.round((earliest + latest) / 2);
+  }
+}
+
+/** How long a batch waits for a store that does not answer: what a handler returned is not to be lost to an outage of seconds. */
+class Patience {
+  readonly #context: CommitContext;
+  #since: number | undefined;
+  #tries = 0;
+
+  constructor(context: CommitContext) {
+    this.#context = context;
+  }
+
+  /** Rests before the next try. @throws what the store said last, when it has kept silent for too long. */
+  async rest(error: unknown): Promise<void> {
+    const { host, patienceMs = DEFAULT_PATIENCE_MS } = this.#context;
+    const now = host.clock.monotonic();
+    this.#since ??= now;
+    if (now - this.#since >= patienceMs)
+      throw new WorkflowError("unavailable", "the store did not answer for as long as a lease lives", { cause: error });
+    await host.clock.sleep(insistMs(host.random, this.#tries));
+    this.#tries += 1;
+  }
+
+  /** A write was answered, if only by a conflict. */
+  answered(): void {
+    this.#since = undefined;
+    this.#tries = 0;
   }
 }
 

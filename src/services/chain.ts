@@ -108,8 +108,8 @@ export class Chain {
     return {
       dispatch: context.dispatch,
       takes: (ref) => !context.stopping.aborted && context.handlerOf(this.#workflow, ref) !== undefined,
-      checkVersion: (record) => context.checkVersion(record),
-      isDriven: (id) => context.isDriven(id),
+      checkVersion: (record) => this.#lease.insist(() => context.checkVersion(record)),
+      isDriven: (id) => this.#lease.insist(() => context.isDriven(id)),
       finishOwn: (taskId, end) => this.#finishOwn(taskId, end),
       run: (flight, record, program) => this.#runFlight(flight, record, program),
     };
@@ -136,6 +136,10 @@ export class Chain {
       this.#context.log.info("run left to others", { run: this.#runId, reason: end.reason });
       await rescheduleClaim(this.#context.queue, claim, end.delayMs ?? LEFT_DELAY_MS);
       return;
+    }
+    if (end.kind === "dropped") {
+      const fields = { run: this.#runId, task: claim.task.id };
+      this.#context.log.warn("lease lost; what was done under it is dropped and done again by the next holder", fields);
     }
     if (end.kind !== "finished") return;
     // A record that was made anew, or terminated, did not know of the step any more: its task tells how it ended, and is asked when
@@ -263,10 +267,14 @@ export class Chain {
     if (ended.signal.aborted) return;
     if (!(await this.#lease.hold())) return ended.abort();
     const spec = flightTask(record, program.machine.plan, flight);
+    const { clock } = context.queue.host;
+    const giveUpAt = clock.monotonic() + context.leaseMs;
     try {
       const made = await createRunningTask(context.queue, spec, {
         workerId: context.workerId,
         leaseMs: context.leaseMs,
+        // Until then the lease of the chain holds the step: nobody else runs it.
+        mayGoOn: () => !ended.signal.aborted && this.#lease.isLive() && clock.monotonic() < giveUpAt,
       });
       if (made.kind === "refused") return ended.abort();
       // The chain ended meanwhile: nobody would stop the heartbeats of this lease. It runs out.

@@ -42,6 +42,8 @@ export interface ChainLease {
   readonly claim: Claim;
   /** GATE: unexpired by our own clock, renewed if need be. */
   hold(): Promise<boolean>;
+  /** Does something again while the store does not answer, as long as the lease lives. */
+  insist<T>(act: () => Promise<T>): Promise<T>;
   readonly lost: AbortSignal;
 }
 
@@ -70,7 +72,13 @@ export type DriveEnd =
   | { readonly kind: "requeued" }
   | { readonly kind: "dropped" }
   /** The run is left alone; the task is finished or left for others as the reason demands. */
-  | { readonly kind: "left"; readonly reason: string; readonly delayMs?: number };
+  | {
+      readonly kind: "left";
+      readonly reason: string;
+      readonly delayMs?: number;
+      /** Its record, or the plan that it follows, cannot be read by this process; another may be able to. */
+      readonly isUnreadable?: boolean;
+    };
 
 /** A task that only another definition can go on with is asked for again after this. */
 const UNFIT_DELAY_MS = 60_000;
@@ -210,7 +218,7 @@ async function driveChain(
     const unfit = await context.checkVersion(outcome.record);
     if (unfit?.kind === "leave") return { kind: "left", reason: unfit.reason };
     if (unfit !== undefined) return leaveToOthers(unfit.message);
-    const facts = [...errand.facts, ...((await errand.lookUp?.(outcome.record, outcome.program)) ?? [])];
+    const facts = [...errand.facts, ...(await lookUp(errand, outcome.record, outcome.program, lease))];
     if (facts.length > 0) {
       touched ||= outcome.wrote;
       outcome = await commit(facts, false);
@@ -235,7 +243,7 @@ async function driveChain(
     }
     await carrying.settle();
     const learned = carrying.takeFacts();
-    const news = learned.length > 0 ? learned : await signalsFor(context, record, program, touched);
+    const news = learned.length > 0 ? learned : await lease.insist(() => signalsFor(context, record, program, touched));
     if (news.length === 0) return { kind: "finished", record };
     outcome = await commit([...news, ...carrying.confirmed(record)], true);
     if (
@@ -247,6 +255,15 @@ async function driveChain(
       return { kind: "finished", record: outcome.record };
     }
   }
+}
+
+async function lookUp(
+  errand: Errand,
+  record: RunRecord,
+  program: Program,
+  lease: ChainLease,
+): Promise<readonly Fact[]> {
+  return (await lease.insist(async () => errand.lookUp?.(record, program))) ?? [];
 }
 
 const isRetry = (fact: Fact): boolean => fact.fact === "command" && fact.command.type === "retry";
@@ -305,7 +322,7 @@ function startCarrying(
       const isOthers = by !== undefined && by.task !== task.id;
       // Then everything that it added is durable, and what was learned from it is in the record.
       if (isOthers && (await carrying.isDriven(by.task, (id) => context.isDriven(id)))) return [];
-      return carryOut(context.dispatch, record, program, entry, carrier);
+      return lease.insist(() => carryOut(context.dispatch, record, program, entry, carrier));
     });
   }
 }

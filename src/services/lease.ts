@@ -2,6 +2,7 @@
 import type { Claim } from "../queue/claim.ts";
 import { renewClaim } from "../queue/renew.ts";
 import type { QueueContext } from "../queue/task.ts";
+import { insist } from "../store/again.ts";
 
 /** Renews at a third of the lease. */
 const HEARTBEATS_PER_LEASE = 3;
@@ -68,6 +69,18 @@ export class KeptLease {
     if (this.#lost.signal.aborted) return false;
     if (this.#isUnexpired()) return true;
     return (await this.#renew()) && this.#isUnexpired();
+  }
+
+  /**
+   * Does something that is the same twice as once, again and again while the store does not answer, as long as the lease lives by our own
+   * clock: so an outage of seconds costs nothing that was done under it. Where only this one request is not answered and renewals are, it
+   * gives up after the length of a lease.
+   * @throws the last error
+   */
+  insist<T>(act: () => Promise<T>): Promise<T> {
+    const { clock } = this.#queue.host;
+    const giveUpAt = clock.monotonic() + this.#leaseMs;
+    return insist(this.#queue.host, () => this.isLive() && clock.monotonic() < giveUpAt, act);
   }
 
   /** Renews now, whatever is left. */

@@ -51,7 +51,9 @@ test("fences a task that has no object with a tombstone, which a late put as run
   const bench = makeBench();
   expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "absent" });
   expect(await bench.task()).toMatchObject({ status: "cancelled", attempt: 0, cancelled_at: formatInstant(START) });
-  expect(await createRunningTask(bench.queue, SPEC, { workerId: "w", leaseMs: LEASE_MS })).toEqual({ kind: "refused" });
+  expect(
+    await createRunningTask(bench.queue, SPEC, { workerId: "w", leaseMs: LEASE_MS, mayGoOn: () => false }),
+  ).toEqual({ kind: "refused" });
 });
 
 test("fences a pending task, and says whether it was ever begun", async () => {

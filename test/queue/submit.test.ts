@@ -87,7 +87,7 @@ test("parks what only we run and is due later than a minute from now, and shows 
 
 test("puts a task as running with its lease, unless its key is taken", async () => {
   const bench = makeBench();
-  const options = { workerId: "w", leaseMs: LEASE_MS };
+  const options = { workerId: "w", leaseMs: LEASE_MS, mayGoOn: () => false };
   expect(await createRunningTask(bench.queue, SPEC, options)).toMatchObject({ kind: "claimed" });
   expect(await bench.task()).toMatchObject({ status: "running", attempt: 1, worker_id: "w" });
   expect(await bench.keys("leases/")).toEqual([leaseKey(ID, START + LEASE_MS)]);

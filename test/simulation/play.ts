@@ -11,6 +11,7 @@ import {
   type FaultKind,
   type FaultPlan,
   mixSeed,
+  type Outage,
   type Process,
   type TraceEntry,
   World,
@@ -45,6 +46,8 @@ export interface Setting {
   readonly crash?: number;
   readonly freeze?: number;
   readonly unknown?: number;
+  /** How many times the store is away for the workers, for up to twelve seconds each. */
+  readonly outages?: number;
   /** Lost and late replies strike only requests that begin so, such as `delete ready/`. @defaultValue all */
   readonly aim?: string;
   /** Beside these, one after the other: each strikes what happens after the one before it, such as a recovery. */
@@ -143,6 +146,15 @@ async function drawInTurn(seed: string, setting: Setting, drawn: readonly FaultP
   return faults;
 }
 
+/** When the store is away: somewhere in the first minute, in which most histories happen. */
+function drawOutages(seed: string, count: number): Outage[] {
+  const chance = new Chance(mixSeed(seed, "outages"));
+  return Array.from({ length: count }, (): Outage => {
+    const fromMs = chance.between(0, 60_000);
+    return { fromMs, untilMs: fromMs + chance.between(1_000, 12_000) };
+  });
+}
+
 /** The store as workers see it that do not sweep. */
 function withoutActiveIndex(store: ObjectStore): ObjectStore {
   return new Proxy(store, {
@@ -190,6 +202,7 @@ async function stage(
   const world = new World(seed, {
     rates: {},
     faults,
+    outages: drawOutages(seed, setting.outages ?? 0),
     latency: { minMs: 5, maxMs: 60 },
     // A bucket with limits hides them from the fleet; the checks look at them.
     versions: setting.versions ?? true,
@@ -218,7 +231,7 @@ async function stage(
     return found.kind === "found" ? decodeRecord(found.object.body, stateKey(RUN)) : undefined;
   };
   const problems: string[] = [];
-  const client = world.spawn("client", { rates: {} });
+  const client = world.spawn("client", { rates: {}, outages: [] });
   const asked = { all: false };
   const remote = new WorkflowClient(handleOf(storeOf(client), client.host), { workflows: [workflowFor(client)] });
   void actAsClient(world, remote, client, shape, setting, read)

@@ -52,6 +52,8 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     unknown: 2,
     sweeper: false,
   },
+  "the store is away for seconds": { shapes: [...ALL, ...RETRIED], outages: 3 },
+  "the store is away for seconds, and a crash": { shapes: ALL, outages: 2, crash: 1 },
   "no sweeper": { shapes: [...ALL, ...RETRIED], crash: 1, freeze: 1, unknown: 1, sweeper: false },
   "a python client pauses and resumes": { shapes: PLAIN, outsiders: ["pauser"], crash: 1 },
   "a python client cancels": { shapes: [...PLAIN, "wait", "gate"], outsiders: ["canceller"], crash: 1 },

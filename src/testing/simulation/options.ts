@@ -8,6 +8,12 @@ import type { EtagStyle } from "./shared-objects.ts";
  */
 export type Latency = number | { readonly minMs: number; readonly maxMs: number };
 
+/** A stretch of time in virtual milliseconds since the world began. */
+export interface Outage {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
 /** How a world behaves. */
 export interface WorldOptions {
   /** @defaultValue `{ minMs: 5, maxMs: 50 }` */
@@ -16,6 +22,8 @@ export interface WorldOptions {
   readonly rates?: FaultRates;
   /** Planned faults; they win over drawn ones. @defaultValue none */
   readonly faults?: readonly FaultPlan[];
+  /** Stretches of virtual time in which the store is away: every request that is sent then is refused, for sure not applied. @defaultValue none */
+  readonly outages?: readonly Outage[];
   /** Virtual instant from which nothing is drawn any more (planned faults go on). @defaultValue never */
   readonly calmAtMs?: number;
   /** Range of drawn delays of `late` and `echo`, and of `freeze`. @defaultValue `{ minMs: 1, maxMs: 60_000 }` */
@@ -50,6 +58,8 @@ export interface SpawnOptions {
   readonly rates?: FaultRates;
   /** @defaultValue the world's */
   readonly latency?: Latency;
+  /** @defaultValue the world's */
+  readonly outages?: readonly Outage[];
 }
 
 /** When `run` stops. */

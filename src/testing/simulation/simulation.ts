@@ -1,7 +1,7 @@
 /** A deterministic world for fleets of this package: virtual time, one shared store, seeded faults. */
 export { Chance, mixSeed } from "./chance.ts";
 export type { FaultKind, FaultPlan, FaultRates } from "./faults.ts";
-export type { Latency, RunEnd, RunOptions, SpawnOptions, WorldOptions } from "./options.ts";
+export type { Latency, Outage, RunEnd, RunOptions, SpawnOptions, WorldOptions } from "./options.ts";
 export type { LogLine, Process } from "./process.ts";
 export type { EtagStyle } from "./shared-objects.ts";
 export { shrink } from "./shrink.ts";

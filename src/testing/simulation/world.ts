@@ -1,7 +1,7 @@
 import type { ObjectStore, TimeBounds } from "../../store/object-store.ts";
 import { Chance, mixSeed } from "./chance.ts";
 import { drawFault, hasDelay } from "./faults.ts";
-import type { FaultKind, FaultPlan, FaultRates } from "./faults.ts";
+import type { FaultKind, FaultPlan } from "./faults.ts";
 import { FaultyStore } from "./faulty-store.ts";
 import type { Request, RequestHead } from "./faulty-store.ts";
 import { travel } from "./network.ts";
@@ -194,13 +194,7 @@ export class World {
     if (!life.alive) return new Promise<T>(() => undefined);
     history.calls += 1;
     const chance = new Chance(mixSeed(this.seed, "call", process.name, history.calls));
-    const fault = this.#chooseFault(
-      process.name,
-      history.calls,
-      request,
-      options.rates ?? this.#options.rates ?? {},
-      chance,
-    );
+    const fault = this.#chooseFault(process.name, history.calls, request, options, chance);
     const entry = this.#enter(process.name, history.calls, request, fault?.kind);
     // A process that dies while it sends hears nothing any more.
     if (fault?.kind === "crash-before") {
@@ -228,14 +222,19 @@ export class World {
     process: string,
     call: number,
     request: RequestHead,
-    rates: FaultRates,
+    options: SpawnOptions,
     chance: Chance,
   ): FaultPlan | undefined {
-    const drawn = drawFault(rates, chance);
+    const drawn = drawFault(options.rates ?? this.#options.rates ?? {}, chance);
     const { minMs, maxMs } = this.#options.delays ?? { minMs: 1, maxMs: 60_000 };
     const drawnDelayMs = chance.between(minMs, maxMs);
     const isCalm = this.#calm || this.nowMs >= (this.#options.calmAtMs ?? Number.POSITIVE_INFINITY);
     const planned = this.#plans.get(planKey(process, call));
+    // It is part of the options of the world, and no fault of one call.
+    const isAway = (options.outages ?? this.#options.outages ?? []).some(
+      ({ fromMs, untilMs }) => this.nowMs >= fromMs && this.nowMs < untilMs,
+    );
+    if (planned === undefined && isAway) return { process, call, kind: "unavailable" };
     const kind = planned?.kind ?? (isCalm ? undefined : drawn);
     if (kind === undefined || !canStrike(kind, request)) return undefined;
     const delayMs = planned?.delayMs ?? drawnDelayMs;
