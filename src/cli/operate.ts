@@ -7,7 +7,7 @@ import type { QueueContext } from "../queue/task.ts";
 import { reconcileRun } from "../services/reconcile.ts";
 import { Loop } from "../services/service.ts";
 import { tellStray } from "../host/stray-errors.ts";
-import { sweepActive, type SweptRun } from "../services/sweeper.ts";
+import { Sweeper, type SweptRun } from "../services/sweeper.ts";
 import { Worker } from "../services/worker.ts";
 import { leashStore, untilAborted } from "../store/leash.ts";
 import type { Typed } from "./arguments.ts";
@@ -83,14 +83,20 @@ export async function runSweeper(typed: Typed): Promise<number> {
     return 0;
   }
   using stop = listenForStop();
+  let swept: SweptRun[] = [];
+  // One for all sweeps: what cannot be read is put off with growing pauses.
+  const sweeper = new Sweeper(session.handle.context, {
+    report: typed.has("report"),
+    limit,
+    ...(prefix === undefined ? {} : { prefix }),
+    onSwept: (run) => swept.push(run),
+    stop: stop.signal,
+  });
   const sweep = async (until: AbortSignal): Promise<void> => {
     const { context } = session.handle;
     const queue = { ...context, store: leashStore(context.store, until) };
-    const swept = await sweepActive(queue, {
-      report: typed.has("report"),
-      limit,
-      ...(prefix === undefined ? {} : { prefix }),
-    });
+    swept = [];
+    await sweeper.turn(queue);
     printSwept(typed, swept);
     if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(queue);
   };
@@ -101,7 +107,8 @@ export async function runSweeper(typed: Typed): Promise<number> {
   } catch (error) {
     if (isOnce || !stop.signal.aborted) throw error;
   }
-  if (isOnce || stop.signal.aborted) return 0;
+  if (isOnce) return swept.some(({ action }) => action === "unreadable") ? 1 : 0;
+  if (stop.signal.aborted) return 0;
   const { clock, logger } = session.handle.context.host;
   await using loop = new Loop({
     name: "sweeper",

@@ -74,10 +74,10 @@ export class Upkeep {
     for (const round of due) round.go();
   }
 
-  /** The first round, after those that were gone, that comes when something is there. */
+  /** The first round, after those that were gone, that comes when something is there. A worker goes all of them when it starts. */
   #nextOf({ periodMs, from }: Round): number {
     const { agenda, workerAt } = this.#options;
-    const least = Math.max(from(), agenda.now, workerAt + periodMs);
+    const least = Math.max(from(), agenda.now, workerAt);
     if (least === Number.POSITIVE_INFINITY) return least;
     const at = workerAt + Math.ceil((least - workerAt) / periodMs) * periodMs;
     return at > this.#doneAt ? at : at + periodMs;

@@ -1,7 +1,9 @@
 /** Finds leases that ran out, and repairs the index on the way. Nothing is deleted on a read error (C-5). */
 import { leaseKey, LEASES_PREFIX, minuteOf, parseIndexKey, taskKey } from "../keys.ts";
+import { isUnanswered } from "../store/again.ts";
 import { readDocument, updateDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
+import { workThrough } from "../store/work-through.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { backoffMs } from "./backoff.ts";
 import { isLeaseOver } from "./claim.ts";
@@ -23,8 +25,10 @@ export interface MonitorOptions {
   readonly ownIds: ReadonlySet<string>;
   /** Pending tasks that have a lease key, and when their ready key was put last; kept by the caller over its looks. */
   readonly repaired: Map<string, number>;
+  /** Whether a task is passed over for now, by its id: it could not be looked at lately. @defaultValue none is */
+  isPutOff?(taskId: string): boolean;
   /** Told of a task that cannot be looked at; nothing of it is deleted, and the others are looked at all the same. */
-  onUnreadable(key: string, error: unknown): void;
+  onUnreadable(key: string, error: unknown, taskId: string): void;
   canRun(task: TaskRecord): boolean | Promise<boolean>;
   onExpired(taskId: string, task: TaskRecord): Promise<void>;
 }
@@ -43,7 +47,10 @@ const SUPERSEDED_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
 const RUN_TASK_PREFIX = "workflow.";
 
-/** Looks through the lease keys whose minute has come: one read for each task that has any. */
+/**
+ * Looks through the lease keys whose minute has come: one read for each task that has any.
+ * @throws {WorkflowError} `unavailable` when the store does not answer.
+ */
 export async function checkLeases(queue: QueueContext, options: MonitorOptions): Promise<void> {
   const until = minuteOf(queue.store.time().latest);
   const leases = new Map<string, LeaseKeys>();
@@ -56,15 +63,11 @@ export async function checkLeases(queue: QueueContext, options: MonitorOptions):
     leases.set(entry.id, known);
   }
   for (const id of options.repaired.keys()) if (!leases.has(id)) options.repaired.delete(id);
-  for (const [id, keys] of leases) {
-    const [first] = keys.due;
-    if (first === undefined) continue;
-    try {
-      await check(queue, id, keys, options);
-    } catch (error) {
-      options.onUnreadable(first.key, error);
-    }
-  }
+  const due = [...leases].filter(([id, keys]) => keys.due.length > 0 && options.isPutOff?.(id) !== true);
+  await workThrough(due, {
+    work: ([id, keys]) => check(queue, id, keys, options),
+    onFailed: ([id, keys], error) => options.onUnreadable(keys.due[0]?.key ?? id, error, id),
+  });
 }
 
 async function check(queue: QueueContext, id: string, keys: LeaseKeys, options: MonitorOptions): Promise<void> {
@@ -149,17 +152,36 @@ function timedOut(task: TaskRecord, nowMs: number, delayMs: number): TaskRecord 
   };
 }
 
-/** Every task that is running under some lease, expired or not. For the rare look that has to know. */
-export async function listLeasedTasks(queue: QueueContext): Promise<readonly TaskRecord[]> {
-  const ids = new Set<string>();
+/** The tasks that may be running. */
+export interface LeasedTasks {
+  /** Those that are running under some lease, expired or not. */
+  readonly tasks: readonly TaskRecord[];
+  /** Ids of those that cannot be read and whose lease may not be over: nobody can say whose they are. */
+  readonly unreadable: readonly string[];
+}
+
+/** For so long after the minute of its last lease key the holder of a task that cannot be read may still be at work. */
+const UNREADABLE_MS = 300_000;
+
+/** Every task that may be running. For the rare look that has to know. */
+export async function listLeasedTasks(queue: QueueContext): Promise<LeasedTasks> {
+  const newest = new Map<string, string>();
   for await (const key of listKeys(queue.store, LEASES_PREFIX)) {
     const entry = parseIndexKey(key);
-    if (entry !== undefined) ids.add(entry.id);
+    if (entry !== undefined && entry.minute > (newest.get(entry.id) ?? "")) newest.set(entry.id, entry.minute);
   }
   const tasks: TaskRecord[] = [];
-  for (const id of ids) {
-    const read = await readDocument(queue.store, taskKey(id), taskCodec);
-    if (read.kind === "found" && read.value.status === "running") tasks.push(read.value);
-  }
-  return tasks;
+  const unreadable: string[] = [];
+  const over = minuteOf(queue.store.time().earliest - UNREADABLE_MS);
+  await workThrough(newest, {
+    work: async ([id]) => {
+      const read = await readDocument(queue.store, taskKey(id), taskCodec);
+      if (read.kind === "found" && read.value.status === "running") tasks.push(read.value);
+    },
+    // Who holds it cannot renew what it cannot read, so its last lease key says when its lease is over.
+    onFailed: ([id, minute], error) => {
+      if (isUnanswered(error) || minute > over) unreadable.push(id);
+    },
+  });
+  return { tasks, unreadable };
 }

@@ -1,7 +1,7 @@
 /** Finding work: one LIST serves all shards while it fits one page; beyond that the shards take turns. */
-import { DUE_PREFIX, minuteOf, minuteStart, parseIndexKey, READY_PREFIX, readyKey } from "../keys.ts";
+import { minuteOf, parseIndexKey, READY_PREFIX } from "../keys.ts";
 import type { ListOptions, ListPage } from "../store/object-store.ts";
-import { listKeys, nextPage } from "../store/paging.ts";
+import { nextPage } from "../store/paging.ts";
 import type { QueueContext } from "./task.ts";
 
 const SHARDS = [..."0123456789abcdef"];
@@ -49,32 +49,4 @@ export class ReadyLister {
     if (from !== undefined) return;
     this.#shard = this.#shard + 1 < SHARDS.length ? this.#shard + 1 : undefined;
   }
-}
-
-/** A task of our own index whose time has nearly come. */
-export interface DueTask {
-  readonly id: string;
-  /** The start of its minute: the task itself knows better. */
-  readonly availableAt: number;
-}
-
-/** Most tasks that are moved at once: those that come first are known to the worker before it moves more. */
-const MOST_DUE = 1_000;
-
-/** Moves tasks that are due until an instant from our own index to buquet's. One LIST, more where lists have no order. */
-export async function listDue(queue: QueueContext, untilMs: number): Promise<readonly DueTask[]> {
-  const { store } = queue;
-  const until = minuteOf(untilMs);
-  const due: DueTask[] = [];
-  for await (const key of listKeys(store, DUE_PREFIX)) {
-    const entry = parseIndexKey(key);
-    if (entry === undefined) continue;
-    if (entry.minute > until) break;
-    const availableAt = minuteStart(entry.minute);
-    await store.put(readyKey(entry.id, availableAt), "", "always");
-    await store.delete(key);
-    due.push({ id: entry.id, availableAt });
-    if (due.length === MOST_DUE) break;
-  }
-  return due;
 }

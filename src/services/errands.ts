@@ -153,8 +153,9 @@ async function examine(
  * own task knows of its end counts.
  */
 async function examineOrphans(queue: QueueContext, record: RunRecord, ownTask: string): Promise<readonly Fact[]> {
-  const leased = await listLeasedTasks(queue);
-  const isHeld = leased.some((task) => task.id !== ownTask && isOf(task, record.id));
+  const { tasks, unreadable } = await listLeasedTasks(queue);
+  // One that cannot be read may be of this run.
+  const isHeld = unreadable.length > 0 || tasks.some((task) => task.id !== ownTask && isOf(task, record.id));
   if (isHeld) return [];
   const facts: Fact[] = [];
   for (const flight of record.machine?.flights ?? []) {

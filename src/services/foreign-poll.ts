@@ -12,9 +12,12 @@ import type { Program, Programs } from "../run/program.ts";
 import { type Flight, hasUnknownOwner, ownerOf, recordCodec, type RunRecord } from "../run/record.ts";
 import { flightTaskId, tickTask } from "../run/tasks.ts";
 import { openWaits } from "../run/view.ts";
+import { isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
+import { workThrough } from "../store/work-through.ts";
 import { pollCause } from "./errands.ts";
+import { PutOff } from "./put-off.ts";
 import { isDone } from "./sweeper.ts";
 
 /** How often such runs are asked for. */
@@ -23,6 +26,8 @@ export const DEFAULT_FOREIGN_POLL_MS = 10_000;
 const ORPHAN_MS = 60 * 60_000;
 /** A change that a tick did not take up is told again after this at the latest. */
 const LONGEST_PATIENCE_MS = 10 * 60_000;
+/** A run that cannot be looked at is asked for again after this at the latest. */
+const LONGEST_PAUSE_MS = 60 * 60_000;
 
 /** What a poll needs from its worker. */
 export interface ForeignPollOptions {
@@ -32,37 +37,44 @@ export interface ForeignPollOptions {
   readonly types: ReadonlySet<string>;
   readonly periodMs: number;
   onReady(taskId: string, availableAt: number): void;
-  /** Told of a run that cannot be looked at; the others are looked at all the same. */
+  /** Told of a run that cannot be looked at, each time that it was asked for; the others are looked at all the same. */
   onUnreadable(runId: string, error: unknown): void;
 }
 
 /** The polls of one worker. */
 export class ForeignPoll {
   readonly #options: ForeignPollOptions;
-  /** Runs of workflows that are not served here: never asked for again. */
+  /** Runs of workflows that are not served here: never asked for again. As long as the index of such runs, which each turn reads, at most. */
   readonly #others = new Set<string>();
+  readonly #putOff: PutOff;
   readonly #missingSince = new Map<string, number>();
   /** What was told last of a run, and when it may be told again. */
   readonly #told = new Map<string, { readonly etag: string; readonly until: number; readonly waitMs: number }>();
 
   constructor(options: ForeignPollOptions) {
     this.#options = options;
+    this.#putOff = new PutOff(options.queue.host.clock);
   }
 
-  /** Looks at every such run once. */
+  /** Looks at every such run once. @throws {WorkflowError} `unavailable` when the store does not answer. */
   async turn(): Promise<void> {
     const { queue } = this.#options;
     const seen = new Set<string>();
-    for await (const key of listKeys(queue.store, FOREIGN_PREFIX)) {
-      const runId = key.slice(FOREIGN_PREFIX.length);
-      seen.add(runId);
-      if (this.#others.has(runId)) continue;
-      try {
+    await workThrough(listKeys(queue.store, FOREIGN_PREFIX), {
+      work: async (key) => {
+        const runId = key.slice(FOREIGN_PREFIX.length);
+        seen.add(runId);
+        if (this.#others.has(runId) || this.#putOff.has(runId)) return;
         await this.#look(runId, key);
-      } catch (error) {
+        this.#putOff.forget(runId);
+      },
+      onFailed: (key, error) => {
+        const runId = key.slice(FOREIGN_PREFIX.length);
+        const longestMs = isUnanswered(error) ? this.#options.periodMs : LONGEST_PAUSE_MS;
+        this.#putOff.add(runId, this.#options.periodMs, longestMs);
         this.#options.onUnreadable(runId, error);
-      }
-    }
+      },
+    });
     for (const known of [this.#others, this.#missingSince, this.#told])
       for (const runId of known.keys()) if (!seen.has(runId)) known.delete(runId);
   }

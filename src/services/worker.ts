@@ -3,7 +3,8 @@ import { type QueueHandle, submitTo } from "../run/handle.ts";
 import { servingKey, stateKey } from "../keys.ts";
 import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
 import { checkLeases } from "../queue/monitor.ts";
-import { listDue, ReadyLister } from "../queue/poll.ts";
+import { ReadyLister } from "../queue/poll.ts";
+import { promoteDue } from "../queue/promote.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
 import { deregisterWorker, registerWorker } from "../queue/workers.ts";
@@ -15,16 +16,20 @@ import { recordCodec, type RunRecord } from "../run/record.ts";
 import { servingCodec } from "../run/serving.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE, isDriven } from "../run/tasks.ts";
+import { insist, isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
 import { Chain, type ChainContext } from "./chain.ts";
 import { errandOf } from "./errands.ts";
+import { FewLines } from "./few-lines.ts";
 import { ForeignPoll } from "./foreign-poll.ts";
+import { Hints } from "./hints.ts";
+import { PutOff } from "./put-off.ts";
 import { Served } from "./served.ts";
 import { Lifecycle, Loop, type LoopOptions, type Service } from "./service.ts";
 import { servedPlan } from "../define/served.ts";
 import { catchStrays } from "../host/stray-errors.ts";
-import { sweepActive } from "./sweeper.ts";
+import { Sweeper } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { reasonOf } from "../host/error-data.ts";
@@ -43,8 +48,14 @@ export const SWEEP_MS = 60_000;
 export const DUE_MS = 60_000;
 /** How often a worker says that it lives: two puts. */
 export const SERVING_MS = 60_000;
-/** A task that this worker cannot run is asked for again after this. */
+/** A task that this worker cannot run is asked for again after this at first, then each time after twice as long, */
 const IGNORE_MS = 300_000;
+/** and the task of a run that it cannot read after this; others may be able to. */
+const UNREADABLE_MS = 60_000;
+/** No pause is longer. */
+const LONGEST_IGNORE_MS = 3_600_000;
+/** When the store did not answer for a task, this is the longest pause. */
+const LONGEST_SILENCE_MS = 60_000;
 
 /** Runs the steps of the workflows that it is given. */
 export class Worker implements Service {
@@ -68,8 +79,12 @@ export class Worker implements Service {
   readonly #chains = new Map<string, Chain>();
   readonly #running = new Set<Promise<void>>();
   readonly #repaired = new Map<string, number>();
-  readonly #ignored = new Map<string, number>();
-  readonly #hints = new Map<string, number>();
+  /** Tasks by id that were asked for in vain. */
+  readonly #putOff: PutOff;
+  /** Tasks whose leases could not be looked at. One that is not for us is no such task: when its holder dies it has to be given back. */
+  readonly #putOffLeases: PutOff;
+  readonly #hints = new Hints();
+  readonly #sweeper: Sweeper;
   #poller: Loop | undefined;
   #announcer: Loop | undefined;
   #loops: readonly Loop[] = [];
@@ -103,12 +118,20 @@ export class Worker implements Service {
     });
     // Nothing that this worker still does when its stop has resolved reaches the bucket.
     this.#queue = { ...handle.context, store: leashStore(handle.context.store, this.#life.over) };
+    this.#putOff = new PutOff(this.#queue.host.clock);
+    this.#putOffLeases = new PutOff(this.#queue.host.clock);
     this.#served = new Served(this.#queue, this.id, workflows);
     this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(servedPlan));
+    this.#sweeper = new Sweeper(this.#queue, {
+      types: this.#served.names,
+      onReady: (id, at) => this.#hint(id, at),
+      stop: this.#life.stopping,
+    });
     this.#writers = new RunWriters({
       store: this.#queue.store,
       host: this.#queue.host,
       programs: this.#programs,
+      patienceMs: this.#leaseMs,
       onWritten: (record, facts) => {
         this.#handle.events.written(record.id);
         this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
@@ -158,12 +181,12 @@ export class Worker implements Service {
       for (const stop of unlisten) stop();
     };
     this.#poller = this.#loop("poll", { restMs: this.#pollMs, turn: () => this.#poll() });
-    this.#announcer = this.#every(SERVING_MS, () => this.#announce());
+    this.#announcer = this.#every(SERVING_MS, () => this.#announce(), SERVING_MS);
     this.#loops = [
       this.#poller,
       this.#every(this.#leaseMs * MONITOR_SHARE, () => this.#monitor()),
       this.#every(SWEEP_MS, () => this.#sweep()),
-      this.#every(DUE_MS, () => this.#promote()),
+      this.#every(DUE_MS, () => this.#promote(this.#life.stopping)),
       this.#announcer,
       ...(this.#served.isForeign ? [this.#pollForeign()] : []),
     ];
@@ -190,7 +213,9 @@ export class Worker implements Service {
   /** Resolves when no loop turns and no chain is driven any more. A poll that was under way may still have begun one. */
   async #drain(): Promise<void> {
     await Promise.all(this.#loops.map((loop) => loop.stop()));
+    const promoted = this.#promoteOnceMore();
     while (this.#running.size > 0) await Promise.all(this.#running);
+    await promoted;
   }
 
   /** Others leave runs to a worker that is announced: one that has ended must not be. */
@@ -226,8 +251,22 @@ export class Worker implements Service {
     });
   }
 
-  #every(periodMs: number, turn: () => Promise<void>): Loop {
-    return this.#loop("maintenance", { firstRestMs: periodMs, restMs: periodMs, turn });
+  /** Turns at once, so that a worker that lives for seconds looks too, and then again and again. */
+  #every(periodMs: number, turn: () => Promise<void>, firstRestMs = 0): Loop {
+    return this.#loop("maintenance", { firstRestMs, restMs: periodMs, turn });
+  }
+
+  /**
+   * What fell due while it lived is there for others at once. Runs and leases are looked at by the next worker as it starts: of them
+   * nothing comes sooner.
+   */
+  async #promoteOnceMore(): Promise<void> {
+    if (this.#loops.length === 0) return;
+    try {
+      await this.#promote(this.#halt.signal);
+    } catch (error) {
+      this.#log("warn", "due tasks could not be moved once more; the next worker moves them", error);
+    }
   }
 
   readonly #lister = new ReadyLister();
@@ -236,34 +275,45 @@ export class Worker implements Service {
   /** One turn of the poll: hints of this process first, then one LIST when it is time. Returns how long to rest. */
   async #poll(): Promise<number> {
     const { clock } = this.#queue.host;
-    const now = this.#now();
-    for (const [taskId, availableAt] of this.#hints) {
-      if (availableAt > now || this.#isFull()) continue;
-      this.#hints.delete(taskId);
-      await this.#tryTask(taskId);
-    }
+    await this.#followHints();
     if (!this.#isFull() && clock.monotonic() >= this.#nextListAt) {
       const found = await this.#lister.list(this.#queue);
       let claimed = 0;
       for (const { id, foundAt } of found) {
+        // A crowd that nobody here runs does not keep waiting what this process knows of.
+        await this.#followHints();
         if (this.#isFull() || this.#life.stopping.aborted) break;
         // Asked for before, and not due yet.
-        if ((this.#hints.get(id) ?? 0) > now) continue;
+        if ((this.#hints.at(id) ?? 0) > this.#now()) continue;
         if (await this.#tryTask(id, foundAt)) claimed += 1;
       }
       this.signals.emit({ signal: "polled", found: found.length, claimed });
       if (claimed === 0) this.#nextListAt = clock.monotonic() + this.#pollMs;
     }
     if (this.#isFull()) return this.#pollMs;
-    const nextHint = Math.min(...this.#hints.values());
-    return Math.max(1, Math.min(this.#nextListAt - clock.monotonic(), nextHint - this.#now()));
+    return Math.max(1, Math.min(this.#nextListAt - clock.monotonic(), this.#hints.nextAt - this.#now()));
+  }
+
+  /** Asks for the tasks that this process knows to be due. */
+  async #followHints(): Promise<void> {
+    const now = this.#now();
+    while (!this.#isFull() && !this.#life.stopping.aborted) {
+      const id = this.#hints.takeDue(now);
+      if (id === undefined) return;
+      await this.#tryTask(id);
+    }
   }
 
   async #monitor(): Promise<void> {
+    const lines = this.#lines();
     await checkLeases(this.#queue, {
       ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
       repaired: this.#repaired,
-      onUnreadable: (key, error) => this.#log("warn", "lease could not be looked at", error, { key }),
+      isPutOff: (taskId) => this.#putOffLeases.has(taskId),
+      onUnreadable: (key, error, taskId) => {
+        this.#failedFor(this.#putOffLeases, taskId, error);
+        lines.warn("lease could not be looked at", error, { key });
+      },
       canRun: async (task) => !this.#isFull() && !this.#life.stopping.aborted && (await this.#served.canRun(task)),
       onExpired: async (taskId) => {
         const taken = await takeOverTask(this.#queue, taskId, {
@@ -276,11 +326,11 @@ export class Worker implements Service {
         this.#log("info", "took over a task whose worker is gone", undefined, { task: taskId });
         this.#take(taken.claim);
       },
-    });
+    }).finally(() => lines.end());
   }
 
   async #sweep(): Promise<void> {
-    await sweepActive(this.#queue, { types: this.#served.names, onReady: (id, at) => this.#hint(id, at) });
+    await this.#sweeper.turn();
   }
 
   #pollForeign(): Loop {
@@ -295,10 +345,16 @@ export class Worker implements Service {
     return this.#every(this.#foreignPollMs, () => poll.turn());
   }
 
-  async #promote(): Promise<void> {
-    const due = await listDue(this.#queue, this.#now() + 2 * DUE_MS);
-    // The index knows the minute; who made the task here knows the moment.
-    for (const { id, availableAt } of due) if (!this.#hints.has(id)) this.#hint(id, availableAt);
+  async #promote(stop: AbortSignal): Promise<void> {
+    const lines = this.#lines();
+    await promoteDue(this.#queue, this.#now() + 2 * DUE_MS, {
+      // The index knows the minute; who made the task here knows the moment.
+      onReady: ({ id, availableAt }) => {
+        if (this.#hints.at(id) === undefined) this.#hint(id, availableAt);
+      },
+      onFailed: (key, error) => lines.warn("due task could not be moved", error, { key }),
+      stop,
+    }).finally(() => lines.end());
   }
 
   async #announce(): Promise<void> {
@@ -329,13 +385,13 @@ export class Worker implements Service {
 
   #hint(taskId: string, availableAt: number): void {
     if (this.#life.stopping.aborted) return;
+    const isNext = availableAt < this.#hints.nextAt;
     this.#hints.set(taskId, availableAt);
-    this.#poller?.wake();
+    if (isNext) this.#poller?.wake();
   }
 
   async #tryTask(taskId: string, foundAt?: string): Promise<boolean> {
-    const until = this.#ignored.get(taskId);
-    if (until !== undefined && until > this.#queue.host.clock.monotonic()) return false;
+    if (this.#putOff.has(taskId)) return false;
     try {
       const answer = await claimTask(this.#queue, taskId, {
         workerId: this.id,
@@ -347,24 +403,18 @@ export class Worker implements Service {
         this.#take(answer.claim);
         return true;
       }
-      if (answer.kind === "not_mine") this.#ignore(taskId, IGNORE_MS);
+      if (answer.kind === "not_mine") this.#putOff.add(taskId, IGNORE_MS, LONGEST_IGNORE_MS);
       if (answer.kind === "not_due") this.#hints.set(taskId, Math.max(answer.availableAt, this.#now() + 1));
     } catch (error) {
       this.#log("warn", "task could not be claimed", error, { task: taskId });
-      this.#ignore(taskId, this.#pollMs);
+      this.#failedFor(this.#putOff, taskId, error);
     }
     return false;
   }
 
-  /** Not asked for again for a while. What is over is forgotten, so that a long life does not fill the memory. */
-  #ignore(taskId: string, forMs: number): void {
-    const now = this.#queue.host.clock.monotonic();
-    for (const [id, until] of this.#ignored) {
-      if (until > now) break;
-      this.#ignored.delete(id);
-    }
-    this.#ignored.delete(taskId);
-    this.#ignored.set(taskId, now + forMs);
+  /** What the store did not answer for is asked for again soon; what cannot be read stays so until somebody mends it. */
+  #failedFor(putOff: PutOff, taskId: string, error: unknown): void {
+    putOff.add(taskId, this.#pollMs, isUnanswered(error) ? LONGEST_SILENCE_MS : LONGEST_IGNORE_MS);
   }
 
   #take(claim: Claim): void {
@@ -383,20 +433,28 @@ export class Worker implements Service {
   async #drive(claim: Claim): Promise<void> {
     const meaning = this.#served.meaningOf(claim.task);
     if (meaning === undefined) return;
-    const workflow = meaning.kind === "foreign_tick" ? await this.#typeOf(meaning.runId) : meaning.workflow;
+    const workflow = meaning.kind === "foreign_tick" ? await this.#typeOf(meaning.runId, claim) : meaning.workflow;
     const chain = new Chain(this.#chainContext(), claim, workflow ?? "", meaning.runId);
     this.#chains.set(claim.task.id, chain);
     try {
       const end = await chain.run(errandOf(meaning, this.#queue));
       this.#done += 1;
+      if (end.kind === "left" && end.isUnreadable === true)
+        this.#putOff.add(claim.task.id, UNREADABLE_MS, LONGEST_IGNORE_MS);
+      else this.#putOff.forget(claim.task.id);
       this.signals.emit({ signal: "driven", run: meaning.runId, task: claim.task.id, end: end.kind });
     } finally {
       this.#chains.delete(claim.task.id);
     }
   }
 
-  async #typeOf(runId: string): Promise<string | undefined> {
-    const read = await readDocument(this.#queue.store, stateKey(runId), recordCodec);
+  async #typeOf(runId: string, claim: Claim): Promise<string | undefined> {
+    const { host, store } = this.#queue;
+    const read = await insist(
+      host,
+      () => host.clock.monotonic() < claim.leaseUntil,
+      () => readDocument(store, stateKey(runId), recordCodec),
+    );
     return read.kind === "found" ? read.value.type : undefined;
   }
 
@@ -434,6 +492,10 @@ export class Worker implements Service {
 
   #now(): number {
     return Math.round(this.#queue.store.time().latest);
+  }
+
+  #lines(): FewLines {
+    return new FewLines(this.#queue.host.logger, { worker: this.id });
   }
 
   #log(level: "info" | "warn" | "error", message: string, error?: unknown, fields: Record<string, unknown> = {}): void {

@@ -1,7 +1,7 @@
 /** Finding work. */
 import { expect, test } from "vitest";
-import { dueKey, minuteStart, readyKey } from "../../src/keys.ts";
-import { listDue, ReadyLister } from "../../src/queue/poll.ts";
+import { readyKey } from "../../src/keys.ts";
+import { ReadyLister } from "../../src/queue/poll.ts";
 import { type Bench, ID, makeBench, put, SPEC, START } from "./fixtures.ts";
 
 const idOf = (shard: string, n: number): string => `${shard}0000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
@@ -72,27 +72,4 @@ test("does not go on behind tasks that are not due yet", async () => {
   const lister = new ReadyLister();
   for (let turn = 0; turn < 11; turn += 1) await lister.list(bench.queue);
   expect((await lister.list(bench.queue)).map(({ id }) => id)).toEqual([ID]);
-});
-
-test("moves what is nearly due from its own index to that of buquet", async () => {
-  const bench = makeBench();
-  const soon = START + 90_000;
-  const late = START + 3_600_000;
-  await put(bench, { ...SPEC, id: idOf("1", 1), availableAt: soon, ownOnly: true });
-  await put(bench, { ...SPEC, id: idOf("2", 1), availableAt: late, ownOnly: true });
-  expect(await listDue(bench.queue, START)).toEqual([]);
-  const minute = readyKey(idOf("1", 1), soon).split("/")[2] ?? "";
-  expect(await listDue(bench.queue, soon)).toEqual([{ id: idOf("1", 1), availableAt: minuteStart(minute) }]);
-  expect(await bench.keys("ready/")).toEqual([readyKey(idOf("1", 1), soon)]);
-  expect(await bench.keys("x-workflow/due/")).toEqual([dueKey(idOf("2", 1), late)]);
-});
-
-test("loses nothing when the mover dies between the two keys", async () => {
-  const bench = makeBench();
-  await put(bench, { availableAt: START + 90_000, ownOnly: true });
-  const dead = bench.through({ delete: () => Promise.reject(new Error("the mover died")) });
-  await expect(listDue(dead, START + 90_000)).rejects.toThrow("died");
-  expect(await bench.keys("ready/")).toEqual([readyKey(ID, START + 90_000)]);
-  expect(await listDue(bench.queue, START + 90_000)).toHaveLength(1);
-  expect(await bench.keys("x-workflow/due/")).toEqual([]);
 });

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { listRuns } from "../../src/client/runs.ts";
 import { activeKey, dueKey, leaseKey, minuteStart, readyKey, stateKey } from "../../src/keys.ts";
 import { checkLeases } from "../../src/queue/monitor.ts";
-import { listDue, ReadyLister } from "../../src/queue/poll.ts";
+import { ReadyLister } from "../../src/queue/poll.ts";
+import { promoteDue } from "../../src/queue/promote.ts";
 import { repairTasks } from "../../src/queue/repair.ts";
 import type { QueueContext } from "../../src/queue/task.ts";
 import { sweepActive } from "../../src/services/sweeper.ts";
@@ -54,8 +55,12 @@ test("what is due is moved, earliest first, though it lies on any page", async (
   const { bench, queue, lists } = setup();
   for (let n = 1; n <= 1_500; n += 1)
     await bench.store.put(dueKey(idOf("b", n), START + (n + 2) * 60_000), "", "always");
-  const due = await listDue(queue, START + 5 * 60_000);
-  expect(due.map(({ id }) => id)).toEqual([idOf("b", 1), idOf("b", 2), idOf("b", 3)]);
+  const due: string[] = [];
+  await promoteDue(queue, START + 5 * 60_000, {
+    onReady: ({ id }) => due.push(id),
+    onFailed: (key, error) => expect.fail(`${key}: ${String(error)}`),
+  });
+  expect(due).toEqual([idOf("b", 1), idOf("b", 2), idOf("b", 3)]);
   expect(lists()).toBe(2);
   expect(await bench.keys("ready/")).toHaveLength(3);
   expect((await bench.keys("x-workflow/due/"))[0]).toBe(dueKey(idOf("b", 4), START + 6 * 60_000));
