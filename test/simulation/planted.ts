@@ -204,8 +204,8 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DRIVER,
-        from: "const news = learned.length > 0 ? learned : await signalsFor(context, record, program, touched);",
-        to: "const news = learned.length > 0 ? learned : await signalsFor(context, record, program, errand.listens);",
+        from: "await lease.insist(() => signalsFor(context, record, program, touched));",
+        to: "await lease.insist(() => signalsFor(context, record, program, errand.listens));",
       },
     ],
     setting: { shapes: ["parked", "twice"] },
@@ -275,12 +275,10 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: "src/queue/finish.ts",
-        from: '  else await putWaitingKey(queue, ended.task, false);\n  return { kind: "finished" };',
-        to: `  else {
-    await putWaitingKey(queue, ended.task, false);
-    await deleteLeaseKey(queue, ended.held);
-  }
-  return { kind: "finished" };`,
+        from: '    ended.task.status === "failed" ? deleteLeaseKey(queue, ended.held) : putWaitingKey(queue, ended.task, false),\n  );',
+        to: `    ended.task.status === "failed" ? deleteLeaseKey(queue, ended.held) : putWaitingKey(queue, ended.task, false),
+  );
+  if (ended.task.status !== "failed") await deleteLeaseKey(queue, ended.held);`,
       },
     ],
     setting: {
