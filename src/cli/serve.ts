@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WorkflowError } from "../errors.ts";
+import { joinSignals } from "../host/signals.ts";
 import { nodeClock } from "../host/node.ts";
 import { Lifecycle, type Service } from "../services/service.ts";
 import { answerRequest, type Site } from "../inspect/server.ts";
@@ -88,6 +89,7 @@ async function respond(
 ): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => gone.abort());
+  const ends = joinSignals(gone.signal, stopping);
   const { method = "", url = "", headers } = request;
   const lastEventId = headers["last-event-id"];
   try {
@@ -100,7 +102,7 @@ async function respond(
       url,
       host: headers.host,
       lastEventId: typeof lastEventId === "string" ? lastEventId : undefined,
-      signal: AbortSignal.any([gone.signal, stopping]),
+      signal: ends.signal,
     });
     response.writeHead(status, sent);
     if (typeof body === "string") response.end(body);
@@ -112,5 +114,7 @@ async function respond(
     // A stream that breaks is taken up again by the page, which says so meanwhile.
     if (response.headersSent) response.destroy();
     else response.writeHead(500, { "content-type": "text/plain" }).end(`${String(error)}\n`);
+  } finally {
+    ends.release();
   }
 }

@@ -1,5 +1,4 @@
 /** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
-import { type Duration, parseDuration } from "../wire/duration.ts";
 import type { AnyEvent, AnyWorkflow, EventOf, OutputOf, SignalsOf } from "../define/workflow.ts";
 import {
   RunNotFoundError,
@@ -17,10 +16,13 @@ import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { servedPlan } from "../define/served.ts";
+import { joinSignals } from "../host/signals.ts";
 import { readDocument } from "../store/document.ts";
+import { leashStore } from "../store/leash.ts";
 import { bulkCommand, type BulkOptions, type BulkResult } from "./bulk.ts";
 import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
+import { Limit, type WaitLimits } from "./limit.ts";
 import { nextOfRun, type RunNext } from "./next.ts";
 import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
@@ -46,13 +48,8 @@ export interface StartOptions {
   readonly id?: string;
 }
 
-/** Options of `wait`, `result` and `watch`. */
-export interface WaitForRunOptions {
-  /** Longest wait, `"30s"` or milliseconds; absent: for ever. */
-  readonly timeout?: Duration;
-  /** Ends the waiting, not the run: `wait` and `result` throw its reason, `watch` ends. */
-  readonly signal?: AbortSignal;
-}
+/** Options of `wait`, `result` and `watch`. They end the waiting, not the run: `wait` and `result` throw, `watch` ends. */
+export type WaitForRunOptions = WaitLimits;
 
 /** Options of `watch`. */
 export interface WatchOptions extends WaitForRunOptions {
@@ -60,8 +57,8 @@ export interface WatchOptions extends WaitForRunOptions {
   readonly until?: (view: RunView) => boolean;
 }
 
-/** Options of `cancel` and its like. */
-export interface CommandOptions {
+/** Options of `cancel` and its like. `timeout` and `signal` are for the call; a command that is durable is applied all the same. */
+export interface CommandOptions extends WaitLimits {
   /** Why, for people: at most 10,000 characters. */
   readonly reason?: string;
   /** Wait until the record shows it. @defaultValue false */
@@ -233,6 +230,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     definition?: W,
   ): Promise<OutputOf<W>>;
   async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
+    const limit = this.#limit(options);
     const view = await this.wait(id, options);
     if (view.status === "failed")
       throw new WorkflowFailedError(id, `run ${id} failed: ${view.error?.message ?? "no reason given"}`, view.error);
@@ -248,16 +246,18 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
           names.map((name) => [name, () => resultOf(name)]),
         ),
       );
-    const plan = workflow?.plan ?? (await this.#programOf(view.record))?.machine.plan;
+    const plan = workflow?.plan ?? (await this.#read(limit, id, view.record))?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(names.filter((name) => !needed.has(name)).map((name) => [name, resultOf(name)]));
   }
 
-  /** Every state of the run that is seen, from now until it is over or as `until` wants it. Ends without that when the time is up. */
+  /**
+   * Every state of the run that is seen, from now until it is over or as `until` wants it. Ends without that when the time is up or the
+   * signal aborts.
+   */
   async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
     const { clock } = this.#handle.context.host;
-    const deadline =
-      options.timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(options.timeout);
+    const limit = this.#limit(options);
     let seen = "";
     const isSeen = options.until ?? hasEnded;
     let askMs = FIRST_ASK_MS;
@@ -266,21 +266,22 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       const unlisten = this.#handle.events.onWritten((written) => {
         if (written === id) wake.abort();
       });
+      const rest = joinSignals(wake.signal, options.signal, this.#handle.closed);
       try {
-        const view = await this.get(id);
+        const answer = await limit.within(async (signal) => viewOf(await this.#record(id, signal)));
+        if (answer.kind === "over") return;
+        const view = answer.value;
         const version = view.record.machine?.write.id ?? view.updatedAt;
         if (version !== seen) {
           seen = version;
           askMs = FIRST_ASK_MS;
           yield view;
         }
-        if (isSeen(view)) return;
-        const leftMs = deadline - clock.monotonic();
-        if (leftMs <= 0 || options.signal?.aborted === true) return;
-        const signal = options.signal === undefined ? wake.signal : AbortSignal.any([wake.signal, options.signal]);
-        await clock.sleep(Math.min(askMs, leftMs), { signal });
+        if (isSeen(view) || limit.isOver) return;
+        await clock.sleep(Math.min(askMs, limit.leftMs), { signal: rest.signal });
         askMs = Math.min(askMs * 1.5, LONGEST_ASK_MS);
       } finally {
+        rest.release();
         unlisten();
       }
     }
@@ -352,9 +353,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the step is not held.
    */
   async skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
-    const record = await this.#record(id);
-    checkHeld(record, await this.#programOf(record), step);
-    await this.#give(record, { type: "skip", step }, options);
+    await this.#command(id, { type: "skip", step }, options);
   }
 
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
@@ -388,7 +387,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     const context = {
       store: this.#handle.context.store,
       programOf: (record: RunRecord) => this.#programOf(record),
-      give: (record: RunRecord, given: BulkCommand) => this.#give(record, given, {}),
+      give: (record: RunRecord, given: BulkCommand) => this.#give(record, given).then(() => {}),
     };
     return bulkCommand(context, command, filter, options);
   }
@@ -404,23 +403,52 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     return listRuns(store, options, options.onUnreadable ?? warn);
   }
 
-  async #command(id: string, command: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
-    return this.#give(await this.#record(id), command, options);
-  }
-
-  async #give(record: RunRecord, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
-    const command = commandFor(record, given, this.#handle.context.store.capabilities.versions);
-    const commandId = await this.#sender.command(record, command);
+  async #command(id: string, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
+    const limit = this.#limit(options);
+    const sent = await limit.within(async (signal) => {
+      const record = await this.#record(id, signal);
+      if (given.type === "skip") checkHeld(record, await this.#programOf(record), given.step);
+      signal.throwIfAborted();
+      return this.#give(record, given);
+    });
+    if (sent.kind === "over")
+      throw limit.error(
+        `the store has not taken ${given.type} for run ${id} in time; it may still be given: ask again`,
+      );
     if (options.applied !== true) return;
-    const until = ({ status, record: { machine } }: RunView): boolean =>
-      machine?.applied.includes(commandId) === true ||
-      (isOver(status) && !(command.type === "retry" && status === "failed"));
-    for await (const _seen of this.watch(record.id, { until }));
+    const isApplied = ({ status, record: { machine } }: RunView): boolean =>
+      machine?.applied.includes(sent.value) === true ||
+      (isOver(status) && !(given.type === "retry" && status === "failed"));
+    let last: RunView | undefined;
+    const { signal } = options;
+    const left = Number.isFinite(limit.leftMs) ? { timeout: Math.max(0, limit.leftMs) } : {};
+    for await (const view of this.watch(id, { until: isApplied, ...left, ...(signal === undefined ? {} : { signal }) }))
+      last = view;
+    if (last === undefined || !isApplied(last))
+      throw limit.error(`${given.type} is durable, but no worker has applied it to run ${id} yet; one will`);
   }
 
-  async #record(id: string): Promise<RunRecord> {
+  /** Puts a command for a run. Returns its id, by which the record names it once it is applied. */
+  async #give(record: RunRecord, given: Parameters<typeof commandFor>[1]): Promise<string> {
+    return this.#sender.command(record, commandFor(record, given, this.#handle.context.store.capabilities.versions));
+  }
+
+  #limit(options: WaitLimits): Limit {
+    return new Limit(this.#handle.context.host.clock, options);
+  }
+
+  /** The program of a run that has ended, within the limit of whoever waits for its output. */
+  async #read(limit: Limit, id: string, record: RunRecord): Promise<Program | undefined> {
+    const read = await limit.within(() => this.#programOf(record));
+    if (read.kind === "over") throw limit.error(`run ${id} has ended, but its definition could not be read in time`);
+    return read.value;
+  }
+
+  async #record(id: string, signal?: AbortSignal): Promise<RunRecord> {
     checkRunId(id);
-    const read = await readDocument(this.#handle.context.store, stateKey(id), recordCodec);
+    const { store } = this.#handle.context;
+    const bound = signal === undefined ? store : leashStore(store, signal);
+    const read = await readDocument(bound, stateKey(id), recordCodec);
     if (read.kind === "missing") throw new RunNotFoundError(id);
     return read.value;
   }

@@ -1,10 +1,12 @@
 /** A bucket (or folder) that is open: what clients and workers share in one process. */
+import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../queue/cancel.ts";
 import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
 import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
 import { type Check, type ChecksOf, milliseconds, readSettings } from "../settings.ts";
+import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { toPlain } from "../wire/json.ts";
 
@@ -45,6 +47,8 @@ export class ProcessEvents {
 export interface QueueHandle extends AsyncDisposable {
   readonly context: QueueContext;
   readonly events: ProcessEvents;
+  /** Aborts when it is closed. */
+  readonly closed: AbortSignal;
   /** Puts a task of any type on the queue. Returns its id; with an idempotency key that was used before, that of the task of then. */
   submit(taskType: string, input: unknown, options?: SubmitOptions): Promise<string>;
   /** The task as it stands in the bucket; undefined when there is none. */
@@ -53,6 +57,10 @@ export interface QueueHandle extends AsyncDisposable {
   cancelTask(taskId: string, options?: CancelTaskOptions): Promise<CancelTaskOutcome>;
   /** Gives tasks that no index key leads to any more their keys again, one page of the task log at a time. */
   repairTasks(options?: RepairOptions): Promise<RepairedTasks>;
+  /**
+   * Closes it; again is the same as once. Requests under way and later ones throw `closed`. Whoever opened a handle closes it, once the
+   * workers that share it have been stopped: one that has not stops by itself, and what it held is taken over when its leases have run out.
+   */
   close(): Promise<void>;
 }
 
@@ -83,12 +91,19 @@ export const HANDLE_CHECKS: { readonly skewMarginMs: Check<number> } = {
 /** Wraps a store of your own. @throws {WorkflowError} `invalid` for options that make no sense. */
 export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {
   const { skewMarginMs = DEFAULT_SKEW_MARGIN_MS } = readSettings("a connection", HANDLE_CHECKS, options);
-  const context: QueueContext = { store, host, skewMarginMs };
+  const closed = new AbortController();
+  const context: QueueContext = { store: leashStore(store, closed.signal), host, skewMarginMs };
   const events = new ProcessEvents();
-  const close = (): Promise<void> => store[Symbol.asyncDispose]();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed.abort(new WorkflowError("closed", "this store is closed; open a new one"));
+    closing ??= store[Symbol.asyncDispose]();
+    return closing;
+  };
   return {
     context,
     events,
+    closed: closed.signal,
     submit: submitTo(context, events),
     task: async (taskId) => {
       const task = await getTask(context, taskId);

@@ -1,6 +1,7 @@
 /** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
 import type { StepQueue } from "../define/context.ts";
 import type { Logger } from "../host/host.ts";
+import { joinSignals } from "../host/signals.ts";
 import type { Claim } from "../queue/claim.ts";
 import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../queue/finish.ts";
 import type { TaskEnd } from "../queue/settle.ts";
@@ -175,8 +176,9 @@ export class Chain {
       const { clock } = context.queue.host;
       const dueAt = clock.monotonic() + after.delayMs;
       if (after.counts && after.delayMs <= context.leaseMs / LONG_STEP_SHARE) {
-        const signal = AbortSignal.any([this.#lease.lost, context.stopping]);
-        await clock.sleep(after.delayMs, { signal });
+        const rest = joinSignals(this.#lease.lost, context.stopping);
+        await clock.sleep(after.delayMs, { signal: rest.signal });
+        rest.release();
         if (!(await this.#holds(flight))) return { kind: "dropped" };
         if (!context.stopping.aborted) continue;
       }
@@ -215,12 +217,7 @@ export class Chain {
     const context = this.#context;
     const ended = new AbortController();
     const long = this.#long.get(flightTaskId(record.id, flight));
-    const stop = AbortSignal.any([
-      this.#lease.lost,
-      context.halt,
-      ended.signal,
-      ...(long === undefined ? [] : [long.lost]),
-    ]);
+    const stop = joinSignals(this.#lease.lost, context.halt, ended.signal, long?.lost);
     // Two tasks may be asked to stop: the first of the chain, on whose behalf a run stops its steps, and that of the step itself.
     const unwanted = new AbortController();
     const discourage = (): void => unwanted.abort();
@@ -245,8 +242,9 @@ export class Chain {
         log: context.log,
         handler,
       },
-      stop,
+      stop.signal,
     );
+    stop.release();
     ended.abort();
     return end;
   }

@@ -141,10 +141,11 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const discourage = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
   if (environment.unwanted.aborted) discourage();
   else environment.unwanted.addEventListener("abort", discourage, { once: true });
+  let abandon = (): void => {};
   const stopped = new Promise<AttemptEnd>((resolve) => {
-    const give = (): void => resolve({ kind: "abandoned" });
-    if (stop.aborted) give();
-    else stop.addEventListener("abort", give, { once: true });
+    abandon = () => resolve({ kind: "abandoned" });
+    if (stop.aborted) abandon();
+    else stop.addEventListener("abort", abandon, { once: true });
   });
   const timedOut = host.clock
     .sleep(step.timeoutMs, { signal: timer.signal })
@@ -173,6 +174,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   });
   const end = await Promise.race([handled, timedOut, stopped, strayed]);
   timer.abort();
+  stop.removeEventListener("abort", abandon);
   environment.unwanted.removeEventListener("abort", discourage);
   // A handler that still runs is told, and puts nothing on the queue any more.
   if (isOpen) {

@@ -75,7 +75,7 @@ export class Worker implements Service {
   readonly #foreignPollMs: number;
   readonly #catchesStrays: boolean;
   readonly #life: Lifecycle;
-  readonly #halt = new AbortController();
+  #halt = new AbortController();
   readonly #chains = new Map<string, Chain>();
   readonly #running = new Set<Promise<void>>();
   readonly #repaired = new Map<string, number>();
@@ -167,13 +167,18 @@ export class Worker implements Service {
   // ------------------------------------------------------------------ life
 
   async #begin(stopping: AbortSignal): Promise<void> {
+    // A start that failed has ended with it.
+    this.#halt = new AbortController();
     this.#startedAt = this.#now();
     await this.#programs.publish();
     stopping.throwIfAborted();
     this.#isAnnounced = true;
     await this.#announce();
     stopping.throwIfAborted();
+    const closed = (): void => this.#abandon();
+    this.#handle.closed.addEventListener("abort", closed, { once: true });
     const unlisten = [
+      () => this.#handle.closed.removeEventListener("abort", closed),
       this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt)),
       ...(this.#catchesStrays ? [catchStrays(this.#queue.host.logger)] : []),
     ];
@@ -196,6 +201,16 @@ export class Worker implements Service {
   /** After how much of a stop handlers that have not ended are told to. */
   get #haltMs(): number {
     return Math.min(this.#graceMs, this.#stopMs - Math.min(LONGEST_HAND_BACK_MS, this.#stopMs / HAND_BACK_SHARE));
+  }
+
+  /** The handle was closed under it: nothing can be written any more, so nothing is waited for. */
+  #abandon(): void {
+    this.#log(
+      "error",
+      "the store was closed while this worker ran; it stops, and its steps are taken over when their leases have run out",
+    );
+    this.#halt.abort();
+    void this.stop();
   }
 
   async #end(over: AbortSignal): Promise<void> {
@@ -246,7 +261,9 @@ export class Worker implements Service {
       name,
       clock: this.#handle.context.host.clock,
       stopMs: this.#stopMs,
-      failed: (error) => this.#log("warn", `${name} failed; tried again`, error),
+      failed: (error) => {
+        if (!this.#handle.closed.aborted) this.#log("warn", `${name} failed; tried again`, error);
+      },
       ...options,
     });
   }

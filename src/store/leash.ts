@@ -1,5 +1,6 @@
 /** A store for one purpose: its requests end with a signal, whatever the store behind it does. */
 import { setMaxListeners } from "node:events";
+import { joinSignals, untilAborted } from "../host/signals.ts";
 import type { ObjectStore, RequestOptions } from "./object-store.ts";
 
 /**
@@ -9,10 +10,18 @@ import type { ObjectStore, RequestOptions } from "./object-store.ts";
 export function leashStore(store: ObjectStore, signal: AbortSignal): ObjectStore {
   // Each request under way listens; Node warns of more than ten.
   setMaxListeners(0, signal);
-  const send = <T>(options: RequestOptions | undefined, request: (both: RequestOptions) => Promise<T>): Promise<T> => {
+  const send = async <T>(
+    options: RequestOptions | undefined,
+    request: (both: RequestOptions) => Promise<T>,
+  ): Promise<T> => {
     const given = options?.signal;
-    const both = given === undefined ? signal : AbortSignal.any([signal, given]);
-    return untilAborted(both, () => request({ ...options, signal: both }));
+    if (given === undefined) return untilAborted(signal, () => request({ ...options, signal }));
+    const both = joinSignals(signal, given);
+    try {
+      return await untilAborted(both.signal, () => request({ ...options, signal: both.signal }));
+    } finally {
+      both.release();
+    }
   };
   return {
     url: store.url,
@@ -31,15 +40,4 @@ export function leashStore(store: ObjectStore, signal: AbortSignal): ObjectStore
     time: () => store.time(),
     [Symbol.asyncDispose]: async () => {},
   };
-}
-
-/** What the work comes to; when the signal aborts first, a rejection with its reason. Work is not begun after that. */
-export function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason as Error);
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-    const settle = (): void => signal.removeEventListener("abort", abort);
-    work().then(resolve, reject).finally(settle);
-  });
 }

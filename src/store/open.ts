@@ -4,6 +4,7 @@ import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type ChecksOf, flag, readSettings } from "../settings.ts";
 import { parseFolderUrl } from "./file-url.ts";
+import { leashStore } from "./leash.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { isKnownSafe, refuseUnsafe } from "./probe.ts";
@@ -139,5 +140,11 @@ function openMemory(name: string, host: Host): ObjectStore {
   if (name === "") return new MemoryStore({ clock: host.clock });
   const known = named.get(name) ?? new MemoryStore({ clock: host.clock });
   named.set(name, known);
-  return known;
+  // It is shared: who closes it closes only what they opened, and finds everything again.
+  const closed = new AbortController();
+  return {
+    ...leashStore(known, closed.signal),
+    [Symbol.asyncDispose]: async () =>
+      closed.abort(new WorkflowError("closed", "this store is closed; open a new one")),
+  };
 }

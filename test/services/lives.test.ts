@@ -1,0 +1,381 @@
+/** The lives of workers, loops and waiting clients: each case on its own, then all of them at random moments. */
+import { describe, expect, test } from "vitest";
+import { WorkflowClient } from "../../src/client/client.ts";
+import { seededRandom } from "../../src/host/seeded.ts";
+import { connect, workflow, type WorkflowError } from "../../src/index.ts";
+import { SERVING_PREFIX, WORKERS_PREFIX } from "../../src/keys.ts";
+import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
+import { Loop } from "../../src/services/service.ts";
+import { Worker } from "../../src/services/worker.ts";
+import type { WorkerOptions } from "../../src/services/worker-options.ts";
+import { type Process, World } from "../../src/testing/simulation/simulation.ts";
+import { listServing } from "../../src/run/serving.ts";
+import { type Mood, type MoodyStore, moodyStore } from "./moody-store.ts";
+
+const GRACE_MS = 10_000;
+const LOOP_STOP_MS = 1_000;
+
+interface Stage {
+  readonly world: World;
+  readonly process: Process;
+  readonly moody: MoodyStore;
+  readonly handle: QueueHandle;
+  readonly client: WorkflowClient;
+  readonly now: () => number;
+  worker(options?: Partial<WorkerOptions>): Worker;
+  sleep(ms: number): Promise<void>;
+  /** Lets the world go on until the act has ended. */
+  play<T>(act: () => Promise<T>): Promise<T>;
+  announced(): Promise<readonly string[]>;
+}
+
+function stage(seed = "lives"): Stage {
+  const world = new World(seed, { latency: 20 });
+  const process = world.spawn("host");
+  const moody = moodyStore(process.store);
+  const handle = handleOf(moody.store, process.host);
+  const { clock } = process.host;
+  const now = (): number => clock.monotonic();
+  return {
+    world,
+    process,
+    moody,
+    handle,
+    now,
+    client: new WorkflowClient(handle, { workflows: [quick] }),
+    worker: (options = {}) =>
+      new Worker(handle, { workflows: [quick], id: "w", shutdownGrace: GRACE_MS, poll: "1s", ...options }),
+    sleep: (ms) => clock.sleep(ms),
+    play: async (act) => {
+      let settled = false;
+      const work = act().finally(() => {
+        settled = true;
+      });
+      work.catch(() => {});
+      await world.run({ until: () => settled, maxVirtualMs: 3_600_000 });
+      if (!settled) throw new Error("it did not end within an hour");
+      return work;
+    },
+    announced: async () => {
+      const pages = await Promise.all([SERVING_PREFIX, WORKERS_PREFIX].map((prefix) => world.store.list(prefix)));
+      return pages.flatMap(({ objects }) => objects.map(({ key }) => key));
+    },
+  };
+}
+
+const quick = workflow("quick").step("a", () => "done");
+
+/** What a promise came to. */
+const endOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "resolved",
+    (error: unknown) => (error as WorkflowError).code,
+  );
+
+describe("a start", () => {
+  test("that failed leaves nothing behind, and can be called again", async () => {
+    const { moody, play, worker, client, announced } = stage();
+    await play(async () => {
+      const it = worker();
+      moody.mood = "away";
+      expect(await endOf(it.start())).toBe("unavailable");
+      moody.mood = "well";
+      expect(await announced()).toEqual([]);
+      await it.start();
+      expect(await (await client.start(quick)).result()).toEqual({ a: "done" });
+      await it.stop();
+    });
+  });
+
+  test("beside another one is the same: it resolves when the worker polls", async () => {
+    const { play, worker, announced } = stage();
+    await play(async () => {
+      const it = worker();
+      const first = it.start();
+      await it.start();
+      expect(await announced()).toHaveLength(2);
+      await first;
+      await it.stop();
+    });
+  });
+
+  test("in the midst of which a stop comes throws closed, and leaves no announcement", async () => {
+    for (let afterMs = 0; afterMs <= 120; afterMs += 5) {
+      const { play, worker, announced, sleep } = stage(`stop after ${afterMs}`);
+      await play(async () => {
+        const it = worker();
+        const start = endOf(it.start());
+        await sleep(afterMs);
+        await it.stop();
+        expect(["closed", "resolved"]).toContain(await start);
+        expect(await announced()).toEqual([]);
+        expect(await endOf(it.start())).toBe("closed");
+      });
+    }
+  });
+});
+
+describe("a stop", () => {
+  test("waits for handlers at every call", async () => {
+    const { play, worker, client, sleep } = stage();
+    const ended: string[] = [];
+    const slow = workflow("slow").step("a", async () => {
+      await sleep(4_000);
+      ended.push("handler");
+    });
+    await play(async () => {
+      const it = worker({ workflows: [slow] });
+      await it.start();
+      await client.start(slow);
+      await sleep(500);
+      await Promise.all([it.stop(), it.stop()].map((stop) => stop.then(() => ended.push("stop"))));
+      expect(ended).toEqual(["handler", "stop", "stop"]);
+    });
+  });
+
+  test.for<Mood>(["away", "hangs"])(
+    "resolves within the grace when the store %s, and the log says what is left",
+    async (mood) => {
+      const { play, worker, moody, now, process, handle, sleep } = stage();
+      await play(async () => {
+        const it = worker();
+        await it.start();
+        await sleep(1_000);
+        moody.mood = mood;
+        const began = now();
+        await it.stop();
+        expect(now() - began).toBeLessThanOrEqual(GRACE_MS);
+        expect(process.log.filter(({ message }) => message.includes("expires by itself within 75 s"))).toHaveLength(1);
+        moody.mood = "well";
+        await sleep(75_000);
+        expect(await listServing(handle.context.store, handle.context.store.time().latest)).toEqual([]);
+      });
+    },
+  );
+
+  test("ends the waits between attempts, and no attempt begins after it", async () => {
+    const { play, worker, client, sleep, now } = stage();
+    const attempts: number[] = [];
+    const failing = workflow("failing").step("a", {
+      retries: 5,
+      retryPolicy: { initialMs: 8_000, jitter: 0 },
+      run: () => {
+        attempts.push(now());
+        throw new Error("not yet");
+      },
+    });
+    await play(async () => {
+      const it = worker({ workflows: [failing] });
+      await it.start();
+      await client.start(failing);
+      await sleep(2_000);
+      expect(attempts).toHaveLength(1);
+      const began = now();
+      await it.stop();
+      // It has handed the step back at once.
+      expect(now() - began).toBeLessThan(2_000);
+      await sleep(60_000);
+      expect(attempts).toHaveLength(1);
+    });
+  });
+
+  test("hands back the step of a handler that never ends; what that does later reaches nobody", async () => {
+    const { play, worker, client, sleep, now, moody } = stage();
+    const late: string[] = [];
+    const endless = workflow("endless").step("a", async (ctx) => {
+      if (ctx.attempt > 1) return "again";
+      await sleep(30_000);
+      late.push(await endOf(ctx.queue.submit("mail", {})), await endOf(ctx.heartbeat()));
+      await new Promise(() => {});
+      return "never";
+    });
+    await play(async () => {
+      const it = worker({ workflows: [endless] });
+      await it.start();
+      const run = await client.start(endless);
+      await sleep(1_000);
+      const began = now();
+      await it.stop();
+      expect(now() - began).toBeLessThanOrEqual(GRACE_MS);
+      const { asked } = moody;
+      await sleep(60_000);
+      expect(late).toEqual(["closed", "resolved"]);
+      expect(moody.asked).toBe(asked);
+      await using other = worker({ workflows: [endless], id: "other" });
+      await other.start();
+      expect(await run.result()).toEqual({ a: "again" });
+    });
+  });
+
+  test("comes by itself when the handle is closed under the worker", async () => {
+    const { play, worker, handle, process, sleep, now } = stage();
+    await play(async () => {
+      const it = worker();
+      await it.start();
+      await handle.close();
+      await handle.close();
+      const began = now();
+      await it.stop();
+      expect(now() - began).toBe(0);
+      await sleep(60_000);
+      expect(process.log.filter(({ message }) => message.includes("poll failed"))).toEqual([]);
+      expect(await endOf(new WorkflowClient(handle).get("run"))).toBe("closed");
+    });
+  });
+});
+
+describe("a store in memory", () => {
+  test("that was closed is opened again by its name, with what is in it", async () => {
+    const first = await connect("memory:again");
+    const second = await connect("memory:again");
+    const run = await new WorkflowClient(first, { workflows: [quick] }).start(quick);
+    await first.close();
+    expect(await endOf(new WorkflowClient(first).get(run.id))).toBe("closed");
+    // Who else shares it goes on.
+    expect((await new WorkflowClient(second).get(run.id)).id).toBe(run.id);
+    await using third = await connect("memory:again");
+    expect((await new WorkflowClient(third).get(run.id)).status).toBe("pending");
+  });
+});
+
+describe("a client that waits", () => {
+  test.for<Mood>(["well", "hangs"])("returns on time, also when the store %s", async (mood) => {
+    const { play, client, moody, now } = stage();
+    await play(async () => {
+      const run = await client.start(quick);
+      moody.mood = mood;
+      for (const wait of [
+        () => run.wait({ timeout: "1s" }),
+        () => run.result({ timeout: "1s" }),
+        () => run.cancel({ applied: true, timeout: "1s" }),
+        () => client.skip(run.id, "a", { timeout: "1s", applied: true }),
+      ]) {
+        const began = now();
+        const end = await endOf(wait());
+        expect(["timeout", "invalid"]).toContain(end);
+        expect(now() - began).toBeLessThanOrEqual(1_000);
+      }
+    });
+  });
+
+  test("hears its signal while a request is under way", async () => {
+    const { play, client, moody, now, sleep } = stage();
+    await play(async () => {
+      const run = await client.start(quick);
+      moody.mood = "hangs";
+      for (const wait of [
+        (signal: AbortSignal) => run.wait({ signal }),
+        (signal: AbortSignal) => run.pause({ signal, applied: true }),
+      ]) {
+        const stop = new AbortController();
+        const waiting = wait(stop.signal);
+        const told = expect(waiting).rejects.toThrow("enough");
+        await sleep(100);
+        const began = now();
+        stop.abort(new Error("enough"));
+        await told;
+        expect(now() - began).toBe(0);
+      }
+    });
+  });
+
+  test("is told that its command is durable when nobody has applied it in time", async () => {
+    const { play, client } = stage();
+    await play(async () => {
+      const run = await client.start(quick);
+      await expect(run.cancel({ applied: true, timeout: "5s" })).rejects.toThrow(
+        /cancel is durable, but no worker has applied it/u,
+      );
+    });
+  });
+});
+
+describe("all of them, at random moments", () => {
+  const SEEDS = 60;
+  test(`keep the contract in ${SEEDS} lives`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1)
+      await live(seed).catch((error: unknown) => {
+        throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+      });
+  });
+});
+
+/** One life: services that are started and stopped, and calls that wait, while the store has its moods. */
+async function live(seed: number): Promise<void> {
+  const random = seededRandom(seed);
+  const below = (most: number): number => Math.floor(random.next() * most);
+  const { play, worker, client, moody, sleep, now, handle, announced } = stage(`life ${seed}`);
+  const some = workflow("some").step("a", {
+    retries: 2,
+    retryPolicy: { initialMs: 3_000 },
+    run: async () => {
+      const kind = below(4);
+      if (kind === 0) throw new Error("fails");
+      if (kind === 1) await new Promise(() => {});
+      await sleep(below(15_000));
+      return "done";
+    },
+  });
+  const it = worker({ workflows: [some] });
+  let turns = 0;
+  const loop = new Loop({
+    name: "loop",
+    clock: handle.context.host.clock,
+    stopMs: LOOP_STOP_MS,
+    restMs: 500,
+    turn: async () => {
+      turns += 1;
+      await handle.context.store.get("x-workflow/nothing");
+    },
+    failed: () => {},
+  });
+  await play(async () => {
+    const broken: unknown[] = [];
+    const stopped = new Set<unknown>();
+    const act = async (): Promise<void> => {
+      await sleep(below(20_000));
+      const service = below(3) === 0 ? loop : it;
+      switch (below(6)) {
+        case 0:
+        case 1:
+          // It works, or it throws: it does not hang once the store answers or a stop has come.
+          return void (await endOf(service.start()));
+        case 2: {
+          stopped.add(service);
+          const began = now();
+          expect(await endOf(service.stop())).toBe("resolved");
+          expect(now() - began).toBeLessThanOrEqual(service === loop ? LOOP_STOP_MS : GRACE_MS);
+          return;
+        }
+        case 3: {
+          const moods: readonly Mood[] = ["well", "away", "hangs"];
+          moody.mood = moods[below(3)] ?? "well";
+          return;
+        }
+        case 4:
+          return void (await endOf(client.start(some, null as never).then((run) => run.wait({ timeout: "5s" }))));
+        default: {
+          const began = now();
+          await endOf(client.wait("run", { timeout: "2s" }));
+          expect(now() - began).toBeLessThanOrEqual(2_000);
+        }
+      }
+    };
+    for (let count = 0; count < 12; count += 1) void act().catch((error: unknown) => broken.push(error));
+    // Whoever waits without limit for a store that hangs waits: it answers at last, or a stop comes.
+    await sleep(25_000);
+    const wasWell = moody.mood === "well";
+    const began = now();
+    await Promise.all([it.stop(), it.stop(), loop.stop()]);
+    expect(now() - began).toBeLessThanOrEqual(GRACE_MS);
+    const stoppedBefore = stopped.has(it);
+    const turned = turns;
+    moody.mood = "well";
+    // Nothing of worker and loop is left that asks, and what they announced has expired.
+    await sleep(80_000);
+    expect(turns).toBe(turned);
+    if (wasWell && !stoppedBefore) expect(await announced()).toEqual([]);
+    expect(await listServing(handle.context.store, handle.context.store.time().latest)).toEqual([]);
+    expect(broken).toEqual([]);
+  });
+}
