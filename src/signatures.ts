@@ -16,6 +16,7 @@ export type {
   DeclaredBy,
   Definitions,
   EventGiven,
+  EventTo,
   EventTyped,
   InputArguments,
   Meant,
@@ -43,6 +44,7 @@ export type {
 export type { SchemaIssue, SchemaResult } from "./define/schema.ts";
 export type {
   AfterFailure,
+  BadMember,
   CommonStepOptions,
   ErasedHandlers,
   EventNamed,
@@ -61,6 +63,7 @@ export type {
   SentTo,
   Settled,
   SignalOptions,
+  SignalSchemas,
   StepNeedsRun,
   StepOptions,
   UntypedOptions,
@@ -77,8 +80,10 @@ export type { ProcessEvents } from "./run/handle.ts";
 export type { CommandName, Next } from "./run/next.ts";
 export type {
   Actor,
+  ConsumedSignals,
   Flight,
   FlightRef,
+  GivenSignal,
   GivenSignals,
   MachinePart,
   OutboxEntry,
@@ -89,5 +94,9 @@ export type {
   WireStepStatus,
 } from "./run/record.ts";
 export type { RunCommand } from "./run/tasks.ts";
+export type { Service } from "./services/service.ts";
+export type { FilePermissions } from "./store/file-modes.ts";
 export type { ListedObject, RequestOptions, StoredObject } from "./store/object-store.ts";
 export type { OpenOptions } from "./store/open.ts";
+export type { JsonText } from "./wire/json.ts";
+export type { StoredValue, Taken } from "./wire/value.ts";

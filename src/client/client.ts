@@ -27,7 +27,7 @@ import { nextOfRun, type RunNext } from "./next.ts";
 import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
 import { checkSignal, checkWanted, signalOf, takePayload } from "./signals.ts";
-import type { EventGiven, InputArguments, Meant, PayloadNamed, PayloadTo, SignalNameOf } from "./typed.ts";
+import type { EventGiven, EventTo, InputArguments, Meant, PayloadNamed, PayloadTo, SignalNameOf } from "./typed.ts";
 import { snapshotOfGiven, takeInput } from "./values.ts";
 import { type RunView, viewOf } from "./view.ts";
 import { lazyMembers } from "../wire/value.ts";
@@ -75,10 +75,10 @@ export interface CancelOptions extends CommandOptions {
  * A started run. `Output`: what `result` gives; `Event`: what `send` takes; `Signals`: what `signal` takes, payloads by name. `RunOf<typeof
  * order>` is the run of a definition.
  */
-export interface Run<Output = unknown, Event = AnyEvent, Signals = Readonly<Record<string, unknown>>> {
+export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   readonly id: string;
   /** Only for the compiler. */
-  readonly types?: { readonly signals: Signals };
+  readonly types?: { readonly event: Event; readonly signals: Signals };
   /** Whether `start` made the run; false: it was there already with the same input. Absent on a handle that `run` gave. */
   readonly created?: boolean;
   wait(options?: WaitForRunOptions): Promise<RunView>;
@@ -86,7 +86,7 @@ export interface Run<Output = unknown, Event = AnyEvent, Signals = Readonly<Reco
   /** Sends a signal by its name, whatever its payload is. Returns its id once it is durable. */
   signal<R, const N extends SignalNameOf<R>>(this: R, name: N, payload: PayloadTo<R, N>): Promise<string>;
   /** Sends an event, `{ type, ...payload }`. Returns its id once it is durable. */
-  send(event: Event): Promise<string>;
+  send<R>(this: R, event: EventTo<R>): Promise<string>;
   cancel(options?: CancelOptions): Promise<void>;
   pause(options?: CommandOptions): Promise<void>;
   resume(options?: CommandOptions): Promise<void>;
@@ -168,7 +168,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       wait: (options) => this.wait(id, options),
       result: (options) => this.result(id, options, definition),
       signal: (name: string, payload: unknown) => this.#sendSignal(id, name, payload, definition),
-      send: (event) => this.#sendEvent(id, event, definition),
+      send: (event: AnyEvent) => this.#sendEvent(id, event, definition),
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
       resume: (options) => this.resume(id, options),

@@ -61,9 +61,17 @@ export type EventGiven<Client, W, Type extends string> = AnyWorkflow extends W
   ? { readonly type: Type } & EventTyped<Client, Type>
   : EventOf<W>;
 
-/** Names of the signals that a run takes. */
+/** What `send` of a run takes; anything where its workflow is not known. */
+export type EventTo<Run> = Run extends { readonly types?: { readonly event: infer E } }
+  ? unknown extends E
+    ? AnyEvent
+    : E
+  : AnyEvent;
+/** Names of the signals that a run takes; any where its workflow is not known. */
 export type SignalNameOf<Run> = Run extends { readonly types?: { readonly signals: infer S } }
-  ? keyof S & string
+  ? unknown extends S
+    ? string
+    : keyof S & string
   : string;
 /** What a sender gives to a run under this name. */
 export type PayloadTo<Run, Name> = Run extends { readonly types?: { readonly signals: infer S } }

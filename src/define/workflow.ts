@@ -9,6 +9,13 @@ import type { Schema } from "./schema.ts";
 /** No names: no results, no signals. */
 export type None = Readonly<Record<never, never>>;
 
+/** A schema for each signal. Where the types were named without those of the signals, none may be declared: they would be lost. */
+export type SignalSchemas<Signals, SentSignals> = [keyof Signals] extends [never]
+  ? Readonly<Record<string, "name the payloads too: workflow<Input, { signal: Payload }>(name, …)">>
+  : { readonly [K in keyof Signals]: Schema<unknown, Signals[K]> } & {
+      readonly [K in keyof SentSignals]: Schema<SentSignals[K], unknown>;
+    };
+
 /** Options of a workflow. `Sent` and `SentSignals` are what callers give, `In` and `Signals` what the schemas make of it. */
 export interface WorkflowOptions<In = unknown, Signals = unknown, Sent = unknown, SentSignals = unknown> {
   /** Schema of the input, of any library that implements Standard Schema (zod, valibot, arktype …). @defaultValue any JSON */
@@ -16,9 +23,7 @@ export interface WorkflowOptions<In = unknown, Signals = unknown, Sent = unknown
   /** A label for people. */
   readonly version?: string;
   /** Schemas of the payloads by the signal's name. When any is declared, others are refused. @defaultValue any name, any JSON */
-  readonly signals?: { readonly [K in keyof Signals]: Schema<unknown, Signals[K]> } & {
-    readonly [K in keyof SentSignals]: Schema<SentSignals[K], unknown>;
-  };
+  readonly signals?: SignalSchemas<Signals, SentSignals>;
   /** `mirror`: reverse of the dependency order, side by side where it is free; `chain`: one after the other. @defaultValue "mirror" */
   readonly compensation?: "mirror" | "chain";
   /** Failed undos are retried, then collected: the run ends as failed and names them. */
@@ -113,16 +118,17 @@ export type Returning<R, Name> = unknown extends R
       ? Name
       : NotJson<R>;
 
-/** What is said of a result that is not JSON; a member is named, when there is one. */
-export type NotJson<R> = R extends readonly unknown[]
-  ? "the result of this step is not JSON: a Date, Map, bigint, function, class or list with undefined"
-  : R extends object
-    ? {
-        [K in keyof R & string]: [R[K]] extends [JsonResult<R[K]>]
-          ? never
-          : `the result of this step is not JSON: its member ${K} holds a Date, Map, bigint, function, class or list with undefined`;
-      }[keyof R & string]
-    : "the result of this step is not JSON: a Date, Map, bigint, function, class or list with undefined";
+/** What is said of a result that is not JSON. A member is named, when one alone is meant. */
+export type NotJson<R> = [BadMember<R>] extends [never]
+  ? "the result of this step is not JSON: it holds a Date, Map, bigint, function, class or list with undefined"
+  : `the result of this step is not JSON: its member ${BadMember<R>} holds a Date, Map, bigint, function, class or list with undefined`;
+
+/** Members that are not JSON; none of a list, nor of an object with methods, which is of a class. */
+export type BadMember<R> = R extends readonly unknown[] | string | number | bigint | symbol
+  ? never
+  : [Extract<R[keyof R], (...args: never[]) => unknown>] extends [never]
+    ? { [K in keyof R & string]: [R[K]] extends [JsonResult<R[K]>] ? never : K }[keyof R & string]
+    : never;
 
 /** Handlers without their types, as the engine calls them. */
 export interface ErasedHandlers {
@@ -303,7 +309,7 @@ export type SignalsOf<W> = W extends { readonly types?: { readonly sentSignals: 
 /** An event of a workflow of which nothing is declared: its type is the name of a signal, the rest is the payload. */
 export interface AnyEvent {
   readonly type: string;
-  readonly [member: string]: JsonValue;
+  readonly [member: string]: unknown;
 }
 
 /**
@@ -357,7 +363,7 @@ export function workflow<
   name: Name,
   options: WorkflowOptions<In, Signals, Sent, SentSignals> = {},
 ): Workflow<In, None, Signals, OuterTypesOf<Name, LastResults, Sent, SentSignals, None>, never> {
-  return makeDefinition(name, options as UntypedOptions, []) as unknown as ReturnType<
+  return makeDefinition(name, options as unknown as UntypedOptions, []) as unknown as ReturnType<
     typeof workflow<In, Signals, Sent, SentSignals, Name>
   >;
 }
