@@ -389,7 +389,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       programOf: (record: RunRecord) => this.#programOf(record),
       give: (record: RunRecord, given: BulkCommand) => this.#give(record, given).then(() => {}),
     };
-    return bulkCommand(context, command, filter, options);
+    return bulkCommand(context, { ...command }, { ...filter }, { ...options });
   }
 
   /**
@@ -400,7 +400,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     const { store, host } = this.#handle.context;
     const warn = (id: string, error: WorkflowError): void =>
       host.logger.warn("run left out: its record cannot be read", { run: id, reason: error.message });
-    return listRuns(store, options, options.onUnreadable ?? warn);
+    return listRuns(store, { ...options }, options.onUnreadable ?? warn);
   }
 
   async #command(id: string, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {

@@ -247,27 +247,32 @@ export function hashPlan(plan: Plan): string {
 /** A definition; `step` and `signal` give a longer one. */
 export function makeDefinition(
   name: string,
-  options: Options,
+  given: Options,
   drafts: readonly StepDraft[],
 ): CompiledWorkflow & {
   step(step: string, written: WrittenStep | ((context: unknown) => unknown)): AnyWorkflow;
   signal(step: string, written?: WrittenSignal): AnyWorkflow;
   output(make: (results: Record<string, unknown>) => unknown): AnyWorkflow;
 } {
-  if (drafts.length === 0) checkWorkflow(name, options);
+  if (drafts.length === 0) checkWorkflow(name, given);
+  // The plan is made later: what the caller does to its objects meanwhile must not get into it.
+  const options: Options = {
+    ...given,
+    ...(given.signals === undefined ? {} : { signals: { ...given.signals } }),
+  };
   let plan: Plan | undefined;
   let planHash: string | undefined;
   let machine: RunMachine["machine"] | undefined;
   const schemas = new Map<string, Schema>(Object.entries(options.signals ?? {}));
   for (const draft of drafts) if (draft.schema !== undefined) schemas.set(draft.plan.name, draft.schema);
-  return {
+  const definition: ReturnType<typeof makeDefinition> = {
     name,
     inputSchema: options.input,
     signalSchemas: schemas,
     handlers: new Map(drafts.map((draft) => [draft.plan.name, draft.handlers])),
     makeOutput: options.output,
     get plan(): Plan {
-      plan ??= checkPlan(planOf(name, options, drafts));
+      plan ??= freeze(checkPlan(planOf(name, options, drafts)));
       return plan;
     },
     get machine(): RunMachine["machine"] {
@@ -293,4 +298,12 @@ export function makeDefinition(
       return makeDefinition(name, { ...options, output: make }, drafts);
     },
   };
+  return Object.freeze(definition);
+}
+
+/** Runs, hashes and workers share a plan: nobody may change it. */
+function freeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
 }

@@ -140,7 +140,7 @@ class Kit implements TestKit {
   readonly #workers: KitWorker[] = [];
 
   constructor(options: TestKitOptions) {
-    this.#options = options;
+    this.#options = { ...options, workflows: [...options.workflows] };
     this.#time = new KitTime(
       options.startAt ?? NEW_YEAR_2026,
       parseDuration(options.patience ?? DEFAULT_PATIENCE_MS),

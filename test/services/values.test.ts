@@ -283,3 +283,35 @@ test("fails a step whose handler asks for its signals in another order, also whe
   await kit.clock.advance("1h");
   expect((await late.wait()).error?.message).toContain('waits for signal "left" where it waited for "right"');
 });
+
+test("does not hear of what becomes of the objects that a definition, a kit or a bulk command was given", async () => {
+  const retryPolicy = { initialMs: 5, maxMs: 5 };
+  const dependsOn = ["a"];
+  const options = {
+    compensation: "chain" as "chain" | "mirror",
+    signals: { s: z.string() } as Record<string, z.ZodType>,
+  };
+  const flow = untypedWorkflow("flow", options)
+    .step("a", () => 1)
+    .step("b", { dependsOn, retryPolicy, run: () => 2 });
+  Object.assign(options, { compensation: "mirror" });
+  options.signals["late"] = z.string();
+  retryPolicy.initialMs = 1;
+  dependsOn.push("b");
+  expect(flow.plan).toMatchObject({ compensation: "chain", signals: ["s"] });
+  expect(flow.plan.steps[1]).toMatchObject({ dependsOn: ["a"], retryPolicy: { initialMs: 5 } });
+  expect(() => (flow.plan.steps as unknown[]).push(1)).toThrow(TypeError);
+  expect(() => Object.assign(flow, { name: "other" })).toThrow(TypeError);
+  const workflows = [flow];
+  await using kit = await createTestKit({ workflows, workers: 0 });
+  workflows.pop();
+  const run = await kit.client.start("flow");
+  const command: { type: "pause" | "terminate" } = { type: "pause" };
+  const bulk = kit.client.bulk(command);
+  command.type = "terminate";
+  for await (const done of bulk) expect(done.leads?.status).not.toBe("cancelled");
+  await kit.startWorker();
+  await kit.idle();
+  // A pause may come late; a terminate that was never asked for would not.
+  expect((await run.get()).status).not.toBe("cancelled");
+});
