@@ -75,13 +75,11 @@ function checkSignals(shape: Shape, record: RunRecord): string[] {
   for (const { name, ids } of record.machine?.consumed ?? [])
     if (new Set(ids).size !== ids.length) problems.push(`${record.id}: signal ${name} was used twice`);
   if (shape.name !== "twice" || record.status !== "completed") return problems;
-  const got = JSON.stringify((record.steps.get("w")?.result as { got?: unknown } | undefined)?.got, plainNumber);
+  const result = JSON.parse(stringifyJson(record.steps.get("w")?.result ?? null)) as { got?: unknown } | null;
+  const got = JSON.stringify(result?.got);
   if (got !== "[1,2]") problems.push(`${record.id}: the two signals arrived as ${got}`);
   return problems;
 }
-
-const plainNumber = (_key: string, value: unknown): unknown =>
-  typeof value === "object" && value !== null && "value" in value ? Number((value as { value: unknown }).value) : value;
 
 /** P60: undone exactly where it completed or may have happened, and never before; in each round of a run that was opened again. */
 function checkUndos(shape: Shape, record: RunRecord, executions: readonly Execution[]): string[] {
