@@ -21,7 +21,16 @@ import { compilePlan, type MachineConfig } from "./compile.ts";
 import type { Outcome, RunEvent } from "./events.ts";
 import { encodeName } from "./names.ts";
 import type { Plan } from "./plan.ts";
-import type { OpenWait, PersistedSnapshot, Projection, RunStatus, StepPhase, StepView, UndoPhase } from "./snapshot.ts";
+import type {
+  OpenWait,
+  PersistedSnapshot,
+  Projection,
+  RunStatus,
+  StepMarks,
+  StepPhase,
+  StepView,
+  UndoPhase,
+} from "./snapshot.ts";
 
 /** What the context knows of one step. Absent members: generation 1, no wake, nothing recorded. */
 interface StepControl {
@@ -528,6 +537,20 @@ export function project(machine: RunMachine, snapshot: PersistedSnapshot): Proje
     outcome: context.outcome,
     draining: context.draining,
     paused: context.paused,
+  };
+}
+
+/** What a snapshot says without its plan: of a step, what was written down of it. */
+export function marksOf(snapshot: PersistedSnapshot, step: string): StepMarks {
+  const context = (snapshot["context"] ?? {}) as Partial<ControlContext>;
+  const known = context.steps?.[encodeName(step)];
+  const phase = known?.kept ?? known?.phase;
+  return {
+    ...(phase === undefined ? {} : { phase }),
+    undo: known?.undo === undefined || known.undo === "needless" ? "none" : known.undo,
+    isWaiting: context.waits?.some((wait) => wait.step === step) ?? false,
+    isDraining: context.draining?.includes(step) ?? false,
+    outcome: context.outcome ?? null,
   };
 }
 

@@ -47,6 +47,18 @@ export interface StepView {
   readonly undo: UndoPhase;
 }
 
+/** What is written down of a step, and is read without the plan. */
+export interface StepMarks {
+  readonly phase?: "completed" | "failed" | "skipped" | "held" | "cancelled";
+  /** `running` is not written down. */
+  readonly undo: UndoPhase;
+  readonly isWaiting: boolean;
+  /** The run stops, and this step is not over yet. */
+  readonly isDraining: boolean;
+  /** Why the run does not end as completed. */
+  readonly outcome: "failed" | "cancelled" | null;
+}
+
 /** A wait that is open: the next signal of this name goes to it. */
 export interface OpenWait {
   readonly signal: string;

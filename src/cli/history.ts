@@ -8,6 +8,7 @@ import { pickFrame } from "../inspect/pick.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { formatInstant } from "../wire/instant.ts";
 import type { Typed } from "./arguments.ts";
+import { attemptLines } from "./attempts.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
 
@@ -104,6 +105,7 @@ function* linesOf(details: Partial<RunDetails>): Generator<string> {
       step.result !== undefined ? short(step.result) : step.error === undefined ? "" : short(step.error),
     ]);
     yield table(["STEP", "PHASE", "ATTEMPT", "AT", "RESULT"], rows);
+    for (const [name, { failedAttempts = [] }] of Object.entries(steps)) yield* attemptLines(name, failedAttempts);
   }
   for (const { signal, step, until } of waits)
     yield printable(`${step} waits for signal ${signal}${until === null ? "" : ` until ${until}`}`);

@@ -1,5 +1,7 @@
 /** Commands that only look. */
 import type { RunView } from "../client/view.ts";
+import { stackLines, summarize } from "../host/error-data.ts";
+import { attemptLines } from "./attempts.ts";
 import { filtersOf } from "./bulk.ts";
 import { coloured, fail, print, printable, printJson, table } from "./output.ts";
 import type { Typed } from "./arguments.ts";
@@ -21,11 +23,26 @@ export async function showStatus(typed: Typed): Promise<number> {
   const reasons = await session.client.explain(id);
   if (typed.has("json")) return printJson({ ...(json(view) as object), reasons });
   print(`${printable(view.id)}  ${printable(view.type)}  ${coloured(view.status)}`);
-  if (view.error !== undefined) print(printable(`${view.error.type}: ${view.error.message}`));
-  for (const { step, message } of view.compensationErrors) print(printable(`could not undo ${step}: ${message}`));
+  for (const line of whyNot(view)) print(line);
   if (view.currentSteps.length > 0) print(printable(`now: ${view.currentSteps.join(", ")}`));
   for (const reason of reasons) print(printable(reason));
   return 0;
+}
+
+/** What went wrong: the step and the attempt by name, the stack of what its handler threw, undos that failed, and what was undone. */
+function* whyNot(view: RunView): Generator<string> {
+  const { error, failure, stopping } = view;
+  if (error !== undefined) {
+    const { step, attempt } = error;
+    const where = step === undefined ? "" : ` in step ${step}${attempt === undefined ? "" : `, attempt ${attempt}`}`;
+    yield printable(`${error.type}${where}: ${error.message}`);
+    const stack = failure === undefined ? [] : stackLines(failure);
+    yield* stack.map(printable);
+  }
+  if (stopping !== undefined) yield `it is stopped, and will end ${stopping}`;
+  const undone = Object.entries(view.steps).flatMap(([name, { undo }]) => (undo === "done" ? [name] : []));
+  if (undone.length > 0) yield printable(`undone: ${undone.join(", ")}`);
+  for (const { step, message } of view.compensationErrors) yield printable(`could not undo ${step}: ${message}`);
 }
 
 /** `steps`: a row for each step. */
@@ -36,17 +53,29 @@ export async function showSteps(typed: Typed): Promise<number> {
   if (typed.has("json")) return printJson(view.steps);
   const rows = Object.entries(view.steps).map(([name, step]) => [
     printable(name),
-    coloured(step.status),
+    coloured(step.status, wordOf(step)),
     String(step.attempt),
     printable(step.completed_at ?? step.started_at ?? ""),
     outcomeOf(step),
   ]);
   print(table(["STEP", "STATUS", "ATTEMPT", "AT", "RESULT"], rows));
+  for (const [name, { failed_attempts = [] }] of Object.entries(view.steps))
+    for (const line of attemptLines(name, failed_attempts)) print(line);
   return 0;
 }
 
+/** The status, and what became of the undo of a step that did not complete. */
+function wordOf({ status, undo }: RunView["steps"][string]): string {
+  if (undo === undefined || UNDO_WORDS.has(status)) return status;
+  return `${status}, ${undo === "done" ? "undone" : undo === "running" ? "undoing" : "undo failed"}`;
+}
+
+const UNDO_WORDS: ReadonlySet<string> = new Set(["undone", "undoing", "undo_failed"]);
+
 /** What a step came to, on one line and without anything that a terminal obeys. */
 function outcomeOf(step: RunView["steps"][string]): string {
+  if (step.status === "undo_failed" && step.undo_failure !== undefined)
+    return printable(summarize(step.undo_failure)).slice(0, WIDEST);
   if (step.result !== undefined) return printable(JSON.stringify(step.result)).slice(0, WIDEST);
   return step.error === undefined ? "" : printable(JSON.stringify(step.error).slice(1, -1)).slice(0, WIDEST);
 }

@@ -60,11 +60,17 @@ export function coloured(status: string, text: string = status): string {
     case "completed":
       return out.green(text);
     case "failed":
+    case "held":
+    case "undo_failed":
       return out.red(text);
     case "cancelled":
     case "compensating":
+    case "undoing":
+    case "undone":
+    case "stopping":
       return out.yellow(text);
     case "paused":
+    case "waiting":
     case "waiting_signal":
       return out.cyan(text);
     default:

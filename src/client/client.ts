@@ -7,6 +7,7 @@ import {
   WorkflowError,
   WorkflowFailedError,
 } from "../errors.ts";
+import { errorOf } from "../host/error-data.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
 import { checkFits } from "../run/fitting.ts";
@@ -232,8 +233,11 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
     const limit = this.#limit(options);
     const view = await this.wait(id, options);
-    if (view.status === "failed")
-      throw new WorkflowFailedError(id, `run ${id} failed: ${view.error?.message ?? "no reason given"}`, view.error);
+    if (view.status === "failed") {
+      const { error, failure } = view;
+      const cause = failure === undefined ? {} : { cause: errorOf(failure) };
+      throw new WorkflowFailedError(id, `run ${id} failed: ${error?.message ?? "no reason given"}`, error, cause);
+    }
     if (view.status === "cancelled")
       throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
     const workflow = definition ?? this.#workflows.get(view.type);

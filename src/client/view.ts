@@ -1,10 +1,12 @@
 /** A run as its record says, in plain values. */
+import type { ErrorData } from "../host/error-data.ts";
 import type { RunRecord, StepState } from "../run/record.ts";
+import { failureOfRun, stepsOf, type StepWords, stoppingAs } from "../run/view.ts";
 import { toPlain } from "../wire/json.ts";
 import { lazyMembers } from "../wire/value.ts";
 
 /** A step as the record of its run says. */
-export interface RunStep extends Omit<StepState, "result"> {
+export interface RunStep extends StepWords {
   /** A copy, made when it is read; absent: the step has none (yet). */
   readonly result?: unknown;
 }
@@ -14,11 +16,16 @@ export interface RunView {
   readonly id: string;
   readonly type: string;
   readonly status: RunRecord["status"];
+  /** How a run that is being stopped or rolled back will end; absent: it is not. */
+  readonly stopping?: "failed" | "cancelled";
   readonly currentSteps: readonly string[];
   /** The input as it was kept. A copy, made when it is read. */
   readonly data: unknown;
+  /** By name. `status` is the true word, also where the record has a poorer one: a step that was undone is `undone`. */
   readonly steps: Readonly<Record<string, RunStep>>;
   readonly error?: RunRecord["error"];
+  /** What made it fail, stop or pause, with name, message, code, stack and causes; absent while `error` is. */
+  readonly failure?: ErrorData;
   readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -29,17 +36,21 @@ export interface RunView {
 /** The view of a record that nobody else holds. */
 export function viewOf(decoded: RunRecord): RunView {
   const record = withPlainNumbers(decoded);
-  const steps = [...record.steps].map(([name, { result, ...state }]): [string, RunStep] => [
+  const steps = stepsOf(record).map(([name, words, result]): [string, RunStep] => [
     name,
-    result === undefined ? state : lazyMembers<RunStep>(state, [["result", () => result.read()]]),
+    result === undefined ? words : lazyMembers<RunStep>(words, [["result", () => result.read()]]),
   ]);
+  const stopping = stoppingAs(record);
+  const failure = record.error === undefined ? undefined : failureOfRun(record);
   const view = {
     id: record.id,
     type: record.type,
     status: record.status,
+    ...(stopping === undefined ? {} : { stopping }),
     currentSteps: record.current_steps,
     steps: Object.fromEntries(steps),
     ...(record.error === undefined ? {} : { error: record.error }),
+    ...(failure === undefined ? {} : { failure }),
     compensationErrors: record.machine?.compensation_errors ?? [],
     createdAt: record.created_at,
     updatedAt: record.updated_at,

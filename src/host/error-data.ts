@@ -339,3 +339,43 @@ function* causesOf({ cause, errors = [] }: ErrorData): Generator<ErrorData> {
 }
 
 const oneLine = (text: string): string => text.replaceAll(/\s*[\n\r\u2028\u2029]+\s*/g, " ");
+
+/**
+ * An error as the text that a task keeps of its last attempt, which other programs read too: the summary, and the stack under it.
+ * `errorOfText` reads it again.
+ */
+export function textOfError(data: ErrorData): string {
+  return [summarize(data), ...framesOf(data)].join("\n").slice(0, MAX_STACK);
+}
+
+/** An error of which only a text is known: of ours with its stack, of other programs as they put it. */
+export function errorOfText(text: string): ErrorData {
+  const [first = "", ...rest] = text.split("\n");
+  const frames = rest.filter((line) => /^\s+at /.test(line));
+  const isOurs = frames.length > 0 && frames.length === rest.length;
+  const said = isOurs ? first : text;
+  const [, name, message] = /^([A-Za-z_$][\w$.]*): ([^]*)$/.exec(said) ?? [];
+  return {
+    name: cutText(name ?? "Error", MAX_NAME),
+    message: cutText(message ?? said, MAX_MESSAGE),
+    ...(isOurs ? { stack: cutText(text, MAX_STACK) } : {}),
+  };
+}
+
+/** The frames of a stack and of its causes, indented, for people. */
+export function stackLines(data: ErrorData): readonly string[] {
+  const frames = framesOf(data).map((line) => `    ${line.trim()}`);
+  const inner = [...causesOf(data)].flatMap((cause) => [
+    `  caused by ${summarize(withoutCauses(cause))}`,
+    ...framesOf(cause).map((line) => `    ${line.trim()}`),
+  ]);
+  return [...frames, ...inner];
+}
+
+function framesOf({ stack = "" }: ErrorData): readonly string[] {
+  return stack.split("\n").filter((line) => /^\s+at /.test(line));
+}
+
+function withoutCauses({ cause: _cause, errors: _errors, ...rest }: ErrorData): ErrorData {
+  return rest;
+}

@@ -25,6 +25,9 @@ const NAMED: ReadonlyMap<string, Reader> = new Map([
   ["delay", step("timer.due", (name) => `the delay of ${name} is over`, { timer: "delay" })],
   ["deadline", step("timer.due", (name) => `the deadline of ${name} passed`, { timer: "deadline" })],
   ["backoff", step("backoff", (name) => `${name} will be tried again`)],
+  ["rescheduled", step("backoff", (name) => `${name} goes back to the queue; that uses up no retry`)],
+  ["again", step("attempt", (name) => `${name} is tried again`)],
+  ["rerun", step("attempt", (name) => `${name} is run again; that used up no retry`)],
   ["release", step("release", (name) => `the worker of ${name} is gone`)],
   ["signal", (name) => ({ words: `signal ${name} was taken`, event: { type: "signal.received", signal: name } })],
 ]);

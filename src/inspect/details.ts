@@ -1,6 +1,6 @@
 /** Everything that a frame shows beside its chart, as plain JSON in our own words. Instants are texts; nothing comes from the process. */
 import type { Projection } from "../../machines/snapshot.ts";
-import type { Flight, RunError, RunRecord, StepState } from "../run/record.ts";
+import type { FailedAttempt, Flight, RunError, RunRecord } from "../run/record.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { toPlain } from "../wire/json.ts";
 
@@ -22,6 +22,8 @@ export type StepDetails = {
   readonly completedAt?: string;
   readonly result?: unknown;
   readonly error?: unknown;
+  /** Attempts of it and of its undo that failed, oldest first, with stack and causes. */
+  readonly failedAttempts?: readonly FailedAttempt[];
 };
 
 /** The details of a frame that was read from a bucket. */
@@ -98,13 +100,16 @@ export function detailsOf(record: RunRecord, view: Projection | undefined): RunD
 
 function stepsOf(record: RunRecord, view: Projection | undefined): Readonly<Record<string, StepDetails>> {
   const names = new Set([...(view?.steps.keys() ?? []), ...record.steps.keys()]);
-  return Object.fromEntries([...names].map((name) => [name, stepOf(record.steps.get(name), view?.steps.get(name))]));
+  return Object.fromEntries([...names].map((name) => [name, stepOf(record, name, view?.steps.get(name))]));
 }
 
 function stepOf(
-  state: StepState | undefined,
+  record: RunRecord,
+  name: string,
   view: Projection["steps"] extends ReadonlyMap<string, infer V> ? V | undefined : never,
 ): StepDetails {
+  const state = record.steps.get(name);
+  const failedAttempts = (record.machine?.failures ?? []).filter(({ step }) => step === name);
   return {
     phase: view?.phase ?? state?.status ?? "pending",
     attempt: state?.attempt ?? 0,
@@ -116,6 +121,7 @@ function stepOf(
     ...(state?.completed_at === undefined ? {} : { completedAt: state.completed_at }),
     ...(state?.result === undefined ? {} : { result: state.result.read() }),
     ...(state?.error === undefined ? {} : { error: toPlain(state.error) }),
+    ...(failedAttempts.length === 0 ? {} : { failedAttempts }),
   };
 }
 

@@ -4,12 +4,12 @@ import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import type { Frame } from "../draw/timeline.ts";
 import { stateKey } from "../keys.ts";
 import type { Program } from "../run/program.ts";
-import { decodeRecord, type MachinePart, RUN_STATUSES, type RunRecord } from "../run/record.ts";
+import { decodeRecord, type FailedAttempt, type MachinePart, RUN_STATUSES, type RunRecord } from "../run/record.ts";
 import { parseInstant } from "../wire/instant.ts";
 import { readLabel, type ReadLabel } from "./applied.ts";
 import { detailsOf } from "./details.ts";
 import { shareParts } from "./share.ts";
-import { reasonOf } from "../host/error-data.ts";
+import { reasonOf, summarize } from "../host/error-data.ts";
 
 /** One version as the store gave it. */
 export interface Version {
@@ -69,7 +69,7 @@ export function showVersion(version: Version, before: Shown | undefined, program
   const labels = labelsOf(content, before);
   const frame: Frame = {
     at: parseInstant(content.updated_at)?.ms ?? modifiedAt,
-    events: labels.map(({ words }) => words),
+    events: [...newFailures(content, before?.record), ...labels.map(({ words }) => words)],
     applied: labels.map(({ event }) => event),
     status: content.status,
     snapshot:
@@ -110,6 +110,17 @@ function labelsOf(record: RunRecord, before: Shown | undefined): readonly ReadLa
     return foreignLabels(record, last);
   if (write.events.length > 0) return write.events.map(readLabel);
   return [{ words: "a later attempt took over", event: { type: "fence" } }];
+}
+
+/** Attempts that failed since the last version, with why, in words. They are no events of the machine. */
+function newFailures(record: RunRecord, last: RunRecord | undefined): readonly string[] {
+  const keyOf = (one: FailedAttempt): string => JSON.stringify([one.kind, one.step, one.generation, one.attempt]);
+  const known = new Set(last?.machine?.failures?.map(keyOf));
+  return (record.machine?.failures ?? []).flatMap((one) => {
+    if (known.has(keyOf(one))) return [];
+    const what = one.kind === "run" ? one.step : `the undo of ${one.step}`;
+    return [`${what}, attempt ${one.attempt}: ${summarize(one.error)}`];
+  });
 }
 
 /** What another program changed in the plain fields, as far as it can be said in a word. */

@@ -13,11 +13,14 @@ export class Claim {
   readonly etag: ETag;
   /** Monotonic milliseconds of the host's clock, counted from sending the put, minus the margin for skew. */
   readonly leaseUntil: number;
+  /** It was held before by a worker that did not end it: that one is gone. */
+  readonly isTakenOver: boolean;
 
-  constructor(task: TaskRecord, etag: ETag, leaseUntil: number) {
+  constructor(task: TaskRecord, etag: ETag, leaseUntil: number, isTakenOver = false) {
     this.task = task;
     this.etag = etag;
     this.leaseUntil = leaseUntil;
+    this.isTakenOver = isTakenOver;
   }
 
   /** The name of this lease. */
@@ -141,8 +144,9 @@ async function takeLease(
     updated_at: formatInstant(now),
   };
   const leaseUntil = sentAt + options.leaseMs - queue.skewMarginMs;
+  const isTakenOver = task.status === "running";
   const put = await replaceDocument(queue.store, taskKey(task.id), taskCodec, etag, claimed);
-  if (put.kind === "stored") return new Claim(claimed, put.etag, leaseUntil);
+  if (put.kind === "stored") return new Claim(claimed, put.etag, leaseUntil, isTakenOver);
   // The loser never deletes the lease key: in the same minute it is the winner's (planted mistake 10).
   if (put.kind === "conflict") return undefined;
   // Whether it is ours is worth half of the lease: taken over, it would have cost a retry.
@@ -153,5 +157,5 @@ async function takeLease(
     () => readDocument(queue.store, taskKey(task.id), taskCodec),
   );
   if (read.kind === "missing" || read.value.lease_id !== claimed.lease_id) return undefined;
-  return new Claim(read.value, read.etag, leaseUntil);
+  return new Claim(read.value, read.etag, leaseUntil, isTakenOver);
 }

@@ -46,8 +46,8 @@ export interface CommitContext {
    * @defaultValue 30000
    */
   readonly patienceMs?: number;
-  /** Told of every record that this process wrote, for followers in the same process. */
-  readonly onWritten?: (record: RunRecord, facts: readonly string[]) => void;
+  /** Told of every record that this process wrote, for followers in the same process, and of the one that it replaced. */
+  readonly onWritten?: (record: RunRecord, facts: readonly string[], before: RunRecord) => void;
 }
 
 /** Facts with the conditions under which they may be written. */
@@ -169,7 +169,7 @@ export class RunWriter {
       this.#wroteAt = this.#context.host.clock.monotonic();
       if (put.kind === "stored") {
         this.#cached = { record: next, etag: put.etag, whole: { record: next, program, facts: [] } };
-        this.#context.onWritten?.(next, next.machine?.write.events ?? []);
+        this.#context.onWritten?.(next, next.machine?.write.events ?? [], whole.record);
         return settle(members, { kind: "committed", record: next, program, wrote: true });
       }
       // R8: the reply alone says nothing.
@@ -255,8 +255,10 @@ export class RunWriter {
     if (mismatch !== undefined && record.machine === undefined) {
       const paused = pausePlain(record, mismatch.message, this.#now());
       // Lost or unknown: the next claimer looks again.
-      if (paused !== undefined)
-        await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, paused);
+      if (paused !== undefined) {
+        const put = await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, paused);
+        if (put.kind === "stored") this.#context.onWritten?.(paused, ["mismatch"], record);
+      }
     }
     settle(members, { kind: "left", record, reason: why.reason });
   }

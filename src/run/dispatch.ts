@@ -1,12 +1,13 @@
 /** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
 import { activeKey, foreignKey, laterResultKey, stepResultKey } from "../keys.ts";
+import { errorOfText, summarize } from "../host/error-data.ts";
 import { requestCancellation } from "../queue/cancel.ts";
 import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../queue/task.ts";
 import { createTask } from "../queue/submit.ts";
 import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
 import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import { STORED_NULL, StoredValue } from "../wire/value.ts";
-import type { Fact } from "./facts.ts";
+import type { AttemptFailure, Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
 import { outputOf, readOutput, resultOutput } from "./step-output.ts";
@@ -155,8 +156,12 @@ export async function endedWithoutUs(
   const left =
     flight.kind === "run" && flight.generation === 1 ? await readResult(queue, runId, flight.step) : undefined;
   if (left !== undefined) return [{ fact: "done", ref, result: left.result, attempt }];
-  const message = task.last_error ?? `its task was ended as ${status} by somebody else`;
-  return [{ fact: "failed", ref, failure: { type: "WorkerLost", message, outcome: "unknown", attempt } }];
+  // A monitor of buquet leaves the name of the worker that it gave up in the task; who ends its own task takes its name out.
+  const type = status === "failed" && task.worker_id !== null ? "WorkerLost" : "StepFailed";
+  const error = errorOfText(task.last_error ?? `its task was ended as ${status} by somebody else`);
+  const message = task.last_error === null ? error.message : summarize(error);
+  const failures: readonly AttemptFailure[] = [{ attempt, endedAt: millisOf(task.updated_at), error }];
+  return [{ fact: "failed", ref, failure: { type, message, outcome: "unknown", attempt }, failures }];
 }
 
 async function readResult(

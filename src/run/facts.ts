@@ -1,6 +1,7 @@
 /** What a driver knows and the record does not yet: the closed set of facts that a commit applies. */
 import type { StoredValue } from "../wire/value.ts";
 import type { Outcome } from "../../machines/events.ts";
+import type { ErrorData } from "../host/error-data.ts";
 import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record.ts";
 import type { RunCommand } from "./tasks.ts";
 
@@ -22,6 +23,23 @@ export interface Failure {
   readonly attempt: number;
 }
 
+/** An attempt that failed, as the process knows it that made it. Instants: milliseconds since 1970. */
+export interface AttemptFailure {
+  /** Counts from 1. */
+  readonly attempt: number;
+  readonly beganAt?: number;
+  readonly endedAt?: number;
+  readonly error: ErrorData;
+}
+
+/** What a fact about a handler execution also brings. */
+interface Told {
+  /** When its first attempt in the process began, in milliseconds since 1970. */
+  readonly beganAt?: number;
+  /** Its attempts that failed: the newest, oldest first. */
+  readonly failures?: readonly AttemptFailure[];
+}
+
 /** A signal found in the inbox. `segment` is the last part of its key. */
 export interface FoundSignal {
   readonly name: string;
@@ -33,16 +51,22 @@ export interface FoundSignal {
 export type Fact =
   /** The run may start. */
   | { readonly fact: "begin" }
-  | ({ readonly fact: "done"; readonly result: StoredValue; readonly attempt: number } & OfExecution)
-  | ({ readonly fact: "failed"; readonly failure: Failure } & OfExecution)
+  | ({ readonly fact: "done"; readonly result: StoredValue; readonly attempt: number } & OfExecution & Told)
+  | ({ readonly fact: "failed"; readonly failure: Failure } & OfExecution & Told)
   /** The handler waits for a signal inside itself. */
-  | ({ readonly fact: "waiting"; readonly signal: string; readonly timeoutMs: number } & OfExecution)
+  | ({ readonly fact: "waiting"; readonly signal: string; readonly timeoutMs: number } & OfExecution & Told)
   /** The next attempt comes later: the flight goes back to the queue. */
-  | ({ readonly fact: "backoff"; readonly availableAt: number; readonly retries: number } & OfExecution)
+  | ({
+      readonly fact: "backoff";
+      readonly availableAt: number;
+      readonly retries: number;
+      /** It uses up no retry: no attempt failed. */ readonly asked?: boolean;
+    } & OfExecution &
+      Told)
   /** The holder of this task with an older attempt (or any, when the task is over) is gone. */
   | { readonly fact: "release"; readonly task: string; readonly before: number }
-  /** The step of this task was claimed before and that holder is gone. */
-  | { readonly fact: "begun"; readonly task: string; readonly retries: number }
+  /** The step of this task was claimed before and that holder is gone. `error`: why that attempt failed, if it did. */
+  | { readonly fact: "begun"; readonly task: string; readonly retries: number; readonly error?: ErrorData }
   /** The step of this task has lost its worker once too often. */
   | { readonly fact: "lost"; readonly task: string; readonly attempt: number }
   | { readonly fact: "signals"; readonly found: readonly FoundSignal[] }

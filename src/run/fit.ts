@@ -16,10 +16,15 @@ export function isGrowing(deliveries: readonly Delivery[]): boolean {
 
 /**
  * The same deliveries with less in them. The step with the largest result failed instead: its handler ran, and what it returned cannot
- * be kept. Without results, signals are left in the inbox; without those, messages are cut short. Undefined when nothing can be left out.
+ * be kept. Without results, signals are left in the inbox; without those, it is not kept how attempts failed, then messages are cut short. Undefined when nothing can be left out.
  */
 export function leaveOut<D extends Delivery>(deliveries: readonly D[], reason: string): readonly D[] | undefined {
-  return failLargest(deliveries, reason) ?? withoutSignals(deliveries) ?? withShortMessages(deliveries);
+  return (
+    failLargest(deliveries, reason) ??
+    withoutSignals(deliveries) ??
+    withoutFailures(deliveries) ??
+    withShortMessages(deliveries)
+  );
 }
 
 function failLargest<D extends Delivery>(deliveries: readonly D[], reason: string): readonly D[] | undefined {
@@ -34,6 +39,15 @@ function failLargest<D extends Delivery>(deliveries: readonly D[], reason: strin
 function withoutSignals<D extends Delivery>(deliveries: readonly D[]): readonly D[] | undefined {
   if (!deliveries.some(({ facts }) => facts.some(({ fact }) => fact === "signals"))) return undefined;
   return changed(deliveries, (fact) => (fact.fact === "signals" ? [] : [fact]));
+}
+
+function withoutFailures<D extends Delivery>(deliveries: readonly D[]): readonly D[] | undefined {
+  if (!deliveries.some(({ facts }) => facts.some((fact) => "failures" in fact))) return undefined;
+  return changed(deliveries, (fact) => {
+    if (!("failures" in fact)) return [fact];
+    const { failures: _dropped, ...rest } = fact;
+    return [rest];
+  });
 }
 
 function withShortMessages<D extends Delivery>(deliveries: readonly D[]): readonly D[] | undefined {

@@ -5,12 +5,13 @@
  * memory, because `__proto__` is a legal name.
  */
 import { z } from "zod";
+import type { ErrorData, PlainJson } from "../host/error-data.ts";
 import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 import { brand, WorkflowError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { Codec, type DocumentKind } from "../store/document.ts";
 import { sortedJson } from "../wire/hash.ts";
-import { stringifyJson } from "../wire/json.ts";
+import { stringifyJson, toPlain } from "../wire/json.ts";
 import { StoredValue } from "../wire/value.ts";
 
 /** The newest layout of `machine` that this version writes and understands. */
@@ -146,6 +147,18 @@ export interface ConsumedSignals {
   readonly since?: string;
 }
 
+/** An attempt of a step or its undo that failed. Instants as texts. */
+export interface FailedAttempt {
+  readonly kind: "run" | "undo";
+  readonly step: string;
+  readonly generation: number;
+  /** Counts from 1. */
+  readonly attempt: number;
+  readonly began_at?: string;
+  readonly ended_at?: string;
+  readonly error: ErrorData;
+}
+
 /** What the plain fields cannot say. */
 export interface MachinePart {
   readonly layout: number;
@@ -172,6 +185,8 @@ export interface MachinePart {
   readonly reopened?: { readonly count: number; readonly at: number };
   /** Failed undos. */
   readonly compensation_errors: readonly { readonly step: string; readonly message: string }[];
+  /** Attempts that failed, oldest first: the last three of each step and of each undo, 64 KB of JSON together. */
+  readonly failures?: readonly FailedAttempt[];
   /** Why the run stops; kept while `error` says something nearer, such as a pause. */
   readonly cause?: RunError;
   /** When the active index has the run looked at next (milliseconds since 1970); null: no more. */
@@ -279,6 +294,30 @@ const errorSchema = z.looseObject({
   at: z.string().optional(),
 });
 
+const memberSchema: z.ZodType<PlainJson> = z.lazy(() =>
+  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(memberSchema), z.record(z.string(), memberSchema)]),
+);
+const errorDataSchema: z.ZodType<ErrorData> = z.lazy(() =>
+  z.object({
+    name: z.string(),
+    message: z.string(),
+    code: z.union([z.string(), z.number()]).optional(),
+    stack: z.string().optional(),
+    members: z.record(z.string(), memberSchema).optional(),
+    cause: errorDataSchema.optional(),
+    errors: z.array(errorDataSchema).optional(),
+  }),
+) as z.ZodType<ErrorData>;
+const failureSchema = z.object({
+  kind: z.enum(["run", "undo"]),
+  step: z.string(),
+  generation: z.number().int(),
+  attempt: z.number().int(),
+  began_at: z.string().optional(),
+  ended_at: z.string().optional(),
+  error: errorDataSchema,
+});
+
 const machineSchema = z.looseObject({
   layout: z.number().int().positive(),
   plan_hash: z.string(),
@@ -314,6 +353,8 @@ const machineSchema = z.looseObject({
   replaced: z.array(z.string()).optional(),
   reopened: z.object({ count: z.number().int(), at: moment }).optional(),
   compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
+  // For people only: what cannot be read of it must not keep anybody from reading the run.
+  failures: z.preprocess(toPlain, z.array(failureSchema).optional()).catch(undefined),
   cause: errorSchema.optional(),
   look_at: moment.nullable(),
   write: z.object({ id: z.string(), by: z.string().optional(), events: z.array(z.string()) }),

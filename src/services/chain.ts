@@ -1,14 +1,16 @@
 /** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
 import type { StepQueue } from "../define/context.ts";
+import { type ErrorData, summarize, textOfError } from "../host/error-data.ts";
 import type { Logger } from "../host/host.ts";
 import { joinSignals } from "../host/signals.ts";
 import type { Claim } from "../queue/claim.ts";
 import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../queue/finish.ts";
 import type { TaskEnd } from "../queue/settle.ts";
 import { createRunningTask } from "../queue/submit.ts";
-import type { QueueContext } from "../queue/task.ts";
+import { type QueueContext, serverNow } from "../queue/task.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
-import type { Fact } from "../run/facts.ts";
+import type { AttemptFailure, Fact } from "../run/facts.ts";
+import { FAILURES_KEPT } from "../run/decide/failures.ts";
 import type { RunWriters } from "../run/commit.ts";
 import { type Program, takesSignal, type TaskStep } from "../run/program.ts";
 import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
@@ -24,7 +26,7 @@ import {
   type Unfit,
 } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
-import { judge, runAttempt } from "./handler.ts";
+import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
 import { KeptLease } from "./lease.ts";
 
 /** A step is long after a third of the lease: from then on it has a task object and a lease of its own. */
@@ -157,21 +159,27 @@ export class Chain {
     const handler = context.handlerOf(this.#workflow, flight);
     const step = program.machine.plan.steps.find((candidate) => candidate.name === flight.step);
     if (handler === undefined || step?.kind !== "task")
-      return this.#giveBack(flight, 0, flight.retries, "no handler here");
+      return this.#giveBack(flight, 0, flight.retries, "no handler here", new Story(flight));
     const own = ownerOf(flight) === undefined;
     let retries = own ? this.#lease.claim.task.retry_count : flight.retries;
-    // The task of a step that was handed off before counts its claims from 1 again.
-    for (let attempt = Math.max(own ? this.#lease.claim.task.attempt : 1, retries + 1); ; attempt += 1) {
-      if (context.stopping.aborted) return this.#giveBack(flight, 0, retries, "its worker shuts down", false);
+    const story = new Story(flight);
+    // Attempts are counted by the retries that were used up: one that its handler asked for is none, however often it was claimed.
+    for (;;) {
+      if (context.stopping.aborted) return this.#giveBack(flight, 0, retries, "its worker shuts down", story, false);
+      const attempt = retries + 1;
+      const beganAt = serverNow(context.queue);
+      story.began(beganAt);
       const end = await this.#attempt(flight, record, program, step, handler, attempt);
       const after = judge(end, flight, step, attempt, retries, () => context.queue.host.random.next());
-      if (after.kind === "abandoned") return this.#abandoned(flight, retries);
-      if (!(await this.#holds(flight))) return { kind: "dropped" };
+      const error = failureOf(end, after);
+      if (error !== undefined) story.failed({ attempt, beganAt, endedAt: serverNow(context.queue), error });
+      this.#logEnd(flight, attempt, after, error);
+      if (after.kind === "abandoned") return this.#abandoned(flight, retries, story);
+      if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
       if (after.kind === "facts") {
         this.#remember(flight, after.facts);
-        return { kind: "facts", facts: after.facts };
+        return { kind: "facts", facts: after.facts.map((fact) => story.tell(fact)) };
       }
-      this.#logAgain(flight, attempt, after.message, after.delayMs);
       if (after.counts) retries += 1;
       const { clock } = context.queue.host;
       const dueAt = clock.monotonic() + after.delayMs;
@@ -179,12 +187,21 @@ export class Chain {
         const rest = joinSignals(this.#lease.lost, context.stopping);
         await clock.sleep(after.delayMs, { signal: rest.signal });
         rest.release();
-        if (!(await this.#holds(flight))) return { kind: "dropped" };
+        if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
         if (!context.stopping.aborted) continue;
       }
       const leftMs = Math.max(0, dueAt - clock.monotonic());
-      return this.#giveBack(flight, leftMs, retries, after.message, after.counts);
+      return this.#giveBack(flight, leftMs, retries, after.message, story, after.counts);
     }
+  }
+
+  #dropped(flight: Flight, attempt: number): HandlerEnd {
+    this.#context.log.warn("the lease of a step is over; what its handler comes to is dropped", {
+      run: this.#runId,
+      step: flight.step,
+      attempt,
+    });
+    return { kind: "dropped" };
   }
 
   /** What a step came to, for the end of its task in case it is long. Only what may still be asked for is kept. */
@@ -288,16 +305,23 @@ export class Chain {
   }
 
   /** The next attempt comes from the queue. */
-  #giveBack(flight: Flight, delayMs: number, retries: number, message: string, counts = true): Promise<HandlerEnd> {
+  #giveBack(
+    flight: Flight,
+    delayMs: number,
+    retries: number,
+    message: string,
+    story: Story,
+    counts = true,
+  ): Promise<HandlerEnd> {
     return ownerOf(flight) === undefined
-      ? this.#requeue(delayMs, message, counts)
-      : this.#release(flight, delayMs, retries, message, counts);
+      ? this.#requeue(delayMs, story.text ?? message, counts)
+      : this.#release(flight, delayMs, retries, message, story, counts);
   }
 
-  async #requeue(delayMs: number, message: string, counts: boolean): Promise<HandlerEnd> {
+  async #requeue(delayMs: number, error: string, counts: boolean): Promise<HandlerEnd> {
     const { claim } = this.#lease;
     this.#lease.stop();
-    if (counts) await retryClaim(this.#context.queue, claim, message, delayMs);
+    if (counts) await retryClaim(this.#context.queue, claim, error, delayMs);
     else await rescheduleClaim(this.#context.queue, claim, delayMs);
     this.#context.dispatch.onReady(claim.task.id, this.#now() + delayMs);
     return { kind: "requeued" };
@@ -308,13 +332,15 @@ export class Chain {
     delayMs: number,
     retries: number,
     message: string,
+    story: Story,
     counts: boolean,
   ): Promise<HandlerEnd> {
     const availableAt = this.#now() + delayMs;
     const long = this.#long.get(flightTaskId(this.#runId, flight));
+    const fact: Fact = { fact: "backoff", ref: refOf(flight), availableAt, retries, asked: !counts };
     return {
       kind: "facts",
-      facts: [{ fact: "backoff", ref: refOf(flight), availableAt, retries }],
+      facts: [story.tell(fact)],
       afterwards: async (record) => {
         if (long === undefined) return;
         const taskId = long.claim.task.id;
@@ -331,19 +357,69 @@ export class Chain {
     };
   }
 
-  async #abandoned(flight: Flight, retries: number): Promise<HandlerEnd> {
+  async #abandoned(flight: Flight, retries: number, story: Story): Promise<HandlerEnd> {
     const halted = this.#context.halt.aborted && !this.#lease.lost.aborted;
-    if (!halted || !(await this.#lease.hold())) return { kind: "dropped" };
-    return this.#giveBack(flight, 0, retries + 1, "handed back: its worker shut down");
+    if (!halted || !(await this.#lease.hold())) return this.#dropped(flight, retries + 1);
+    const message = "handed back: its worker shut down";
+    this.#context.log.warn("step handed back: its worker shuts down", { run: this.#runId, step: flight.step });
+    const now = serverNow(this.#context.queue);
+    story.failed({ attempt: retries + 1, endedAt: now, error: { name: "WorkerStopped", message } });
+    return this.#giveBack(flight, 0, retries + 1, message, story);
   }
 
-  #logAgain(flight: Flight, attempt: number, message: string, delayMs: number): void {
-    const fields = { run: this.#runId, step: flight.step, attempt, reason: message, again_in_ms: delayMs };
-    this.#context.log.warn(flight.kind === "run" ? "step tried again" : "undo tried again", fields);
+  /** A line for what did not go well. The last failure of a step is told here, by who knows most of it, whatever becomes of the commit. */
+  #logEnd(flight: Flight, attempt: number, after: AfterAttempt, error: ErrorData | undefined): void {
+    const { log } = this.#context;
+    const fields = { run: this.#runId, workflow: this.#workflow, step: flight.step, attempt };
+    const what = flight.kind === "run" ? "step" : "undo";
+    if (after.kind === "again") {
+      const { message: reason, delayMs: again_in_ms } = after;
+      if (error === undefined) log.info(`${what} asked to be run again later`, { ...fields, reason, again_in_ms });
+      else log.warn(`${what} failed and is tried again`, { ...fields, reason, again_in_ms, error });
+    } else if (error !== undefined) {
+      log.error(`${what} failed`, { ...fields, reason: summarize(error), error });
+    }
   }
 
   #now(): number {
     return this.#context.queue.store.time().latest;
+  }
+}
+
+/** What happened to one handler execution in this process, for the record. */
+class Story {
+  readonly #isFirst: boolean;
+  readonly #failures: AttemptFailure[] = [];
+  #beganAt: number | undefined;
+
+  constructor(flight: Flight) {
+    // Retries that were used up before were made elsewhere, and it began then.
+    this.#isFirst = flight.retries === 0;
+  }
+
+  /** An attempt begins. */
+  began(at: number): void {
+    if (this.#isFirst) this.#beganAt ??= at;
+  }
+
+  /** The newest failure as the text of a task. */
+  get text(): string | undefined {
+    const last = this.#failures.at(-1);
+    return last === undefined ? undefined : textOfError(last.error);
+  }
+
+  failed(failure: AttemptFailure): void {
+    this.#failures.push(failure);
+    if (this.#failures.length > FAILURES_KEPT) this.#failures.shift();
+  }
+
+  /** A fact about it, with all of this. */
+  tell(fact: Fact): Fact {
+    return {
+      ...fact,
+      ...(this.#beganAt === undefined ? {} : { beganAt: this.#beganAt }),
+      ...(this.#failures.length === 0 ? {} : { failures: [...this.#failures] }),
+    };
   }
 }
 

@@ -2,6 +2,7 @@
  * Drives a run under the claim of one task: apply, persist, carry out, and go on with the next step at once (hand-off). The first
  * task of the chain stays leased and is finished last; its lease key is the token of the whole chain.
  */
+import { type ErrorData, errorOfText } from "../host/error-data.ts";
 import type { Claim } from "../queue/claim.ts";
 import type { TaskEnd } from "../queue/settle.ts";
 import { carryOut, type DispatchContext, isMine } from "../run/dispatch.ts";
@@ -207,7 +208,7 @@ async function driveChain(
   const begun = new Set<string>();
   const recovered = task.attempt > 1;
   let touched = recovered || errand.listens;
-  let outcome = await commit(recovered ? fenceFacts(task) : [], true);
+  let outcome = await commit(recovered ? fenceFacts(lease.claim) : [], true);
   if (outcome.kind === "left" && outcome.record !== undefined && outcome.record.machine === undefined) {
     const unfit = await context.checkVersion(outcome.record);
     if (unfit?.kind !== "mismatch") return outcome;
@@ -269,13 +270,17 @@ async function lookUp(
 const isRetry = (fact: Fact): boolean => fact.fact === "command" && fact.command.type === "retry";
 
 /** FENCE WRITE: makes every etag held by an earlier holder stale, and releases what it owned. */
-function fenceFacts(task: Claim["task"]): readonly Fact[] {
+function fenceFacts({ task, isTakenOver }: Claim): readonly Fact[] {
   const lost = task.retry_count > task.max_retries;
+  const error: ErrorData = isTakenOver
+    ? { name: "WorkerLost", message: "its worker was lost: it let the lease run out" }
+    : errorOfText(task.last_error ?? "handed back");
   return [
     { fact: "release", task: task.id, before: task.attempt },
+    // Each attempt that was lost used up a retry, also those before the step had a task of its own.
     lost
-      ? { fact: "lost", task: task.id, attempt: task.attempt - 1 }
-      : { fact: "begun", task: task.id, retries: task.retry_count },
+      ? { fact: "lost", task: task.id, attempt: task.retry_count }
+      : { fact: "begun", task: task.id, retries: task.retry_count, error },
     { fact: "fence" },
   ];
 }

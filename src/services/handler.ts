@@ -4,7 +4,7 @@ import type { TaskStep } from "../run/program.ts";
 import { parseDuration } from "../wire/duration.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
-import { reasonOf, summaryOf } from "../host/error-data.ts";
+import { type ErrorData, errorDataOf, reasonOf, summaryOf } from "../host/error-data.ts";
 import type { Host, Logger } from "../host/host.ts";
 import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../queue/backoff.ts";
@@ -211,6 +211,20 @@ export type AfterAttempt =
   /** Again, after a delay; `counts`: it uses up a retry. */
   | { readonly kind: "again"; readonly delayMs: number; readonly counts: boolean; readonly message: string }
   | { readonly kind: "abandoned" };
+
+/** Why an attempt failed; undefined: it did not. */
+export function failureOf(end: AttemptEnd, after: AfterAttempt): ErrorData | undefined {
+  const message = failureMessage(after);
+  if (message === undefined) return undefined;
+  if (end.kind === "threw" || end.kind === "unrepeatable") return errorDataOf(end.error);
+  return { name: end.kind === "timeout" ? "TimeoutError" : "StepFailed", message };
+}
+
+function failureMessage(after: AfterAttempt): string | undefined {
+  if (after.kind === "again") return after.counts ? after.message : undefined;
+  const failed = after.kind === "facts" ? after.facts.find((fact) => fact.fact === "failed") : undefined;
+  return failed?.failure.message;
+}
 
 /** Judges an attempt by the rules of retries and outcomes. `retries` were used up before it. */
 export function judge(

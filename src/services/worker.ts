@@ -16,6 +16,7 @@ import { recordCodec, type RunRecord } from "../run/record.ts";
 import { servingCodec } from "../run/serving.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { FOREIGN_TICK_TYPE, isDriven } from "../run/tasks.ts";
+import { newsOf } from "../run/view.ts";
 import { insist, isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
@@ -132,7 +133,9 @@ export class Worker implements Service {
       host: this.#queue.host,
       programs: this.#programs,
       patienceMs: this.#leaseMs,
-      onWritten: (record, facts) => {
+      onWritten: (record, facts, before) => {
+        for (const { level, message, fields } of newsOf(before, record, facts))
+          this.#queue.host.logger[level](message, { worker: this.id, ...fields });
         this.#handle.events.written(record.id);
         this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
         const did = meddling(facts);

@@ -246,7 +246,9 @@ describe("signal, pause, resume, cancel and watch", () => {
     expect(await here("cancel", "c-1", "--reason", "no longer wanted")).toMatchObject({ code: 0 });
     expect((await here("cancel", "c-2", "--no-compensate", "--json")).json()).toMatchObject({ accepted: true });
     for (const id of ["c-1", "c-2"]) await work(id, "cancelled");
-    expect((await here("status", "c-1")).stdout).toBe("c-1  asking  cancelled\nCancelled: no longer wanted\n");
+    expect((await here("status", "c-1")).stdout).toBe(
+      "c-1  asking  cancelled\nCancelled: no longer wanted\nundone: prepare\n",
+    );
   });
 });
 

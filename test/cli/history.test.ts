@@ -65,7 +65,7 @@ describe("log", () => {
       "6      2026-01-01T00:00:00Z  +0s    waiting_signal  confirm waits for a signal",
       "7      2026-01-01T00:01:00Z  +1m    running         signal answer was taken",
       "8      2026-01-01T00:01:00Z  +1m    running         confirm completed",
-      "9      2026-01-01T00:01:00Z  +1m    compensating    pay failed",
+      "9      2026-01-01T00:01:00Z  +1m    compensating    pay, attempt 1: PermanentError: the card is empty; pay failed",
       "10     2026-01-01T00:01:00Z  +1m    compensating    book flight was undone",
       "11     2026-01-01T00:01:00Z  +1m    failed          book_hotel was undone",
       "",
@@ -81,7 +81,7 @@ describe("log", () => {
       version: versions[8],
       at: "2026-01-01T00:01:00Z",
       status: "compensating",
-      events: ["pay failed"],
+      events: ["pay, attempt 1: PermanentError: the card is empty", "pay failed"],
     });
   });
 

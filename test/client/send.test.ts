@@ -19,7 +19,7 @@ test("an event reaches the node or handler that waits for it, without its type",
   await using kit = await createTestKit({ workflows: [asks] });
   const run = await kit.client.start(asks, null, { id: "a" });
   expect(await run.send({ type: "approval", by: "me" })).toMatch(/^[0-9a-f-]{36}$/);
-  await kit.until(run, ({ steps }) => steps["ask"]?.status === "running");
+  await kit.until(run, ({ steps }) => steps["ask"]?.status === "waiting");
   await kit.client.send("a", { type: "answer", yes: true }, asks);
   expect(await run.result()).toEqual({ end: { yes: true } });
   expect((await run.get()).steps["approval"]?.result).toEqual({ by: "me" });
@@ -84,7 +84,7 @@ test("what the run can never take any more is refused with the reason", async ()
 
   const one = await kit.client.start(asks, null, { id: "one" });
   await one.send({ type: "approval", by: "me" });
-  await kit.until(one, ({ steps }) => steps["ask"]?.status === "running");
+  await kit.until(one, ({ steps }) => steps["ask"]?.status === "waiting");
   expect((await errorOf(one.send({ type: "approval", by: "me" }))).message).toBe(
     'run one will never take the event "approval": its node "approval" is completed',
   );
@@ -98,10 +98,10 @@ test("what the run can never take any more is refused with the reason", async ()
   await kit.until(two, "waiting_signal");
   // A handler may wait for anything where nothing is declared; also for what is a node.
   await kit.client.send("two", { type: "first" });
-  await kit.until(two, ({ steps }) => steps["second"]?.status === "running");
+  await kit.until(two, ({ steps }) => steps["second"]?.status === "waiting");
   await kit.client.send("two", { type: "first" });
   await kit.client.send("two", { type: "go" });
-  await kit.until(two, ({ steps }) => steps["third"]?.status === "running");
+  await kit.until(two, ({ steps }) => steps["third"]?.status === "waiting");
   expect((await errorOf(kit.client.send("two", { type: "go" }))).message).toContain(
     "no step is left that could wait for it",
   );

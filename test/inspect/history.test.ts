@@ -81,7 +81,7 @@ describe("a timeline", () => {
       "confirm waits for a signal",
       "signal answer was taken",
       "confirm completed",
-      "pay failed",
+      "pay, attempt 1: PermanentError: the card is empty; pay failed",
       "book flight was undone",
       "book_hotel was undone",
     ]);

@@ -120,7 +120,7 @@ const asks = workflow("asks")
     run: async (ctx) => (await ctx.waitForSignal("go")) ?? null,
   });
 
-const holds = ({ steps }: RunView): boolean => steps["hold"]?.status === "running";
+const holds = ({ steps }: RunView): boolean => steps["hold"]?.status === "waiting";
 
 /** Bodies of records in many states, from real runs. */
 async function recordedBodies(kit: TestKit): Promise<readonly { readonly id: string; readonly body: string }[]> {

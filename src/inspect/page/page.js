@@ -412,6 +412,7 @@ function stepRow(name, step) {
   const undo = { running: "being undone", done: "undone", failed: "not undone" }[String(step["undo"])];
   const notes = [attempt, took].filter((note) => note !== "").join(", ");
   const outcome = step["error"] ?? step["result"];
+  const failed = listOf(step["failedAttempts"]);
   return make("div", { class: "step" }, [
     make("span", { class: "name" }, [name]),
     make("small", {}, [notes]),
@@ -420,7 +421,36 @@ function stepRow(name, step) {
     ...(outcome === undefined || outcome === null
       ? []
       : [make("div", { class: step["error"] === outcome ? "outcome error" : "outcome" }, [valueOf(outcome)])]),
+    ...failed.map((one) => make("div", { class: "outcome" }, [failedAttempt(one)])),
   ]);
+}
+
+/** An attempt that failed: its error, folded. @param {Members} one */
+function failedAttempt(one) {
+  const what = one["kind"] === "undo" ? "undo, attempt" : "attempt";
+  const title = `${what} ${String(one["attempt"])}: ${isMembers(one["error"]) ? String(one["error"]["name"]) : "failed"}`;
+  return folded(title, () => [make("pre", { class: "stack" }, [errorText(one["error"])])]);
+}
+
+/** An error with its stack, its code, its members and its causes, for people. @param {unknown} error @returns {string} */
+function errorText(error) {
+  if (!isMembers(error)) return "";
+  const head = `${String(error["name"])}: ${String(error["message"])}`;
+  const more = [
+    ...(error["code"] === undefined ? [] : [`code: ${String(error["code"])}`]),
+    ...(isMembers(error["members"]) ? [JSON.stringify(error["members"], null, 2)] : []),
+  ];
+  const causes = [error["cause"], ...(Array.isArray(error["errors"]) ? error["errors"] : [])].filter(isMembers);
+  const stack = typeof error["stack"] === "string" ? error["stack"] : head;
+  return [stack, ...more, ...causes.map((cause) => `caused by ${errorText(cause)}`)].join("\n");
+}
+
+/** The error of the last attempt of a step that failed. @param {number} index @param {unknown} name @returns {string} */
+function lastError(index, name) {
+  const steps = details[index]?.["steps"];
+  const step = isMembers(steps) && Object.hasOwn(steps, String(name)) ? steps[String(name)] : undefined;
+  const attempts = isMembers(step) ? listOf(step["failedAttempts"]).filter((one) => one["kind"] === "run") : [];
+  return errorText(attempts.at(-1)?.["error"]);
 }
 
 /** @param {Members} step */
@@ -460,6 +490,8 @@ function showError(index) {
       ` ${String(why["message"])}`,
     ]),
   );
+  const stack = isMembers(error) && error["step"] !== undefined ? lastError(index, error["step"]) : "";
+  if (stack !== "") lines.push(make("pre", { class: "stack" }, [stack]));
   for (const why of listOf(compensationErrors))
     lines.push(make("p", {}, [make("b", {}, [`${String(why["step"])} is not undone`]), ` ${String(why["message"])}`]));
   part("error").replaceChildren(...lines);

@@ -76,17 +76,17 @@ function applyFact(draft: Draft, fact: Fact): void {
       move(draft, { type: "start" }, "start");
       return;
     case "done":
-      return applyDone(draft, fact.ref, fact.result, fact.attempt);
+      return applyDone(draft, fact);
     case "failed":
-      return applyFailed(draft, fact.ref, fact.failure);
+      return applyFailed(draft, fact);
     case "waiting":
-      return applyWaiting(draft, fact.ref, fact.signal, fact.timeoutMs);
+      return applyWaiting(draft, fact);
     case "backoff":
-      return applyBackoff(draft, fact.ref, fact.availableAt, fact.retries);
+      return applyBackoff(draft, fact);
     case "release":
       return applyRelease(draft, fact.task, fact.before);
     case "begun":
-      return applyBegun(draft, fact.task, fact.retries);
+      return applyBegun(draft, fact);
     case "lost":
       return applyLost(draft, fact.task, fact.attempt);
     case "signals":

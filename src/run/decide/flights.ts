@@ -1,7 +1,8 @@
 /** Facts about handler executions: how they ended, who holds them, and whether they may have begun. */
 import type { Outcome, RunEvent } from "../../../machines/events.ts";
-import type { StoredValue } from "../../wire/value.ts";
-import type { Failure } from "../facts.ts";
+import type { AttemptFailure, Fact } from "../facts.ts";
+import { formatOpaque } from "../../wire/instant.ts";
+import { errorOfText } from "../../host/error-data.ts";
 import { type Flight, type FlightRef, ownerOf, refOf } from "../record.ts";
 import { flightTaskId } from "../tasks.ts";
 import {
@@ -15,31 +16,39 @@ import {
   removeEntry,
   setStep,
 } from "./draft.ts";
+import { keepFailures } from "./failures.ts";
 import { move } from "./move.ts";
 import { completeStep, failStep } from "./steps.ts";
 
 /** The handler returned. */
-export function applyDone(draft: Draft, ref: FlightRef, result: StoredValue, attempt: number): void {
+export function applyDone(draft: Draft, fact: Extract<Fact, { fact: "done" }>): void {
+  const { ref, result, attempt } = fact;
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   if (ref.kind === "undo") {
-    if (move(draft, { type: "undo.done", step: ref.step, generation: ref.generation }, `undo.done ${ref.step}`))
+    if (move(draft, { type: "undo.done", step: ref.step, generation: ref.generation }, `undo.done ${ref.step}`)) {
       endFlight(draft, flight, "completed");
+      keepFailures(draft, ref, fact.failures);
+    }
     return;
   }
   if (!move(draft, { type: "step.done", step: ref.step, generation: ref.generation }, `step.done ${ref.step}`)) return;
   endFlight(draft, flight, "completed");
+  keepFailures(draft, ref, fact.failures);
+  noteBegin(draft, ref, fact.beganAt);
   completeStep(draft, ref, result, attempt);
 }
 
 /** The handler failed for good. */
-export function applyFailed(draft: Draft, ref: FlightRef, failure: Failure): void {
+export function applyFailed(draft: Draft, fact: Omit<Extract<Fact, { fact: "failed" }>, "fact">): void {
+  const { ref, failure } = fact;
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   if (ref.kind === "undo") {
     if (!move(draft, { type: "undo.failed", step: ref.step, generation: ref.generation }, `undo.failed ${ref.step}`))
       return;
     endFlight(draft, flight, "failed", failure.message);
+    keepFailures(draft, ref, allFailures(fact));
     const failed = { step: ref.step, message: failure.message };
     draft.machine = { ...draft.machine, compensation_errors: [...draft.machine.compensation_errors, failed] };
     return;
@@ -47,29 +56,47 @@ export function applyFailed(draft: Draft, ref: FlightRef, failure: Failure): voi
   const event: RunEvent = { type: "step.failed", step: ref.step, generation: ref.generation, outcome: failure.outcome };
   if (!move(draft, event, `step.failed ${ref.step}`)) return;
   endFlight(draft, flight, "failed", failure.message);
+  keepFailures(draft, ref, allFailures(fact));
+  noteBegin(draft, ref, fact.beganAt);
   failStep(draft, ref, failure);
 }
 
+/** The last of them is what made the step fail; nobody may have told it as one, such as a program of buquet that failed a step. */
+function allFailures({
+  failure,
+  failures = [],
+}: Omit<Extract<Fact, { fact: "failed" }>, "fact">): readonly AttemptFailure[] {
+  const { attempt, type, message } = failure;
+  if (failures.at(-1)?.attempt === attempt) return failures;
+  return [...failures, { attempt, error: type === "StepFailed" ? errorOfText(message) : { name: type, message } }];
+}
+
 /** The handler waits for a signal: its task is over, the next one comes with the wake. */
-export function applyWaiting(draft: Draft, ref: FlightRef, signal: string, timeoutMs: number): void {
+export function applyWaiting(draft: Draft, fact: Extract<Fact, { fact: "waiting" }>): void {
+  const { ref, signal, timeoutMs } = fact;
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   const { step: name, generation, wake } = ref;
   if (!move(draft, { type: "step.waiting", step: name, generation, wake, signal, timeoutMs }, `step.waiting ${name}`))
     return;
   endFlight(draft, flight, "completed");
+  keepFailures(draft, ref, fact.failures);
+  noteBegin(draft, ref, fact.beganAt);
   const before = draft.record.steps.get(name);
   setStep(draft, name, { ...(before ?? { status: "running" as const }), attempt: flight.retries + 1 });
 }
 
 /** The next attempt comes from the queue. */
-export function applyBackoff(draft: Draft, ref: FlightRef, availableAt: number, retries: number): void {
+export function applyBackoff(draft: Draft, fact: Extract<Fact, { fact: "backoff" }>): void {
+  const { ref, availableAt, retries } = fact;
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
   const { owner: _gone, ...rest } = flight;
   mapFlight(draft, ref, () => ({ ...rest, begun: true, retries, availableAt }));
   leaveToTask(draft, ref);
-  draft.applied.push(`backoff ${ref.step}`);
+  keepFailures(draft, ref, fact.failures);
+  noteBegin(draft, ref, fact.beganAt);
+  draft.applied.push(`${fact.asked === true ? "rescheduled" : "backoff"} ${ref.step}`);
 }
 
 /** What a holder that is gone owned becomes a task of its own. */
@@ -89,7 +116,9 @@ export function applyDisown(draft: Draft): void {
 function setFree(draft: Draft, flight: Flight): void {
   const { owner: _gone, ...rest } = flight;
   const ref = refOf(flight);
-  mapFlight(draft, ref, () => ({ ...rest, begun: true, retries: flight.retries + 1 }));
+  const attempt = flight.retries + 1;
+  mapFlight(draft, ref, () => ({ ...rest, begun: true, retries: attempt }));
+  keepFailures(draft, ref, [{ attempt, error: { name: "WorkerLost", message: "its worker was lost" } }]);
   draft.applied.push(`release ${flight.step}`);
   leaveToTask(draft, ref);
 }
@@ -107,11 +136,16 @@ function leaveToTask(draft: Draft, ref: FlightRef): void {
  * A claim of attempt 2 or more: the handler may have begun. Whoever takes over the task of a long step that was handed off holds the
  * step: its owner has lost that lease too. While the run drains it is not run again: its outcome is unknown.
  */
-export function applyBegun(draft: Draft, task: string, retries: number): void {
+export function applyBegun(draft: Draft, { task, retries, error }: Extract<Fact, { fact: "begun" }>): void {
   const flight = flightOfTask(draft, task);
   if (flight === undefined) return;
   const { owner, ...rest } = flight;
   const isStopping = isDraining(draft, flight);
+  if (error !== undefined && retries > flight.retries) keepFailures(draft, flight, [{ attempt: retries, error }]);
+  // When the first one began is not known any more.
+  if (!flight.begun) noteBegin(draft, flight, draft.nowMs);
+  // One that used up no retry did not fail: its handler asked for the next, or it was left to another worker.
+  draft.applied.push(`${retries > flight.retries ? "again" : "rerun"} ${flight.step}`);
   if (owner === undefined && flight.begun && flight.retries === retries && !isStopping) return;
   mapFlight(draft, flight, () => ({ ...rest, begun: true, retries }));
   if (isStopping) applyFenced(draft, refOf(flight), "unknown");
@@ -122,7 +156,7 @@ export function applyLost(draft: Draft, task: string, attempt: number): void {
   const flight = flightOfTask(draft, task);
   if (flight === undefined) return;
   const message = `given up after ${attempt} attempts: its last worker was lost`;
-  applyFailed(draft, refOf(flight), { type: "WorkerLost", message, outcome: "unknown", attempt });
+  applyFailed(draft, { ref: refOf(flight), failure: { type: "WorkerLost", message, outcome: "unknown", attempt } });
 }
 
 /** The forward task can never start again. */
@@ -139,6 +173,16 @@ export function applyFenced(draft: Draft, ref: FlightRef, outcome: Outcome): voi
   )
     return;
   land(draft, flight);
+}
+
+/**
+ * On the wire a step has begun when it was asked for, as a program of buquet says it. Who ran the handler knows when that was. A handler
+ * that was woken began before it waited.
+ */
+function noteBegin(draft: Draft, ref: FlightRef, beganAt: number | undefined): void {
+  const state = draft.record.steps.get(ref.step);
+  if (beganAt === undefined || ref.kind === "undo" || ref.wake > 0 || state === undefined) return;
+  setStep(draft, ref.step, { ...state, started_at: formatOpaque(beganAt) });
 }
 
 /** Takes a flight out, with what was still to be done about it. */

@@ -101,9 +101,10 @@ function flightOf(draft: Draft, step: string): FlightRef | undefined {
 }
 
 function report(draft: Draft, ref: FlightRef, state: StepState): void {
-  if (state.status === "completed") return applyDone(draft, ref, state.result ?? STORED_NULL, state.attempt);
+  if (state.status === "completed")
+    return applyDone(draft, { fact: "done", ref, result: state.result ?? STORED_NULL, attempt: state.attempt });
   const message = state.error ?? `${state.status} by another program`;
-  applyFailed(draft, ref, { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt });
+  applyFailed(draft, { ref, failure: { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt } });
 }
 
 function applyStatus(draft: Draft, before: RunRecord, after: RunRecord): void {

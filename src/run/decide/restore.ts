@@ -82,10 +82,14 @@ function replayStep(draft: Draft, name: string, state: StepState, view: Projecti
   const flight = draft.machine.flights.find((candidate) => candidate.kind === "run" && candidate.step === name);
   const before = draft.applied.length;
   if (flight !== undefined) {
-    if (state.status === "completed") applyDone(draft, flight, state.result ?? STORED_NULL, state.attempt);
+    if (state.status === "completed")
+      applyDone(draft, { fact: "done", ref: flight, result: state.result ?? STORED_NULL, attempt: state.attempt });
     else {
       const message = state.error ?? "failed";
-      applyFailed(draft, flight, { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt });
+      applyFailed(draft, {
+        ref: flight,
+        failure: { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt },
+      });
     }
   } else if (step?.phase === "waiting") {
     if (state.status === "completed") move(draft, { type: "signal.received", ...at }, `signal ${name}`);

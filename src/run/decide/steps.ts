@@ -76,7 +76,7 @@ export function syncSteps(draft: Draft, view: Projection): void {
     const status = wireStatus(current.phase, isOver(view.status)) ?? (before === undefined ? undefined : "pending");
     if (status === undefined || before?.status === status) continue;
     changed = true;
-    const known = status === "pending" ? undefined : before?.started_at;
+    const known = status === "pending" || status === "running" ? undefined : before?.started_at;
     const started = known ?? (status === "running" ? draft.now : undefined);
     steps.set(name, {
       // A new generation leaves what the last one came to behind.
