@@ -379,8 +379,8 @@ export const MISTAKES: readonly Mistake[] = [
       long: false,
       // Who asks for the fences hears late of the one of a branch that had not begun; then the owner dies, and whoever released its step.
       inTurn: [
-        { kinds: ["slow"], aim: "delete ready/", delayMs: [45_000, 80_000] },
-        { kinds: ["crash-before"], other: true },
+        { kinds: ["slow"], aim: "delete ready/", delayMs: [45_000, 70_000] },
+        { kinds: ["crash-before"], aim: "put workflow/run/state.json", other: true },
         { kinds: ["crash-after"], aim: "put workflow/run/state.json" },
       ],
     },

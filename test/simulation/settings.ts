@@ -69,6 +69,16 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   "a python client cancels, and no versions": { shapes: PLAIN, outsiders: ["canceller"], versions: false },
   "a python worker, and no versions": { shapes: ["remote"], outsiders: ["python"], crash: 1, versions: false },
   "signals without a wake-up": { shapes: ["wait"], outsiders: ["sender"], sends: false, crash: 1, unknown: 1 },
+  "owner and releaser of a step die while its run stops": {
+    shapes: ["halts"],
+    concurrency: 1,
+    long: false,
+    inTurn: [
+      { kinds: ["slow"], aim: "delete ready/", delayMs: [45_000, 70_000] },
+      { kinds: ["crash-before"], aim: "put workflow/run/state.json", other: true },
+      { kinds: ["crash-after"], aim: "put workflow/run/state.json" },
+    ],
+  },
   "a monitor of buquet": { shapes: ALL, outsiders: ["monitor"], crash: 1 },
   "a sweeper of buquet": { shapes: ["two", "fork"], outsiders: ["sweeper"], crash: 1, sweeper: false },
 };
