@@ -9,6 +9,7 @@ import { StoredPrograms } from "../run/stored-programs.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { viewOf } from "../run/view.ts";
 import { listServing } from "../run/serving.ts";
+import { parseInstant } from "../wire/instant.ts";
 import type { QueueHandle } from "../run/handle.ts";
 
 /** One sentence for each thing that the run waits for; empty when it is over. */
@@ -25,8 +26,10 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
   if (typeof program === "string") return [...reasons, `no worker goes on with it: ${program}`];
   if (program === undefined) reasons.push(withoutPlan(machine.plan_hash, served));
   reasons.push(...stopped(record));
-  if (record.status === "pending" && served.length > 0)
+  if (record.status === "pending" && served.length > 0) {
     reasons.push("it has not begun; a worker has yet to take its start");
+    reasons.push(...passedOver(handle, "its start", parseInstant(record.created_at)?.ms ?? Number.NaN));
+  }
   for (const flight of machine.flights) {
     const plan = program?.machine.plan;
     reasons.push(...(await explainFlight(handle, record, flight, served, plan)));
@@ -137,13 +140,25 @@ async function explainFlight(
     );
   }
   if (task === undefined) reasons.push(`${what} has no task yet`);
-  else if (task.status === "pending")
+  else if (task.status === "pending") {
     reasons.push(`${what} is pending on the queue, available at ${task.available_at}`);
-  else {
+    if (reasons.length === 1 && served.length > 0)
+      reasons.push(...passedOver(handle, what, millisOf(String(task.available_at))));
+  } else {
     // Somebody ended it who did not tell the record, or the record is older than its tasks: one that was put back by hand.
     reasons.push(`the task of ${what} is ${task.status}, but the record does not say so; ${nextLook(record)}`);
   }
   return reasons;
+}
+
+/** Ready work is taken within a poll, which is every five seconds unless a worker is told otherwise. */
+const PASSED_OVER_MS = 15_000;
+
+/** Why work that workers serve is not taken: most often their handlers hold every place, some of them perhaps waiting for this very run. */
+function* passedOver(handle: QueueHandle, what: string, readyAt: number): Generator<string> {
+  const forMs = handle.context.store.time().earliest - readyAt;
+  if (!(forMs >= PASSED_OVER_MS)) return;
+  yield `${what} has been ready for ${Math.floor(forMs / 1_000)} s and no worker has taken it: every place of the workers that serve it may be taken (their concurrency), by handlers that take long or that wait for other runs inside of a handler, which keeps a place; start another worker, or raise the concurrency`;
 }
 
 /** When the run is compared with its tasks, and how to have that done now. */

@@ -290,6 +290,28 @@ describe("a client that waits", () => {
   });
 });
 
+describe("handlers that wait for other runs", () => {
+  test("and take every place are named as what may keep a run from its start", async () => {
+    const { play, worker, client, sleep } = stage();
+    const parent = workflow("parent").step("a", async () => {
+      const child = await client.start(quick);
+      return (await child.result()).a;
+    });
+    await play(async () => {
+      const it = worker({ workflows: [parent, quick], concurrency: 2 });
+      await it.start();
+      await client.start(parent);
+      await client.start(parent);
+      await sleep(30_000);
+      for await (const run of client.list({ type: "quick" }))
+        expect((await client.explain(run.id)).join("\n")).toMatch(
+          /its start has been ready for \d+ s .* every place .* wait for other runs inside of a handler/u,
+        );
+      await it.stop();
+    });
+  });
+});
+
 describe("all of them, at random moments", () => {
   const SEEDS = 60;
   test(`keep the contract in ${SEEDS} lives`, async () => {
