@@ -72,8 +72,10 @@ export type {
   WorkflowTypes,
 } from "./define/workflow.ts";
 export type { WorkflowErrorOptions } from "./errors.ts";
+export type { ErrorData, PlainJson } from "./host/error-data.ts";
 export type { LogFields, WaitOptions } from "./host/host.ts";
 export type { NodeHostOptions } from "./host/node.ts";
+export type { WaitLimits } from "./client/limit.ts";
 export type { RetryPolicy as TaskRetryPolicy } from "./queue/backoff.ts";
 export type { QueueContext } from "./queue/task.ts";
 export type { ProcessEvents } from "./run/handle.ts";
@@ -81,6 +83,7 @@ export type { CommandName, Next } from "./run/next.ts";
 export type {
   Actor,
   ConsumedSignals,
+  FailedAttempt,
   Flight,
   FlightRef,
   GivenSignal,
@@ -100,3 +103,4 @@ export type { ListedObject, RequestOptions, StoredObject } from "./store/object-
 export type { OpenOptions } from "./store/open.ts";
 export type { JsonText } from "./wire/json.ts";
 export type { StoredValue, Taken } from "./wire/value.ts";
+export type { StepStatus, StepWords } from "./run/view.ts";
