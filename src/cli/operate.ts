@@ -54,9 +54,14 @@ export async function runWorker(typed: Typed): Promise<number> {
   try {
     await worker.start();
     const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");
-    process.stderr.write(`worker ${worker.id} serves ${names} on ${session.handle.context.store.url}\n`);
+    const tell = (line: string): void => {
+      // With --json, nothing but JSON lines is on standard error.
+      if (typed.has("json")) logger.info(line, { worker: worker.id });
+      else process.stderr.write(`${line}\n`);
+    };
+    tell(`worker ${worker.id} serves ${names} on ${session.handle.context.store.url}`);
     await stop.requested;
-    process.stderr.write("stopping: handlers may end, the others are handed back\n");
+    tell("stopping: handlers may end, the others are handed back");
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   }

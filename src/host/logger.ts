@@ -1,4 +1,5 @@
 /** Log lines: a text or a JSON object each. */
+import { errorDataOf, summaryOf } from "./error-data.ts";
 import type { LogFields, Logger } from "./host.ts";
 
 /** Says nothing. */
@@ -25,9 +26,7 @@ export function createLogger(options: LoggerOptions): Logger {
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
       if (LEVELS.indexOf(level) < least) return;
-      options.write(
-        options.format === "json" ? JSON.stringify({ level, message, ...fields }) : textLine(level, message, fields),
-      );
+      options.write(options.format === "json" ? jsonLine(level, message, fields) : textLine(level, message, fields));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
@@ -41,9 +40,26 @@ export function withFields(logger: Logger, fields: LogFields): Logger {
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+function jsonLine(level: LogLevel, message: string, fields: LogFields): string {
+  const members = Object.entries(fields).map(([name, value]) => `${JSON.stringify(name)}:${jsonOf(value)}`);
+  return `{${[`"level":"${level}"`, `"message":${JSON.stringify(message)}`, ...members].join(",")}}`;
+}
+
+/** A line must come out whatever a handler puts into it: errors as their data, what is not JSON in words. */
+function jsonOf(value: unknown): string {
+  const isError =
+    typeof value === "object" && value !== null && Object.prototype.toString.call(value) === "[object Error]";
+  try {
+    if (!isError) return JSON.stringify(value) ?? "null";
+  } catch {
+    return JSON.stringify(summaryOf(value));
+  }
+  return JSON.stringify(errorDataOf(value));
+}
+
 function textLine(level: LogLevel, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields).map(
-    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name}=${typeof value === "string" ? value : jsonOf(value)}`,
   );
   return [level.padEnd(5), message, ...pairs].join(" ");
 }

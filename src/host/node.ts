@@ -1,7 +1,7 @@
 /** The real process: wall clock, real randomness. */
 import { randomInt, randomUUID } from "node:crypto";
 import type { Clock, Host, Logger, Random, WaitOptions } from "./host.ts";
-import { silentLogger } from "./logger.ts";
+import { createLogger } from "./logger.ts";
 import { encodeUlid } from "./ulid.ts";
 
 export { createLogger } from "./logger.ts";
@@ -53,7 +53,13 @@ export interface NodeHostOptions {
   readonly logger?: Logger;
 }
 
-/** The host of a real process. Silent unless a logger is given. */
+/** Warnings and errors on standard error, a line each: a step that fails must not be silent because nobody chose a logger. */
+const standardLogger: Logger = createLogger({
+  level: "warn",
+  write: (line) => process.stderr.write(`${line.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ")}\n`),
+});
+
+/** The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away. */
 export function nodeHost(options: NodeHostOptions = {}): Host {
-  return { clock: nodeClock, random: nodeRandom, logger: options.logger ?? silentLogger };
+  return { clock: nodeClock, random: nodeRandom, logger: options.logger ?? standardLogger };
 }
