@@ -1,6 +1,6 @@
 /** The page of `inspect`, clicked through in a real browser. */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -628,6 +628,7 @@ describe("inspect", () => {
     [["nobody", "--port", "70000"], "--port is at most 65535"],
   ];
   test.for(wrong)("%j is answered with a reason", async ([words, reason]) => {
+    await mkdir(join(folder, "empty"), { recursive: true });
     const told = await tell("inspect", ...words, "--store", `file:${join(folder, "empty")}`);
     expect(told).toMatchObject({ code: 2, stdout: "" });
     expect(told.stderr).toContain(reason);
