@@ -43,7 +43,7 @@ const NO_GATE: Edit = {
 /** The fence write taken out: who takes a task over neither writes nor releases before it goes on. */
 const NO_FENCE_WRITE: Edit = {
   file: DRIVER,
-  from: "let outcome = await commit(recovered ? fenceFacts(task) : [], true);",
+  from: "let outcome = await commit(recovered ? fenceFacts(lease.claim) : [], true);",
   to: "let outcome = await commit([], true);",
 };
 
@@ -172,10 +172,10 @@ export const MISTAKES: readonly Mistake[] = [
       },
       {
         file: CLAIM,
-        from: '  if (put.kind === "stored") return new Claim(claimed, put.etag, leaseUntil);',
+        from: '  if (put.kind === "stored") return new Claim(claimed, put.etag, leaseUntil, isTakenOver);',
         to: `  if (put.kind === "stored") {
     await queue.store.put(leaseKey(task.id, expiresAt), "", "always");
-    return new Claim(claimed, put.etag, leaseUntil);
+    return new Claim(claimed, put.etag, leaseUntil, isTakenOver);
   }`,
       },
     ],
