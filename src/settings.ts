@@ -101,11 +101,25 @@ export function count(least: number, most: number = Number.MAX_SAFE_INTEGER): Ch
 export const flag: Check<boolean> = (value, name, refuse) =>
   typeof value === "boolean" ? value : refuse(`${name} is ${shown(value)}; it is true or false`);
 
+/** A text. */
+export const text: Check<string> = (value, name, refuse) =>
+  typeof value === "string" ? value : refuse(`${name} is ${shown(value)}; it is a text`);
+
 /** One of these texts. */
 export function oneOf<const T extends string>(...allowed: readonly T[]): Check<T> {
   return (value, name, refuse) =>
     allowed.find((one) => one === value) ?? refuse(`${name} is ${shown(value)}; it is ${allowed.join(" or ")}`);
 }
+
+/** A function. */
+export const callback: Check<(...args: never[]) => unknown> = (value, name, refuse) =>
+  typeof value === "function"
+    ? (value as (...args: never[]) => unknown)
+    : refuse(`${name} is ${shown(value)}; it is a function`);
+
+/** An `AbortSignal`. */
+export const abortSignal: Check<AbortSignal> = (value, name, refuse) =>
+  value instanceof AbortSignal ? value : refuse(`${name} is ${shown(value)}; it is an AbortSignal`);
 
 /** An object with these methods or members, whatever its class: `needs` names some of them. */
 export function objectWith<T extends object>(...needs: readonly (keyof T & string)[]): Check<T> {

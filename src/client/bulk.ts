@@ -1,8 +1,8 @@
 /** One command for many runs. */
-import { WorkflowError } from "../errors.ts";
 import { type Lead, leadOfCommand } from "../run/next.ts";
 import type { Program } from "../run/program.ts";
 import type { RunRecord } from "../run/record.ts";
+import { type ChecksOf, count, flag, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { type BulkCommand, checkReason } from "./commands.ts";
 import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
@@ -32,6 +32,7 @@ export interface BulkResult {
 }
 
 const DEFAULT_CONCURRENCY = 8;
+const CHECKS = { dryRun: flag, concurrency: count(1, 1_000) } satisfies ChecksOf<BulkOptions>;
 
 /** What a bulk command needs from its client. */
 export interface BulkContext {
@@ -47,9 +48,7 @@ export async function* bulkCommand(
   filter: ListRunsOptions,
   options: BulkOptions,
 ): AsyncGenerator<BulkResult> {
-  const { dryRun = false, concurrency = DEFAULT_CONCURRENCY } = options;
-  if (!(Number.isInteger(concurrency) && concurrency >= 1))
-    throw new WorkflowError("invalid", `concurrency is a whole number from 1, not ${String(concurrency)}`);
+  const { dryRun = false, concurrency = DEFAULT_CONCURRENCY } = readSettings("bulk", CHECKS, options);
   // The limit counts runs that are changed, not those that are looked at.
   const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
   checkFilters(filter);

@@ -25,6 +25,7 @@ import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
 import { Limit, type WaitLimits } from "./limit.ts";
 import { nextOfRun, type RunNext } from "./next.ts";
+import { checkClientOptions, checkCommandOptions, checkStartOptions, checkWatchOptions } from "./options.ts";
 import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
 import { checkSignal, checkWanted, signalOf, takePayload } from "./signals.ts";
@@ -119,6 +120,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   constructor(handle: QueueHandle, options: ClientOptions<Workflows> = {}) {
     this.#handle = handle;
     this.#sender = new Sender(handle);
+    checkClientOptions(options);
     const workflows: readonly AnyWorkflow[] = options.workflows ?? [];
     for (const workflow of workflows) this.#workflows.set(workflow.name, workflow);
     this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(servedPlan));
@@ -139,6 +141,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     const name = typeof workflow === "string" ? workflow : workflow.name;
     const definition = typeof workflow === "string" ? this.#workflows.get(name) : workflow;
     const { host, store } = this.#handle.context;
+    checkStartOptions(options);
     const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
     checkRunId(id);
     const data = await takeInput(definition, input);
@@ -260,6 +263,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * signal aborts.
    */
   async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
+    checkWatchOptions(options);
     const { clock } = this.#handle.context.host;
     const limit = this.#limit(options);
     let seen = "";
@@ -408,6 +412,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   async #command(id: string, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
+    checkCommandOptions(given.type, options);
     const limit = this.#limit(options);
     const sent = await limit.within(async (signal) => {
       const record = await this.#record(id, signal);

@@ -1,9 +1,10 @@
 /** Finding runs in the bucket. */
 import { type Duration, parseDuration } from "../wire/duration.ts";
-import { isWorkflowError, WorkflowError } from "../errors.ts";
+import { isWorkflowError, type WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
 import { readDocument } from "../store/document.ts";
+import { callback, type ChecksOf, count, duration, oneOf, readSettings, text } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { isOrdered, listKeys } from "../store/paging.ts";
 import { parseInstant } from "../wire/instant.ts";
@@ -27,16 +28,18 @@ export interface RunListOptions extends ListRunsOptions {
   readonly onUnreadable?: (id: string, error: WorkflowError) => void;
 }
 
-const STATUSES: readonly string[] = RUN_STATUSES;
+const CHECKS = {
+  type: text,
+  status: oneOf(...RUN_STATUSES),
+  prefix: text,
+  olderThan: duration(0),
+  limit: count(1),
+  onUnreadable: callback,
+} satisfies ChecksOf<RunListOptions>;
 
-/** @throws {WorkflowError} `invalid` for a limit or status that makes no sense. */
-export function checkFilters(options: ListRunsOptions): void {
-  const { limit, status, olderThan } = options;
-  if (olderThan !== undefined) parseDuration(olderThan);
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
-    throw new WorkflowError("invalid", `limit is a whole number from 1, not ${String(limit)}`);
-  if (status !== undefined && !STATUSES.includes(status))
-    throw new WorkflowError("invalid", `status is ${STATUSES.join(", ")}; not ${JSON.stringify(status)}`);
+/** @throws {WorkflowError} `invalid` for a filter that does not exist or makes no sense. */
+export function checkFilters(options: RunListOptions): void {
+  readSettings("list", CHECKS, options);
 }
 
 /** A run that was found: its record, or why that cannot be read. */

@@ -1,13 +1,15 @@
 /** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
 import { buildMachine } from "../../machines/advance.ts";
-import { type Duration, parseDuration } from "../wire/duration.ts";
+import { type Duration, parseDuration, shown } from "../wire/duration.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
+import { shortestLeaseMs } from "../services/lease.ts";
 import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS } from "../services/worker-options.ts";
+import { checkMembers } from "../settings.ts";
 import { type CostPath, type Course, DEFAULT_DURATION_MS } from "./path.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
 import { NO_REQUESTS, type Requests } from "./requests.ts";
@@ -32,6 +34,27 @@ export interface CostOptions {
   readonly foreignPoll?: Duration;
   /** Paths of your own instead of the typical ones. */
   readonly paths?: readonly CostPath[];
+}
+
+/** As a worker with the usual margin takes it. */
+function leaseOf({ lease = DEFAULT_LEASE_MS }: CostOptions): number {
+  const leaseMs = parseDuration(lease);
+  const leastMs = shortestLeaseMs(DEFAULT_SKEW_MARGIN_MS);
+  return leaseMs >= leastMs ? leaseMs : refuseOption(`lease is ${shown(lease)}; a worker takes ${leastMs} ms or more`);
+}
+
+/** Every option, so that a new one has to be thought of here. */
+const KNOWN: Readonly<Record<keyof CostOptions, true>> = {
+  duration: true,
+  waits: true,
+  answer: true,
+  lease: true,
+  foreignPoll: true,
+  paths: true,
+};
+
+function refuseOption(reason: string): never {
+  throw new WorkflowError("invalid", `options of explainCost: ${reason}`);
 }
 
 /** Requests with what a million times as many cost, by price list; requests only. */
@@ -88,12 +111,13 @@ const SOME_MINUTE = 1_767_225_600_000;
  * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
  */
 export function explainCost(workflow: CostedWorkflow, options: CostOptions = {}): CostReport {
+  checkMembers(refuseOption, "they", options, Object.keys(KNOWN));
   const { plan, planHash, definitionHash } = workflow;
   const program = { machine: buildMachine(plan), planHash, definitionHash };
   const settings: WalkOptions = {
     startAt: SOME_MINUTE,
     workerAt: SOME_MINUTE,
-    leaseMs: parseDuration(options.lease ?? DEFAULT_LEASE_MS),
+    leaseMs: leaseOf(options),
     skewMarginMs: DEFAULT_SKEW_MARGIN_MS,
     foreignPollMs: foreignPollOf(options),
     horizonMs: YEAR_MS,

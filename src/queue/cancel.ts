@@ -1,5 +1,6 @@
 /** Calling a task off from outside. */
 import { taskKey } from "../keys.ts";
+import { type ChecksOf, readSettings, text } from "../settings.ts";
 import { updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { deleteWaitingKeys } from "./index-keys.ts";
@@ -10,6 +11,8 @@ export interface CancelTaskOptions {
   readonly reason?: string;
   readonly by?: string;
 }
+
+const CHECKS = { reason: text, by: text } satisfies ChecksOf<CancelTaskOptions>;
 
 /** What became of the wish. */
 export type CancelTaskOutcome =
@@ -27,6 +30,7 @@ export async function cancelTask(
   taskId: string,
   options: CancelTaskOptions = {},
 ): Promise<CancelTaskOutcome> {
+  readSettings("cancelTask", CHECKS, options);
   const id = canonicalUuid(taskId);
   if (id === undefined) return { kind: "missing" };
   const now = formatInstant(serverNow(queue));

@@ -5,6 +5,7 @@
  * and its key, or by a program of buquet that did (C-2, C-4, C-5). It reads every task, so it is run by hand or once in a while.
  */
 import { TASKS_PREFIX } from "../keys.ts";
+import { callback, type ChecksOf, count, readSettings, text } from "../settings.ts";
 import { readDocument } from "../store/document.ts";
 import { isOrdered, nextPage } from "../store/paging.ts";
 import { isLeaseOver } from "./claim.ts";
@@ -24,6 +25,8 @@ export interface RepairOptions {
   readonly onUnreadable?: (key: string, error: unknown) => void;
 }
 
+const CHECKS = { after: text, limit: count(1, 1_000), onUnreadable: callback } satisfies ChecksOf<RepairOptions>;
+
 /** What one page of a repair did. */
 export interface RepairedTasks {
   /** Ids of the tasks that got the key they should have had. */
@@ -34,7 +37,7 @@ export interface RepairedTasks {
 
 /** Gives overdue tasks of one page of the task log their index keys again. One LIST, a GET for each task, a PUT for each that is stuck. */
 export async function repairTasks(queue: QueueContext, options: RepairOptions = {}): Promise<RepairedTasks> {
-  const { after, limit = 1_000 } = options;
+  const { after, limit = 1_000 } = readSettings("repairTasks", CHECKS, options);
   const from = after === undefined ? {} : isOrdered(queue.store) ? { after } : { cursor: after };
   const page = await queue.store.list(TASKS_PREFIX, { limit, ...from });
   const repaired: string[] = [];

@@ -1,5 +1,6 @@
 /** Putting tasks on the queue: the object first, then its index key. */
 import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
+import { checkMembers } from "../settings.ts";
 import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
 import { insist } from "../store/again.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
@@ -141,6 +142,18 @@ function copyOf({ retryPolicy, idempotency, ...options }: SubmitOptions): Submit
 const EARLIEST_MS = -62_135_596_800_000;
 const LATEST_MS = 253_402_300_799_999;
 
+/** Every option, so that a new one has to be thought of here. */
+const KNOWN: Readonly<Record<keyof SubmitOptions, true>> = {
+  timeoutMs: true,
+  maxRetries: true,
+  retryPolicy: true,
+  availableAt: true,
+  expiresAt: true,
+  maxReschedules: true,
+  idempotency: true,
+};
+const KNOWN_IDEMPOTENCY: Readonly<Record<keyof Idempotency, true>> = { key: true, scope: true, ttlMs: true };
+
 const refuser =
   (taskType: string) =>
   (what: string): never => {
@@ -160,6 +173,12 @@ function takeInput(taskType: string, input: unknown): StoredValue {
 function checkSubmission(taskType: string, options: SubmitOptions): void {
   const refuse = refuser(taskType);
   checkKeyPart(taskType, "the task type", refuse);
+  checkMembers(refuse, "its options", options, Object.keys(KNOWN));
+  if (options.idempotency !== undefined)
+    checkMembers(refuse, "the members of idempotency", options.idempotency, Object.keys(KNOWN_IDEMPOTENCY));
+  const { availableAt, expiresAt } = options;
+  if (availableAt !== undefined && expiresAt !== undefined && expiresAt <= availableAt)
+    refuse(`it would expire (${expiresAt}) before it may begin (${availableAt}); give a later expiresAt`);
   for (const name of ["maxRetries", "maxReschedules"] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= U32))
@@ -180,6 +199,7 @@ function checkSubmission(taskType: string, options: SubmitOptions): void {
     refuse("its retryPolicy holds something that is no number from 0");
   if (options.idempotency === undefined) return;
   const { key, scope } = options.idempotency;
+  if (typeof key !== "string" || key === "") refuse(`its idempotency key is ${shown(key)}; it is a text`);
   if (/\p{Surrogate}/u.test(key)) refuse("its idempotency key holds half of a character");
   if (scope !== undefined) checkKeyPart(scope, "the scope of its idempotency key", refuse);
 }

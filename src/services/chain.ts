@@ -27,7 +27,7 @@ import {
 } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
 import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
-import { KeptLease } from "./lease.ts";
+import { KeptLease, type LeaseWatch } from "./lease.ts";
 
 /** A step is long after a third of the lease: from then on it has a task object and a lease of its own. */
 export const LONG_STEP_SHARE = 3;
@@ -41,6 +41,7 @@ export interface ChainContext {
   readonly dispatch: DispatchContext;
   readonly workerId: string;
   readonly leaseMs: number;
+  readonly leaseWatch: LeaseWatch;
   /** Handlers of this process; undefined: none for this step. */
   handlerOf(workflow: string, ref: FlightRef): ((context: unknown, result?: unknown) => unknown) | undefined;
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
@@ -70,7 +71,7 @@ export class Chain {
     this.#context = context;
     this.#workflow = workflow;
     this.#runId = runId;
-    this.#lease = new KeptLease(context.queue, claim, context.leaseMs);
+    this.#lease = new KeptLease(context.queue, claim, context.leaseMs, context.leaseWatch);
   }
 
   /** The run that this chain drives. */
@@ -294,7 +295,7 @@ export class Chain {
       if (made.kind === "refused") return ended.abort();
       // The chain ended meanwhile: nobody would stop the heartbeats of this lease. It runs out.
       if (this.#over) return;
-      const lease = new KeptLease(context.queue, made.claim, context.leaseMs);
+      const lease = new KeptLease(context.queue, made.claim, context.leaseMs, context.leaseWatch);
       this.#long.set(id, lease);
       lease.lost.addEventListener("abort", () => ended.abort(), { once: true });
       whenAborted(lease.unwanted, discourage, ended.signal);

@@ -8,11 +8,13 @@ import { type ErrorData, errorDataOf, reasonOf, summaryOf } from "../host/error-
 import type { Host, Logger } from "../host/host.ts";
 import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../queue/backoff.ts";
+import type { WaitForSignalOptions } from "../define/context.ts";
 import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
 import { callTraced } from "../host/stray-errors.ts";
 import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
 import { lazyMembers, STORED_NULL, StoredValue } from "../wire/value.ts";
+import { type ChecksOf, duration, readSettings } from "../settings.ts";
 
 /** Largest result of a step in UTF-16 units of its JSON. */
 export const MAX_RESULT_LENGTH: number = 256 * 1024;
@@ -75,6 +77,8 @@ function resultsOf(record: RunRecord, names: readonly string[]): Record<string, 
   return lazyMembers({}, members);
 }
 
+const WAIT_CHECKS = { timeout: duration(0) } satisfies ChecksOf<WaitForSignalOptions>;
+
 /** Runs the handler once. Never rejects. */
 export async function runAttempt(environment: HandlerEnvironment, stop: AbortSignal): Promise<AttemptEnd> {
   const { host, record, flight, step } = environment;
@@ -91,6 +95,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const given = givenOf(record, flight);
   const answer = async (name: string, options: { timeout?: string | number }): Promise<unknown> => {
     checkSignalName(name);
+    readSettings("ctx.waitForSignal", WAIT_CHECKS, options);
     if (!environment.isSignal(name))
       throw new WorkflowError("invalid", `workflow ${record.type} declares no signal ${JSON.stringify(name)}`);
     // Nothing is what no deadline is kept as.

@@ -27,20 +27,63 @@ export function heartbeatRestMs(leaseMs: number, leftMs: number): number {
   return Math.min(leaseMs / HEARTBEATS_PER_LEASE, Math.max(leaseMs / SOONEST, leftMs - leaseMs / 2));
 }
 
+/** A claim or renewal that takes more than this part of what can be used of a lease is one slow answer away from losing it. */
+const SLOW_SHARE = 1 / 2;
+
+/** How often a worker says that its lease is short for its store. */
+const SAY_AGAIN_MS = 600_000;
+
+/** Says in the log that the lease is short for how long the store takes to answer: at most once in ten minutes a worker. */
+export class LeaseWatch {
+  readonly #queue: QueueContext;
+  readonly #leaseMs: number;
+  readonly #worker: string;
+  #saidAt = Number.NEGATIVE_INFINITY;
+
+  constructor(queue: QueueContext, leaseMs: number, worker: string) {
+    this.#queue = queue;
+    this.#leaseMs = leaseMs;
+    this.#worker = worker;
+  }
+
+  /** Told of every claim and renewal: how long it took until it was answered, or given up. */
+  took(tookMs: number): void {
+    const { clock, logger } = this.#queue.host;
+    const { skewMarginMs } = this.#queue;
+    const usableMs = this.#leaseMs - skewMarginMs;
+    if (tookMs <= usableMs * SLOW_SHARE || clock.monotonic() - this.#saidAt < SAY_AGAIN_MS) return;
+    this.#saidAt = clock.monotonic();
+    logger.warn(
+      "the lease is short for this store: steps may be taken over while they run, and run again; give a longer lease",
+      {
+        worker: this.#worker,
+        took_ms: Math.round(tookMs),
+        lease_ms: this.#leaseMs,
+        skew_margin_ms: skewMarginMs,
+        usable_ms: usableMs,
+        write_lease_ms: Math.ceil(tookMs / SLOW_SHARE + skewMarginMs),
+      },
+    );
+  }
+}
+
 /** Keeps one claim alive until it is stopped or lost. */
 export class KeptLease {
   readonly #queue: QueueContext;
   readonly #leaseMs: number;
+  readonly #watch: LeaseWatch | undefined;
   readonly #stop = new AbortController();
   readonly #lost = new AbortController();
   readonly #unwanted = new AbortController();
   #claim: Claim;
   #renewing: Promise<boolean> | undefined;
 
-  constructor(queue: QueueContext, claim: Claim, leaseMs: number) {
+  constructor(queue: QueueContext, claim: Claim, leaseMs: number, watch?: LeaseWatch) {
     this.#queue = queue;
     this.#claim = claim;
     this.#leaseMs = leaseMs;
+    this.#watch = watch;
+    watch?.took(leaseMs - queue.skewMarginMs - (claim.leaseUntil - queue.host.clock.monotonic()));
     void this.#beat();
   }
 
@@ -120,6 +163,8 @@ export class KeptLease {
   }
 
   async #renewOnce(): Promise<boolean> {
+    const { clock } = this.#queue.host;
+    const sentAt = clock.monotonic();
     try {
       const renewed = await renewClaim(this.#queue, this.#claim, this.#leaseMs);
       if (renewed.kind === "lost") {
@@ -132,6 +177,8 @@ export class KeptLease {
     } catch {
       // The store does not answer: the lease runs out by our own clock, and the next heartbeat tries again.
       return false;
+    } finally {
+      this.#watch?.took(clock.monotonic() - sentAt);
     }
   }
 }

@@ -12,6 +12,7 @@ import { lookAgainAt } from "../run/decide/look.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { isUnanswered } from "../store/again.ts";
+import { callback, type ChecksOf, count, flag, objectWith, readSettings, text } from "../settings.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { compareBytes } from "../store/order.ts";
@@ -44,6 +45,14 @@ export interface SweepOptions {
   readonly onReady?: (taskId: string, availableAt: number) => void;
 }
 
+const CHECKS = {
+  types: objectWith<ReadonlySet<string>>("has"),
+  report: flag,
+  prefix: text,
+  limit: count(1),
+  onReady: callback,
+} satisfies ChecksOf<SweepOptions>;
+
 /** What was done about one run. */
 export interface SweptRun {
   readonly runId: string;
@@ -65,6 +74,7 @@ export interface SweptRun {
  */
 export async function sweepActive(queue: QueueContext, options: SweepOptions = {}): Promise<readonly SweptRun[]> {
   const swept: SweptRun[] = [];
+  readSettings("sweepActive", CHECKS, options);
   await new Sweeper(queue, { ...options, onSwept: (run) => swept.push(run) }).turn();
   return swept;
 }

@@ -1,10 +1,11 @@
 /** The settings of a worker: what each may be, and what they must fit together with the bucket and its clocks. */
+import { definitions } from "../define/definitions.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkWorkerId } from "../names.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { type Check, type ChecksOf, checkedBy, count, duration, flag, objectWith, readSettings } from "../settings.ts";
-import { type Duration, shown, spellDuration } from "../wire/duration.ts";
+import { type ChecksOf, checkedBy, count, duration, flag, readSettings } from "../settings.ts";
+import { type Duration, spellDuration } from "../wire/duration.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "./foreign-poll.ts";
 import { shortestLeaseMs } from "./lease.ts";
 
@@ -68,15 +69,8 @@ interface ResolvedWorkerOptions {
   readonly catchUnhandledRejections: boolean;
 }
 
-const isWorkflow = objectWith<AnyWorkflow>("name", "plan", "handlers");
-
-const workflowList: Check<readonly AnyWorkflow[]> = (value, name, refuse) => {
-  if (!Array.isArray(value)) return refuse(`${name} is ${shown(value)}; it is a list of workflows`);
-  return value.map((one, index) => isWorkflow(one, `${name}[${index}]`, refuse));
-};
-
 const CHECKS = {
-  workflows: workflowList,
+  workflows: definitions,
   concurrency: count(1, MOST_CONCURRENCY),
   poll: duration(SHORTEST_POLL_MS, LONGEST_PERIOD_MS),
   lease: duration(shortestLeaseMs(0), LONGEST_PERIOD_MS),

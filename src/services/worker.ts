@@ -31,6 +31,7 @@ import { Lifecycle, Loop, type LoopOptions, type Service } from "./service.ts";
 import { servedPlan } from "../define/served.ts";
 import { catchStrays } from "../host/stray-errors.ts";
 import { Sweeper } from "./sweeper.ts";
+import { LeaseWatch } from "./lease.ts";
 import { TestSignals } from "./test-signals.ts";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 import { reasonOf } from "../host/error-data.ts";
@@ -71,6 +72,7 @@ export class Worker implements Service {
   readonly #concurrency: number;
   readonly #pollMs: number;
   readonly #leaseMs: number;
+  readonly #leaseWatch: LeaseWatch;
   readonly #graceMs: number;
   readonly #stopMs: number;
   readonly #foreignPollMs: number;
@@ -105,6 +107,7 @@ export class Worker implements Service {
     this.#concurrency = concurrency;
     this.#pollMs = pollMs;
     this.#leaseMs = leaseMs;
+    this.#leaseWatch = new LeaseWatch(handle.context, leaseMs, id);
     this.#graceMs = graceMs;
     this.#foreignPollMs = foreignPollMs;
     this.#catchesStrays = rest.catchUnhandledRejections;
@@ -490,6 +493,7 @@ export class Worker implements Service {
       dispatch,
       workerId: this.id,
       leaseMs: this.#leaseMs,
+      leaseWatch: this.#leaseWatch,
       handlerOf: (name, ref) => this.#served.handlerOf(name, ref),
       checkVersion: (record) => this.#served.checkVersion(record),
       isDriven: async (taskId) => isDriven(await getTask(this.#queue, taskId)),

@@ -7,6 +7,7 @@ import type { Run, WorkflowClient } from "../client/client.ts";
 import type { RunView } from "../client/view.ts";
 import { explainRun } from "../client/explain.ts";
 import { type Duration, parseDuration } from "../wire/duration.ts";
+import { definitions } from "../define/definitions.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -22,6 +23,7 @@ import {
 } from "../keys.ts";
 import { getTask } from "../queue/submit.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { callback, type ChecksOf, count, duration, milliseconds, objectWith, readSettings } from "../settings.ts";
 import type { TestSignals } from "../services/test-signals.ts";
 import { Worker } from "../services/worker.ts";
 import type { WorkerOptions } from "../services/worker-options.ts";
@@ -37,6 +39,8 @@ export type { TestClock } from "./kit-time.ts";
 
 const NEW_YEAR_2026 = 1_767_225_600_000;
 const DEFAULT_PATIENCE_MS = 4_000;
+/** The year 9000: what a run puts off by ten years still has a year of four digits. */
+const LATEST_START_MS = 221_845_392_000_000;
 /** Tasks are announced inside the kit; the poll only finds what a crash left behind. */
 const KIT_POLL_MS = 60_000;
 
@@ -60,6 +64,16 @@ export interface TestKitOptions {
   /** *Real* time after which a wait that nothing will end gives up and says why. @defaultValue "4s" */
   readonly patience?: Duration;
 }
+
+const CHECKS = {
+  workflows: definitions,
+  workers: count(0, 1_000),
+  worker: objectWith<NonNullable<TestKitOptions["worker"]>>(),
+  startAt: milliseconds(0, LATEST_START_MS),
+  seed: count(Number.MIN_SAFE_INTEGER),
+  onRequest: callback,
+  patience: duration(1),
+} satisfies ChecksOf<TestKitOptions>;
 
 /** A worker of a kit. */
 export interface TestWorker {
@@ -120,11 +134,9 @@ export interface TestKit extends AsyncDisposable {
  * @throws {WorkflowError} `invalid` for options that cannot work.
  */
 export async function createTestKit(options: TestKitOptions): Promise<TestKit> {
-  const count = options.workers ?? 1;
-  if (!Number.isInteger(count) || count < 0)
-    throw new WorkflowError("invalid", `workers is a whole number from 0, not ${String(count)}`);
+  const { workers = 1 } = readSettings("a test kit", CHECKS, options);
   const kit = new Kit(options);
-  for (let index = 0; index < count; index += 1) await kit.startWorker();
+  for (let index = 0; index < workers; index += 1) await kit.startWorker();
   return kit;
 }
 

@@ -78,7 +78,7 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["list --limit many", '--limit is a whole number from 1, not "many"'],
     ["list --limit 0", '--limit is a whole number from 1, not "0"'],
     ["list --limit 1 --limit 2", "--limit was given 2 times"],
-    ["list --status done", 'not "done"'],
+    ["list --status done", 'status is "done"; it is'],
     ["sweeper --interval 0 --once", '--interval is a whole number from 1, not "0"'],
     ["sweeper --stale-after x --once", '--stale-after is a whole number from 0, not "x"'],
     ["worker", "a worker needs --workflows <module>"],

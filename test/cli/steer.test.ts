@@ -188,7 +188,7 @@ describe("many runs", () => {
     ["terminate --all", "terminate --all changes every run that fits"],
     ["terminate --all --yes --limit 0", "--limit is a whole number from 1"],
     ["terminate --all --yes --older-than soon", '"soon" is not a duration'],
-    ["terminate --all --yes --status done", 'not "done"'],
+    ["terminate --all --yes --status done", 'status is "done"; it is'],
     ["skip a", "skip needs <step>"],
     ["send a", "send needs <event-type>"],
     ["next", "next needs <id>"],

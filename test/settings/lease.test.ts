@@ -6,7 +6,7 @@ import { WorkflowError } from "../../src/errors.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { handleOf } from "../../src/run/handle.ts";
 import { Worker } from "../../src/services/worker.ts";
-import { heartbeatRestMs, shortestLeaseMs } from "../../src/services/lease.ts";
+import { heartbeatRestMs, LeaseWatch, shortestLeaseMs } from "../../src/services/lease.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import type { Duration } from "../../src/wire/duration.ts";
@@ -71,3 +71,34 @@ test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 3_600_001, "2s", null])(
     expect(() => handleOf(store, host, options)).toThrow("options of a connection: skewMarginMs is");
   },
 );
+
+test("a lease that is short for what a store takes to answer is said in the log, with numbers, once in ten minutes", () => {
+  let now = 0;
+  const said: unknown[] = [];
+  const real = nodeHost();
+  const host = {
+    ...real,
+    clock: { ...real.clock, monotonic: () => now },
+    logger: { ...real.logger, warn: (message: string, fields?: object) => void said.push({ message, ...fields }) },
+  };
+  const { context } = handleOf(new MemoryStore({ clock: host.clock }), host);
+  const watch = new LeaseWatch(context, 6_000, "worker-1");
+  watch.took(2_000);
+  expect(said).toEqual([]);
+  watch.took(2_001);
+  now = 599_999;
+  watch.took(9_000);
+  expect(said).toEqual([
+    expect.objectContaining({
+      message: expect.stringContaining("the lease is short for this store"),
+      worker: "worker-1",
+      took_ms: 2_001,
+      lease_ms: 6_000,
+      usable_ms: 4_000,
+      write_lease_ms: 6_002,
+    }),
+  ]);
+  now = 600_000;
+  watch.took(5_000);
+  expect(said).toHaveLength(2);
+});
