@@ -117,9 +117,13 @@ export const callback: Check<(...args: never[]) => unknown> = (value, name, refu
     ? (value as (...args: never[]) => unknown)
     : refuse(`${name} is ${shown(value)}; it is a function`);
 
-/** An `AbortSignal`. */
-export const abortSignal: Check<AbortSignal> = (value, name, refuse) =>
-  value instanceof AbortSignal ? value : refuse(`${name} is ${shown(value)}; it is an AbortSignal`);
+/** An `AbortSignal`, also one of another realm: test environments such as jsdom bring a class of their own. */
+export const abortSignal: Check<AbortSignal> = (value, name, refuse) => {
+  const signal = (typeof value === "object" && value !== null ? value : {}) as Partial<AbortSignal>;
+  return typeof signal.aborted === "boolean" && typeof signal.addEventListener === "function"
+    ? (value as AbortSignal)
+    : refuse(`${name} is ${shown(value)}; it is an AbortSignal`);
+};
 
 /** An object with these methods or members, whatever its class: `needs` names some of them. */
 export function objectWith<T extends object>(...needs: readonly (keyof T & string)[]): Check<T> {

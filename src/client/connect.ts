@@ -37,7 +37,8 @@ export async function connect(url?: string | URL, options: ConnectOptions = {}):
     create = true,
     skewMarginMs,
   } = readSettings("a connection", CHECKS, options);
-  const text = url instanceof URL ? url.href : url;
+  // A `URL` of another realm is one too.
+  const text = (url as Partial<URL> | undefined)?.href ?? (url as string | undefined);
   const wanted = resolveStoreUrl(text === undefined ? {} : { url: text });
   const store = await openStore(wanted, host, { allowUnsafe, create });
   return handleOf(store, host, skewMarginMs === undefined ? {} : { skewMarginMs });

@@ -1,4 +1,5 @@
 /** Log lines about many things that went wrong alike: the first of them by name, the others as a number. */
+import { reasonOf } from "../host/error-data.ts";
 import type { Logger } from "../host/host.ts";
 
 /** So many are named in one turn. */
@@ -20,7 +21,7 @@ export class FewLines {
     const count = (this.#counts.get(message) ?? 0) + 1;
     this.#counts.set(message, count);
     if (count > MOST_NAMED) return;
-    const reason = error === undefined ? {} : { reason: error instanceof Error ? error.message : String(error) };
+    const reason = error === undefined ? {} : { reason: reasonOf(error) };
     this.#logger.warn(message, { ...this.#fields, ...fields, ...reason });
   }
 

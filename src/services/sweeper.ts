@@ -6,6 +6,7 @@
  * under minutes that come, a pause needs no list of runs: it is a stretch of the index.
  */
 import { ACTIVE_PREFIX, activeKey, minuteOf, minuteStart, parseIndexKey, stateKey } from "../keys.ts";
+import { reasonOf } from "../host/error-data.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { lookAgainAt } from "../run/decide/look.ts";
@@ -232,8 +233,6 @@ interface DueEntry {
   readonly id: string;
   readonly minute: string;
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Neighbours that are put off for equally long are one from now on, so that few are kept however often something is put off. */
 function joined(stretches: readonly Stretch[]): readonly Stretch[] {

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as ours from "../../src/errors.ts";
-import { workflow } from "../../src/index.ts";
+import { connect, workflow, WorkflowClient } from "../../src/index.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 
 /** The same module once more, as a second copy of the package in one process has it. */
@@ -110,10 +110,20 @@ test("what handlers throw means the same, whichever copy it comes from", async (
   expect(kit.clock.now() - began).toBeGreaterThanOrEqual(600_000);
 });
 
+test("a URL and an AbortSignal of another realm are taken, as test environments such as jsdom bring them", async () => {
+  const url = { href: "memory:another-realm", toString: (): string => "memory:another-realm" } as unknown as URL;
+  await using queue = await connect(url);
+  const { signal } = new AbortController();
+  const theirs = new Proxy({} as AbortSignal, { get: (_, name) => Reflect.get(signal, name) as unknown });
+  expect(theirs).not.toBeInstanceOf(AbortSignal);
+  const client = new WorkflowClient(queue);
+  await expect(client.wait("nobody", { signal: theirs })).rejects.toMatchObject({ code: "not_found" });
+});
+
 test("instanceof in the source asks for a brand, or for what never crosses a copy", async () => {
   const branded = Object.keys(ours).filter((name) => name.endsWith("Error"));
   // A class of one module that throws it and catches it, and containers.
-  const own = ["Breach", "Map", "NewerLayoutError", "RecordTooLargeError", "SnapshotError", "URL", "JsonText"];
+  const own = ["Breach", "Map", "NewerLayoutError", "RecordTooLargeError", "SnapshotError", "JsonText"];
   const names = (await readdir("src", { recursive: true })).filter((name) => name.endsWith(".ts"));
   const found: string[] = [];
   for (const name of names) {
