@@ -7,8 +7,9 @@ export const MAX_DEPTH = 120;
 /** Deepest nesting of an object that is read. Programs of buquet refuse what is nested deeper than 127. */
 export const MAX_READ_DEPTH = 128;
 
-/** Numbers that JavaScript would print otherwise than they stand there: `1.0`, exponents, `0.0000001`, more than fifteen digits, `-0`. */
-const RISKY_NUMBER = /[:[,\s](?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?0\.0{6}|-?\d[\d.]{15,}|-0(?![.\d]))/u;
+/** What may be a number that JavaScript would print otherwise: `1.0`, exponents, `0.0000001`, more than fifteen digits, `-0`. */
+const RISKY_NUMBER = /(?:^|[:[,\s])(?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?0\.0{6}|-?\d[\d.]{15,}|-0(?![.\d]))/u;
+const NUMBERS = /-?\d[\d.eE+-]*/gu;
 
 /** JSON that is there as text already: it is written as it stands. */
 export abstract class JsonText {
@@ -26,10 +27,9 @@ export type Writable =
   | readonly Writable[]
   | { readonly [name: string]: Writable };
 
-function keepText(text: string): unknown {
-  const value = Number(text);
-  return String(value) === text ? value : new LosslessNumber(text);
-}
+const isPrintedSo = (text: string): boolean => String(Number(text)) === text;
+
+const keepText = (text: string): unknown => (isPrintedSo(text) ? Number(text) : new LosslessNumber(text));
 
 /**
  * Parses JSON. Numbers that would change are kept as they stand; of two members of one name the last counts, as in `JSON.parse`.
@@ -37,8 +37,19 @@ function keepText(text: string): unknown {
  */
 export function parseJson(text: string): unknown {
   checkTextDepth(text, MAX_READ_DEPTH);
-  if (!RISKY_NUMBER.test(` ${text}`)) return JSON.parse(text);
+  if (!holdsOddNumber(text)) return JSON.parse(text);
   return parseLossless(text, undefined, { parseNumber: keepText, onDuplicateKey: ({ newValue }) => newValue });
+}
+
+/**
+ * Whether a number would change. Instants and digits in strings look like one, and every record holds instants; the careful parser takes
+ * fifty times as long for a large one, and leaves strings that fill the memory.
+ */
+function holdsOddNumber(text: string): boolean {
+  if (!RISKY_NUMBER.test(text)) return false;
+  for (const part of betweenStrings(text))
+    if (RISKY_NUMBER.test(part) && (part.match(NUMBERS) ?? []).some((number) => !isPrintedSo(number))) return true;
+  return false;
 }
 
 /**
@@ -50,7 +61,6 @@ export function parsePlainJson(text: string, maxDepth: number = MAX_READ_DEPTH):
   return JSON.parse(text);
 }
 
-const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
@@ -59,21 +69,30 @@ const BACKSLASH = 0x5c;
  */
 function checkTextDepth(text: string, maxDepth: number): void {
   let depth = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    switch (text.charCodeAt(at)) {
-      case QUOTE:
-        at = endOfString(text, at);
-        break;
-      case 0x5b:
-      case 0x7b:
-        depth += 1;
-        if (depth > maxDepth) throw new SyntaxError(`it is nested deeper than ${maxDepth}`);
-        break;
-      case 0x5d:
-      case 0x7d:
-        depth -= 1;
+  for (const part of betweenStrings(text)) {
+    for (let at = 0; at < part.length; at += 1) {
+      switch (part.charCodeAt(at)) {
+        case 0x5b:
+        case 0x7b:
+          depth += 1;
+          if (depth > maxDepth) throw new SyntaxError(`it is nested deeper than ${maxDepth}`);
+          break;
+        case 0x5d:
+        case 0x7d:
+          depth -= 1;
+      }
     }
   }
+}
+
+/** What stands before, between and behind the strings of a JSON text. */
+function* betweenStrings(text: string): Generator<string> {
+  let begin = 0;
+  for (let quote = text.indexOf('"'); quote !== -1; quote = text.indexOf('"', begin)) {
+    yield text.slice(begin, quote);
+    begin = endOfString(text, quote) + 1;
+  }
+  yield text.slice(begin);
 }
 
 /** Where the string that begins at a quote ends: at the next one that is not escaped. */
