@@ -5,6 +5,7 @@ import { isAbsolute, join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
 import { WorkflowError } from "./errors.ts";
+import { bucketName, regionName, serverUrl } from "./store/s3-settings.ts";
 
 /** Where settings come from; the process by default. */
 export interface SettingsSource {
@@ -14,15 +15,24 @@ export interface SettingsSource {
   readonly readFile?: (path: string) => string | undefined;
 }
 
-const connectionSchema = z.looseObject({
+const connectionSchema = z.strictObject({
   bucket: z.string().optional(),
   region: z.string().optional(),
   endpoint: z.string().optional(),
 });
-const configSchema = z.looseObject({
+/** Sections that buquet's own programs read from the same file; what they hold is for them to check. */
+const FOREIGN_SECTIONS = {
+  queue: z.unknown().optional(),
+  worker: z.unknown().optional(),
+  monitor: z.unknown().optional(),
+};
+const configSchema = z.strictObject({
   default: connectionSchema.optional(),
   profiles: z.record(z.string(), connectionSchema).optional(),
+  ...FOREIGN_SECTIONS,
 });
+const SECTION_NAMES = Object.keys(configSchema.shape);
+const CONNECTION_NAMES = Object.keys(connectionSchema.shape);
 
 interface Connection {
   readonly bucket?: string | undefined;
@@ -30,25 +40,26 @@ interface Connection {
   readonly endpoint?: string | undefined;
 }
 
+/** The variables that choose a bucket. An empty one is refused: a script that fills in nothing must not open another store. */
+const VARIABLES = ["S3_BUCKET", "S3_ENDPOINT", "S3_REGION", "BUQUET_PROFILE", "BUQUET_CONFIG"] as const;
+type Chosen = Readonly<Partial<Record<(typeof VARIABLES)[number], string>>>;
+
 /**
  * The store to open: the url that is given, else `S3_BUCKET` and its like, else `.buquet.toml`, else the folder `.buquet`.
  *
  * Low to high, as in buquet: `[default]` of the user's file, of `./.buquet.toml`, of the file that `BUQUET_CONFIG` names; the profile
  * that `BUQUET_PROFILE` names, whole, from the last file that has it; the environment.
- * @throws {WorkflowError} `invalid` for anything that cannot be understood.
+ * @throws {WorkflowError} `invalid` for anything that cannot be understood, and for settings of a bucket where nothing names one.
  */
 export function resolveStoreUrl(source: SettingsSource = {}): string {
   if (source.url !== undefined) return source.url;
   const env = source.env ?? process.env;
-  const file = readConnection(source.readFile ?? readIfThere, env);
-  const bucket = filled(env["S3_BUCKET"]) ?? filled(file.bucket);
-  if (bucket === undefined) return "file:.buquet";
-  checkBucket(bucket, filled(env["S3_BUCKET"]) === undefined ? "the config file" : "S3_BUCKET");
-  const endpoint = checkEndpoint(
-    filled(env["S3_ENDPOINT"]) ?? filled(file.endpoint),
-    filled(env["S3_ENDPOINT"]) === undefined ? "the endpoint in the config file" : "S3_ENDPOINT",
-  );
-  const region = filled(env["S3_REGION"]) ?? filled(env["AWS_REGION"]) ?? filled(file.region);
+  const chosen = readVariables(env);
+  const file = readConnection(source.readFile ?? readIfThere, env, chosen);
+  const bucket = chosen.S3_BUCKET ?? file.bucket;
+  if (bucket === undefined) return withoutBucket(chosen, file);
+  const endpoint = chosen.S3_ENDPOINT ?? file.endpoint;
+  const region = chosen.S3_REGION ?? awsRegion(env) ?? file.region;
   const query = new URLSearchParams();
   if (endpoint !== undefined) query.set("endpoint", endpoint);
   if (region !== undefined) query.set("region", region);
@@ -56,26 +67,48 @@ export function resolveStoreUrl(source: SettingsSource = {}): string {
   return `s3://${bucket}${text === "" ? "" : `?${text}`}`;
 }
 
-/** The bucket, if it can be one; `where` says who named it. @throws {WorkflowError} `invalid` */
-export function checkBucket(bucket: string, where: string): string {
-  if (/^[a-z0-9][a-z0-9._-]{1,62}$/i.test(bucket)) return bucket;
-  throw new WorkflowError("invalid", `${JSON.stringify(bucket)} is not the name of a bucket; check ${where}`);
+function readVariables(env: Readonly<Record<string, string | undefined>>): Chosen {
+  const chosen: Chosen = Object.fromEntries(
+    VARIABLES.flatMap((name) => {
+      const value = env[name]?.trim();
+      if (value === "") invalid(`${name} is set and empty; unset it, or give it a value`);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  checkConnection({ bucket: chosen.S3_BUCKET, region: chosen.S3_REGION, endpoint: chosen.S3_ENDPOINT }, (member) =>
+    `S3_${member}`.toUpperCase(),
+  );
+  return chosen;
 }
 
-/** The url of a server, if it can be one. It is not repeated: it may hold credentials. @throws {WorkflowError} `invalid` */
-export function checkEndpoint(endpoint: string | undefined, where: string): string | undefined {
-  if (endpoint === undefined) return undefined;
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new WorkflowError("invalid", `${where} is not an http or https url`);
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw new WorkflowError(
-      "invalid",
-      `${where} holds credentials; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
-    );
-  }
-  return endpoint;
+/** AWS takes an empty variable as one that is not set. */
+function awsRegion(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const region = filled(env["AWS_REGION"]);
+  return region === undefined ? undefined : regionName(region, "AWS_REGION", invalid);
+}
+
+/** A folder, unless something was said that only a bucket can have: then a name was forgotten, and a folder would be an empty store. */
+function withoutBucket(chosen: Chosen, { endpoint, region }: Connection): string {
+  const stray =
+    VARIABLES.find((name) => chosen[name] !== undefined) ??
+    (endpoint !== undefined || region !== undefined
+      ? `${endpoint === undefined ? "region" : "endpoint"} in the config file`
+      : undefined);
+  if (stray === undefined) return "file:.buquet";
+  return invalid(
+    `${stray} is set, but nothing names a bucket; set S3_BUCKET or bucket in the config file, give the url of a store, or take ${stray} away`,
+  );
+}
+
+function checkConnection(connection: Connection, nameOf: (member: keyof Connection) => string): void {
+  const { bucket, region, endpoint } = connection;
+  if (bucket !== undefined) bucketName(bucket, nameOf("bucket"), invalid);
+  if (region !== undefined) regionName(region, nameOf("region"), invalid);
+  if (endpoint !== undefined) serverUrl(endpoint, nameOf("endpoint"), invalid);
+}
+
+function invalid(reason: string): never {
+  throw new WorkflowError("invalid", reason);
 }
 
 function filled(value: string | undefined): string | undefined {
@@ -91,9 +124,8 @@ function configHome(env: Readonly<Record<string, string | undefined>>): string {
 function readConnection(
   read: (path: string) => string | undefined,
   env: Readonly<Record<string, string | undefined>>,
+  { BUQUET_PROFILE: name, BUQUET_CONFIG: chosen }: Chosen,
 ): Connection {
-  const name = filled(env["BUQUET_PROFILE"]);
-  const chosen = filled(env["BUQUET_CONFIG"]);
   let connection: Connection = {};
   let profile: Connection | undefined;
   for (const path of [join(configHome(env), "buquet", "config.toml"), ".buquet.toml", chosen]) {
@@ -136,7 +168,20 @@ function parseConfig(path: string, text: string): z.infer<typeof configSchema> {
     throw new WorkflowError("invalid", `${path} cannot be read: line ${line}, column ${column} is not TOML`);
   }
   const parsed = configSchema.safeParse(values);
-  if (parsed.success) return parsed.data;
-  const place = parsed.error.issues[0]?.path.map(String).join(".") ?? "";
-  throw new WorkflowError("invalid", `${path} cannot be read: ${place} has the wrong type`);
+  if (!parsed.success) return invalid(`${path} cannot be read: ${complaintOf(parsed.error.issues[0])}`);
+  const { default: first, profiles = {} } = parsed.data;
+  if (first !== undefined) checkConnection(first, (member) => `default.${member} in ${path}`);
+  for (const [name, profile] of Object.entries(profiles))
+    checkConnection(profile, (member) => `profiles.${name}.${member} in ${path}`);
+  return parsed.data;
+}
+
+/** Names places and members, never a value. */
+function complaintOf(issue: z.core.$ZodIssue | undefined): string {
+  const place = issue?.path.map(String).join(".") ?? "";
+  if (issue?.code !== "unrecognized_keys") return `${place} has the wrong type`;
+  const [stray] = issue.keys;
+  return place === ""
+    ? `there is no section or member ${JSON.stringify(stray)}; there are ${SECTION_NAMES.join(", ")}`
+    : `${place} has no member ${JSON.stringify(stray)}; there are ${CONNECTION_NAMES.join(", ")}`;
 }

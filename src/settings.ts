@@ -25,34 +25,31 @@ export type ReadBy<Checks extends Readonly<Record<string, Check<unknown>>>> = {
 /**
  * Reads an object of options with the checks of its members. A member that is `undefined` counts as not given.
  * @param what names the whole in messages: "a worker".
- * @throws {WorkflowError} `invalid` for a member that has no check, and for what a check refuses.
+ * @param needed members that have no default.
+ * @throws {WorkflowError} `invalid` for a member that has no check, for what a check refuses, and for a needed member that is missing.
  */
 export function readSettings<const Checks extends Readonly<Record<string, Check<unknown>>>>(
   what: string,
   checks: Checks,
   given: unknown,
+  needed: readonly (keyof Checks & string)[] = [],
 ): ReadBy<Checks> {
-  const refuse = (reason: string): never => {
-    throw new WorkflowError("invalid", `options of ${what}: ${reason}`);
-  };
-  return readMembers("they", checks, given, refuse);
-}
-
-function readMembers<Checks extends Readonly<Record<string, Check<unknown>>>>(
-  name: string,
-  checks: Checks,
-  given: unknown,
-  refuse: Refuse,
-): ReadBy<Checks> {
+  const refuse = (reason: string): never => refuseSettings(what, reason);
   const known = Object.keys(checks);
-  checkMembers(refuse, name, given ?? {}, known);
+  checkMembers(refuse, "they", given ?? {}, known);
   const values = (given ?? {}) as Readonly<Record<string, unknown>>;
-  const prefix = name === "they" ? "" : `${name}.`;
+  const missing = needed.find((member) => values[member] === undefined);
+  if (missing !== undefined) refuse(`${missing} is missing`);
   const read = known.map((member): [string, unknown] => {
     const value = values[member];
-    return [member, value === undefined ? undefined : checks[member]?.(value, prefix + member, refuse)];
+    return [member, value === undefined ? undefined : checks[member]?.(value, member, refuse)];
   });
   return Object.fromEntries(read) as ReadBy<Checks>;
+}
+
+/** Says no to settings that are right one by one and cannot work together. @throws {WorkflowError} `invalid`, always. */
+export function refuseSettings(what: string, reason: string): never {
+  throw new WorkflowError("invalid", `options of ${what}: ${reason}`);
 }
 
 /** Refuses what is no object, and the first member that is not known, with the one that may have been meant. */

@@ -1,18 +1,18 @@
 /** Opens a store by its url. */
-import { checkBucket, checkEndpoint } from "../config.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { type ChecksOf, flag, readSettings } from "../settings.ts";
+import { type Check, type ChecksOf, flag, oneOf, type ReadBy, readSettings } from "../settings.ts";
 import { parseFolderUrl } from "./file-url.ts";
 import { leashStore } from "./leash.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { isKnownSafe, refuseUnsafe } from "./probe.ts";
 import type { S3StoreOptions } from "./s3-client.ts";
+import { addressing, bucketName, checksums, regionName, serverUrl } from "./s3-settings.ts";
 
 const named = new Map<string, MemoryStore>();
-const S3_OPTIONS = ["endpoint", "region", "addressing", "checksums", "unsafe"] as const;
-const FILE_OPTIONS = ["permissions"] as const;
+const S3_OPTIONS = { endpoint: serverUrl, region: regionName, addressing, checksums, unsafe: oneOf("allow") };
+const FILE_OPTIONS = { permissions: oneOf("private", "umask") };
 
 /** How a store is opened. */
 export interface OpenOptions {
@@ -40,19 +40,18 @@ export async function openStore(url: string | URL, host: Host, options: OpenOpti
   const { allowUnsafe = false, create = true } = readSettings("a store", CHECKS, options);
   const text = typeof url === "string" ? url : String(url?.href);
   const scheme = /^[a-z0-9]+:/i.exec(text)?.[0];
-  if (scheme === undefined) throw notAStore();
+  if (scheme === undefined) notAStore();
   // Schemes have no case; what follows has.
   const lower = scheme.toLowerCase() + text.slice(scheme.length);
   if (lower.startsWith("memory:")) return openMemory(memoryName(lower), host);
   if (lower.startsWith("file:")) return openFolder(lower, host, create);
   if (lower.startsWith("s3:")) return openS3(lower, host, allowUnsafe);
-  throw notAStore();
+  notAStore();
 }
 
 async function openFolder(url: string, host: Host, create: boolean): Promise<ObjectStore> {
   const { folder, options } = parseFolderUrl(url);
-  checkNames(options, "file:", FILE_OPTIONS, "; a ? in a path is written file:///…%3F…");
-  const permissions = oneOf(options, "permissions", ["private", "umask"]);
+  const { permissions } = readQuery(options, "file:", FILE_OPTIONS, "; a ? in a path is written file:///…%3F…");
   const { FileStore } = await import("./file.ts");
   return FileStore.open(folder, { host, create, ...(permissions === undefined ? {} : { permissions }) });
 }
@@ -60,14 +59,14 @@ async function openFolder(url: string, host: Host, create: boolean): Promise<Obj
 async function openS3(url: string, host: Host, allowUnsafe: boolean): Promise<ObjectStore> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || parsed.hostname === "" || parsed.username !== "" || parsed.password !== "") {
-    throw notAStore();
+    notAStore();
   }
-  const bucket = checkBucket(parsed.hostname, "the url");
-  if (parsed.port !== "") throw invalid("the url names a port beside the bucket; a server is named by endpoint=");
+  const bucket = bucketName(parsed.hostname, "the bucket of the url", invalid);
+  if (parsed.port !== "") invalid("the url names a port beside the bucket; a server is named by endpoint=");
   if (parsed.pathname !== "" && parsed.pathname !== "/") {
-    throw invalid(`the url names a folder in the bucket ${bucket}; only a whole bucket can be used`);
+    invalid(`the url names a folder in the bucket ${bucket}; only a whole bucket can be used`);
   }
-  if (parsed.hash !== "") throw invalid("the url has a part after #, which means nothing; escape it as %23");
+  if (parsed.hash !== "") invalid("the url has a part after #, which means nothing; escape it as %23");
   const { allowUnsafe: allowed, ...options } = optionsOf(parsed.searchParams);
   const { S3Store } = await import("./s3.ts");
   const store = await S3Store.open({ bucket, host, ...options });
@@ -83,57 +82,50 @@ async function openS3(url: string, host: Host, allowUnsafe: boolean): Promise<Ob
 
 function optionsOf(given: URLSearchParams): S3Options {
   const hint = given.has("versions") ? "; whether versions are kept is a setting of the bucket" : "";
-  checkNames(given, "s3:", S3_OPTIONS, hint);
-  const endpoint = checkEndpoint(given.get("endpoint") ?? undefined, "the option endpoint of the url");
-  const region = given.get("region");
-  if (region !== null && !/^[a-z0-9-]{1,40}$/i.test(region)) {
-    throw invalid(`${JSON.stringify(region)} is not the name of a region, such as eu-central-1`);
-  }
-  const addressing = oneOf(given, "addressing", ["path", "virtual"]);
-  const checksums = oneOf(given, "checksums", ["always", "required"]);
-  const unsafe = oneOf(given, "unsafe", ["allow"]);
+  const { endpoint, region, addressing, checksums, unsafe } = readQuery(given, "s3:", S3_OPTIONS, hint);
   return {
     ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === null ? {} : { region }),
+    ...(region === undefined ? {} : { region }),
     ...(addressing === undefined ? {} : { forcePathStyle: addressing === "path" }),
     ...(checksums === undefined ? {} : { checksums }),
     ...(unsafe === undefined ? {} : { allowUnsafe: true }),
   };
 }
 
-function checkNames(given: URLSearchParams, scheme: string, known: readonly string[], hint: string): void {
-  for (const name of given.keys()) {
-    if (!known.includes(name))
-      throw invalid(
-        `the url has an option ${JSON.stringify(name)}, which ${scheme} does not know (${known.join(", ")})${hint}`,
+/** Reads what stands behind the question mark with the checks of its options. */
+function readQuery<Checks extends Readonly<Record<string, Check<unknown>>>>(
+  given: URLSearchParams,
+  scheme: string,
+  checks: Checks,
+  hint: string,
+): Partial<ReadBy<Checks>> {
+  const read: Record<string, unknown> = {};
+  for (const [name, value] of given) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined)
+      return invalid(
+        `the url has an option ${JSON.stringify(name)}, which ${scheme} does not know (${Object.keys(checks).join(", ")})${hint}`,
       );
-    if (given.getAll(name).length > 1) throw invalid(`the url has the option ${name} twice`);
+    if (name in read) invalid(`the url has the option ${name} twice`);
+    read[name] = check(value, `the option ${name} of the url`, invalid);
   }
-}
-
-function oneOf<T extends string>(given: URLSearchParams, name: string, values: readonly T[]): T | undefined {
-  const value = given.get(name);
-  if (value === null) return undefined;
-  const known = values.find((one) => one === value);
-  if (known === undefined)
-    throw invalid(`the option ${name} of the url is ${values.join(" or ")}, not ${JSON.stringify(value)}`);
-  return known;
+  return read as Partial<ReadBy<Checks>>;
 }
 
 function memoryName(url: string): string {
   const name = url.slice("memory:".length);
-  if (name.includes("?")) throw invalid("memory: has no options; nothing may follow a question mark");
-  if (name.startsWith("/")) throw invalid("memory: is followed by a name at once; write memory:name");
+  if (name.includes("?")) invalid("memory: has no options; nothing may follow a question mark");
+  if (name.startsWith("/")) invalid("memory: is followed by a name at once; write memory:name");
   return name;
 }
 
-function invalid(message: string): WorkflowError {
-  return new WorkflowError("invalid", message);
+function invalid(message: string): never {
+  throw new WorkflowError("invalid", message);
 }
 
 /** The url is not repeated: it may hold credentials. */
-function notAStore(): WorkflowError {
-  return invalid("the url is not a store; use memory:, file:folder or s3://bucket?endpoint=…");
+function notAStore(): never {
+  invalid("the url is not a store; use memory:, file:folder or s3://bucket?endpoint=…");
 }
 
 function openMemory(name: string, host: Host): ObjectStore {

@@ -35,6 +35,7 @@ import {
 } from "./s3-client.ts";
 import { classifyS3Error, refusedError, type S3Failure } from "./s3-errors.ts";
 import { checkFolder } from "./paging.ts";
+import { checkS3Options } from "./s3-settings.ts";
 import { ServerClock } from "./server-clock.ts";
 
 type Library = typeof aws;
@@ -66,7 +67,9 @@ export class S3Store implements ObjectStore {
     this.#host = options.host;
     this.#bucket = options.bucket;
     this.#clock = clock;
-    this.url = `s3://${options.bucket}${options.endpoint === undefined ? "" : `?endpoint=${options.endpoint}`}`;
+    // Escaped as far as the url would be read otherwise, so that the endpoint stays legible.
+    const endpoint = options.endpoint?.replaceAll(/[%&+]/g, encodeURIComponent);
+    this.url = `s3://${options.bucket}${endpoint === undefined ? "" : `?endpoint=${endpoint}`}`;
   }
 
   /**
@@ -74,6 +77,7 @@ export class S3Store implements ObjectStore {
    * @throws {WorkflowError} `invalid` when it cannot be used as it is, `unavailable` when nobody answers.
    */
   static async open(options: S3StoreOptions): Promise<S3Store> {
+    checkS3Options(options);
     const library = await import("@aws-sdk/client-s3");
     const clock = new ServerClock(options.host.clock);
     let hear: OnServer = () => {};
