@@ -5,11 +5,12 @@ import type { RunRecord } from "../run/record.ts";
 import { type ChecksOf, count, flag, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { type BulkCommand, checkReason } from "./commands.ts";
+import { LIMIT_CHECKS, type WaitLimits } from "./limit.ts";
 import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
 import { reasonOf } from "../host/error-data.ts";
 
-/** Options of `bulk`. */
-export interface BulkOptions {
+/** Options of `bulk`. `timeout` and `signal` are for all of it. */
+export interface BulkOptions extends WaitLimits {
   /** Only tell what would be done. @defaultValue false */
   readonly dryRun?: boolean;
   /** Runs that are worked on at a time. @defaultValue 8 */
@@ -32,7 +33,7 @@ export interface BulkResult {
 }
 
 const DEFAULT_CONCURRENCY = 8;
-const CHECKS = { dryRun: flag, concurrency: count(1, 1_000) } satisfies ChecksOf<BulkOptions>;
+const CHECKS = { dryRun: flag, concurrency: count(1, 1_000), ...LIMIT_CHECKS } satisfies ChecksOf<BulkOptions>;
 
 /** What a bulk command needs from its client. */
 export interface BulkContext {

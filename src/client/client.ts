@@ -18,22 +18,32 @@ import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { servedPlan } from "../define/served.ts";
 import { joinSignals } from "../host/signals.ts";
+import type { QueueContext } from "../queue/task.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
+import type { ObjectStore } from "../store/object-store.ts";
 import { bulkCommand, type BulkOptions, type BulkResult } from "./bulk.ts";
 import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
-import { Limit, type WaitLimits } from "./limit.ts";
+import { eachWithin, Limit, type WaitLimits } from "./limit.ts";
 import { nextOfRun, type RunNext } from "./next.ts";
-import { checkClientOptions, checkCommandOptions, checkStartOptions, checkWatchOptions } from "./options.ts";
+import {
+  checkCallOptions,
+  checkClientOptions,
+  checkCommandOptions,
+  checkStartOptions,
+  checkWatchOptions,
+} from "./options.ts";
 import { type ListRunsOptions, listRuns, type RunListOptions } from "./runs.ts";
 import { Sender } from "./sender.ts";
 import { checkSignal, checkWanted, signalOf, takePayload } from "./signals.ts";
 import type { EventGiven, EventTo, InputArguments, Meant, PayloadNamed, PayloadTo, SignalNameOf } from "./typed.ts";
 import { snapshotOfGiven, takeInput } from "./values.ts";
 import { type RunView, viewOf } from "./view.ts";
-import { lazyMembers } from "../wire/value.ts";
+import { lazyMembers, type StoredValue } from "../wire/value.ts";
 
+/** How long a call waits for a command to be applied when it is not told how long. */
+const APPLIED_TIMEOUT = "60s";
 /** How often a follower asks when the run is driven by another process. */
 const FIRST_ASK_MS = 100;
 const LONGEST_ASK_MS = 2_000;
@@ -44,8 +54,8 @@ export interface ClientOptions<Workflows extends readonly AnyWorkflow[] = readon
   readonly workflows?: Workflows;
 }
 
-/** Options of `start`. */
-export interface StartOptions {
+/** Options of `start`. A call that ends before the store has answered may have started the run: the same call with the same id tells. */
+export interface StartOptions extends WaitLimits {
   /** @defaultValue `wf-` and a ULID */
   readonly id?: string;
 }
@@ -59,11 +69,14 @@ export interface WatchOptions extends WaitForRunOptions {
   readonly until?: (view: RunView) => boolean;
 }
 
-/** Options of `cancel` and its like. `timeout` and `signal` are for the call; a command that is durable is applied all the same. */
+/**
+ * Options of `cancel` and its like. `timeout` and `signal` are for the call; a command that is durable is applied all the same. With `applied`
+ * the timeout is `"60s"` when none is given, since no worker may be there.
+ */
 export interface CommandOptions extends WaitLimits {
   /** Why, for people: at most 10,000 characters. */
   readonly reason?: string;
-  /** Wait until the record shows it. @defaultValue false */
+  /** Wait until the record shows it, for `timeout` at most. @defaultValue false */
   readonly applied?: boolean;
 }
 
@@ -86,27 +99,37 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   wait(options?: WaitForRunOptions): Promise<RunView>;
   result(options?: WaitForRunOptions): Promise<Output>;
   /** Sends a signal by its name, whatever its payload is. Returns its id once it is durable. */
-  signal<R, const N extends SignalNameOf<R>>(this: R, name: N, payload: PayloadTo<R, N>): Promise<string>;
+  signal<R, const N extends SignalNameOf<R>>(
+    this: R,
+    name: N,
+    payload: PayloadTo<R, N>,
+    options?: WaitLimits,
+  ): Promise<string>;
   /** Sends an event, `{ type, ...payload }`. Returns its id once it is durable. */
-  send<R>(this: R, event: EventTo<R>): Promise<string>;
+  send<R>(this: R, event: EventTo<R>, options?: WaitLimits): Promise<string>;
   cancel(options?: CancelOptions): Promise<void>;
   pause(options?: CommandOptions): Promise<void>;
   resume(options?: CommandOptions): Promise<void>;
   skip(step: string, options?: CommandOptions): Promise<void>;
   retry(options?: CommandOptions): Promise<void>;
   terminate(options?: CommandOptions): Promise<void>;
-  get(): Promise<RunView>;
+  get(options?: WaitLimits): Promise<RunView>;
   /** Why it does not move, a sentence for each reason; none when it is over. */
-  explain(): Promise<readonly string[]>;
+  explain(options?: WaitLimits): Promise<readonly string[]>;
   /** What can happen next, and where each thing leads. */
-  next(): Promise<RunNext>;
+  next(options?: WaitLimits): Promise<RunNext>;
   watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
 /** The run of a definition. */
 export type RunOf<W> = Run<OutputOf<W>, EventOf<W>, SignalsOf<W>>;
 
-/** The remote control of runs. It knows the types of the definitions that it was given. */
+/**
+ * The remote control of runs. It knows the types of the definitions that it was given.
+ *
+ * Every call takes a `timeout` and a `signal`. When the time is up it throws a `TimeoutError`, and when the signal aborts, its reason, also
+ * while the store does not answer; what was sent by then may still arrive. Without them a call takes as long as the store does.
+ */
 export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = readonly AnyWorkflow[]> {
   /** Only for the compiler. */
   declare readonly types?: { readonly workflows: Workflows };
@@ -145,21 +168,32 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
     checkRunId(id);
     const data = await takeInput(definition, input);
+    const late = `the store has not taken the start of run ${id} in time; it may still be there: start it again with the same id`;
+    const started = await this.#limit(options).run(late, (signal) =>
+      this.#start(this.#bound(signal), { id, name, definition, data }),
+    );
+    this.#handle.events.ready(started.taskId, store.time().latest);
+    return { ...this.run(id, definition), created: started.created };
+  }
+
+  async #start(
+    queue: QueueContext,
+    given: { id: string; name: string; definition: AnyWorkflow | undefined; data: StoredValue },
+  ): ReturnType<typeof startRun> {
+    const { id, name, definition, data } = given;
     const programs = definition === undefined ? this.#programs : this.#programsOf(definition);
     const program = await programs.byName(name);
     if (program === undefined) {
       throw new WorkflowError(
         "invalid",
-        `no workflow ${JSON.stringify(name)} is known here or was ever served on ${store.url}; pass its definition to the client, or start a worker that serves it`,
+        `no workflow ${JSON.stringify(name)} is known here or was ever served on ${queue.store.url}; pass its definition to the client, or start a worker that serves it`,
       );
     }
     if (!this.#published.has(program.planHash)) {
       await programs.publishPlan(name);
       this.#published.add(program.planHash);
     }
-    const started = await startRun(this.#handle.context, { id, program, data });
-    this.#handle.events.ready(started.taskId, store.time().latest);
-    return { ...this.run(id, definition), created: started.created };
+    return startRun(queue, { id, program, data });
   }
 
   /** A handle of a run that was started before; asks nothing. */
@@ -171,29 +205,30 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       id,
       wait: (options) => this.wait(id, options),
       result: (options) => this.result(id, options, definition),
-      signal: (name: string, payload: unknown) => this.#sendSignal(id, name, payload, definition),
-      send: (event: AnyEvent) => this.#sendEvent(id, event, definition),
+      signal: (name: string, payload: unknown, options?: WaitLimits) =>
+        this.#sendSignal(id, name, payload, options, definition),
+      send: (event: AnyEvent, options?: WaitLimits) => this.#sendEvent(id, event, options, definition),
       cancel: (options) => this.cancel(id, options),
       pause: (options) => this.pause(id, options),
       resume: (options) => this.resume(id, options),
       skip: (step, options) => this.skip(id, step, options),
       retry: (options) => this.retry(id, options),
       terminate: (options) => this.terminate(id, options),
-      get: () => this.get(id),
-      explain: () => this.explain(id),
-      next: () => this.next(id),
+      get: (options) => this.get(id, options),
+      explain: (options) => this.explain(id, options),
+      next: (options) => this.next(id, options),
       watch: (options) => this.watch(id, options),
     };
   }
 
   /** The run as it is now. @throws {RunNotFoundError} */
-  async get(id: string): Promise<RunView> {
-    return viewOf(await this.#record(id));
+  get(id: string, options: WaitLimits = {}): Promise<RunView> {
+    return this.#call(options, lateRead(id), async ({ store }) => viewOf(await readRecord(store, id)));
   }
 
   /** Why the run does not move, a sentence for each reason; none when it is over. @throws {RunNotFoundError} */
-  async explain(id: string): Promise<readonly string[]> {
-    return explainRun(this.#handle, await this.#record(id));
+  explain(id: string, options: WaitLimits = {}): Promise<readonly string[]> {
+    return this.#call(options, lateRead(id), async (queue) => explainRun(queue, await readRecord(queue.store, id)));
   }
 
   /**
@@ -201,15 +236,18 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * given the definition), timers, ends of handlers, and the commands that would change something. Asks the run's own machine.
    * @throws {RunNotFoundError} {WorkflowError} `unavailable` when its machine is not there to be asked.
    */
-  async next(id: string): Promise<RunNext> {
-    const record = await this.#record(id);
-    return nextOfRun(record, await this.#programOf(record), this.#workflows.get(record.type));
+  next(id: string, options: WaitLimits = {}): Promise<RunNext> {
+    return this.#call(options, lateRead(id), async ({ store }) => {
+      const record = await readRecord(store, id);
+      return nextOfRun(record, await this.#programOf(record), this.#workflows.get(record.type));
+    });
   }
 
   /** Whether the run exists. */
-  async exists(id: string): Promise<boolean> {
+  async exists(id: string, options: WaitLimits = {}): Promise<boolean> {
     checkRunId(id);
-    return (await this.#handle.context.store.get(stateKey(id))).kind === "found";
+    const read = await this.#call(options, lateRead(id), ({ store }) => store.get(stateKey(id)));
+    return read.kind === "found";
   }
 
   /**
@@ -253,7 +291,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
           names.map((name) => [name, () => resultOf(name)]),
         ),
       );
-    const plan = workflow?.plan ?? (await this.#read(limit, id, view.record))?.machine.plan;
+    const late = `run ${id} has ended, but its definition could not be read in time`;
+    const plan = workflow?.plan ?? (await limit.run(late, () => this.#programOf(view.record)))?.machine.plan;
     const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(names.filter((name) => !needed.has(name)).map((name) => [name, resultOf(name)]));
   }
@@ -276,7 +315,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       });
       const rest = joinSignals(wake.signal, options.signal, this.#handle.closed);
       try {
-        const answer = await limit.within(async (signal) => viewOf(await this.#record(id, signal)));
+        const answer = await limit.within(async (signal) => viewOf(await readRecord(this.#bound(signal).store, id)));
         if (answer.kind === "over") return;
         const view = answer.value;
         const version = view.record.machine?.write.id ?? view.updatedAt;
@@ -299,19 +338,33 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * Sends a signal into the inbox of a run. Returns its id once it is durable.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is over, the name is not declared or the schema refuses the payload.
    */
-  signal<C, const N extends string>(this: C, id: string, name: N, payload: PayloadNamed<C, N>): Promise<string>;
-  signal(id: string, name: string, payload: unknown): Promise<string> {
-    return this.#sendSignal(id, name, payload, undefined);
+  signal<C, const N extends string>(
+    this: C,
+    id: string,
+    name: N,
+    payload: PayloadNamed<C, N>,
+    options?: WaitLimits,
+  ): Promise<string>;
+  signal(id: string, name: string, payload: unknown, options?: WaitLimits): Promise<string> {
+    return this.#sendSignal(id, name, payload, options, undefined);
   }
 
-  async #sendSignal(id: string, name: string, payload: unknown, definition: AnyWorkflow | undefined): Promise<string> {
+  async #sendSignal(
+    id: string,
+    name: string,
+    payload: unknown,
+    options: WaitLimits | undefined,
+    definition: AnyWorkflow | undefined,
+  ): Promise<string> {
     checkSignalName(name);
     // Now: who calls may change it while the record is read.
     const given = snapshotOfGiven("the payload", payload);
-    const record = await this.#record(id);
-    checkSignal(record, await this.#programOf(record), name);
-    const taken = await takePayload(definition ?? this.#workflows.get(record.type), name, given);
-    return this.#sender.signal(record, name, taken);
+    return this.#call(options, lateSignal(id, name), async (queue) => {
+      const record = await readRecord(queue.store, id);
+      checkSignal(record, await this.#programOf(record), name);
+      const taken = await takePayload(definition ?? this.#workflows.get(record.type), name, given);
+      return this.#sender.signal(queue, record, name, taken);
+    });
   }
 
   /**
@@ -323,20 +376,28 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     this: C,
     id: string,
     event: EventGiven<C, W, T>,
+    options?: WaitLimits,
     definition?: W,
   ): Promise<string>;
-  send(id: string, event: AnyEvent, definition?: AnyWorkflow): Promise<string> {
-    return this.#sendEvent(id, event, definition);
+  send(id: string, event: AnyEvent, options?: WaitLimits, definition?: AnyWorkflow): Promise<string> {
+    return this.#sendEvent(id, event, options, definition);
   }
 
-  async #sendEvent(id: string, event: AnyEvent, definition: AnyWorkflow | undefined): Promise<string> {
+  async #sendEvent(
+    id: string,
+    event: AnyEvent,
+    options: WaitLimits | undefined,
+    definition: AnyWorkflow | undefined,
+  ): Promise<string> {
     const { name, payload } = signalOf(snapshotOfGiven("the event", event) as AnyEvent);
-    const record = await this.#record(id);
-    const program = await this.#programOf(record);
-    checkSignal(record, program, name);
-    checkWanted(record, program, name);
-    const taken = await takePayload(definition ?? this.#workflows.get(record.type), name, payload);
-    return this.#sender.signal(record, name, taken);
+    return this.#call(options, lateSignal(id, name), async (queue) => {
+      const record = await readRecord(queue.store, id);
+      const program = await this.#programOf(record);
+      checkSignal(record, program, name);
+      checkWanted(record, program, name);
+      const taken = await takePayload(definition ?? this.#workflows.get(record.type), name, payload);
+      return this.#sender.signal(queue, record, name, taken);
+    });
   }
 
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
@@ -392,12 +453,17 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * @throws {WorkflowError} `invalid` for filters or options that make no sense.
    */
   bulk(command: BulkCommand, filter: ListRunsOptions = {}, options: BulkOptions = {}): AsyncGenerator<BulkResult> {
-    const context = {
-      store: this.#handle.context.store,
-      programOf: (record: RunRecord) => this.#programOf(record),
-      give: (record: RunRecord, given: BulkCommand) => this.#give(record, given).then(() => {}),
-    };
-    return bulkCommand(context, { ...command }, { ...filter }, { ...options });
+    const [of, given, to] = [{ ...filter }, { ...command }, { ...options }];
+    const late = `${command.type} has not been given to all runs in time; to some it may have been: ask again`;
+    return eachWithin(this.#handle.context.host.clock, to, late, (signal) => {
+      const queue = this.#bound(signal);
+      const context = {
+        store: queue.store,
+        programOf: (record: RunRecord) => this.#programOf(record),
+        give: (record: RunRecord, one: BulkCommand) => this.#give(queue, record, one).then(() => {}),
+      };
+      return bulkCommand(context, given, of, to);
+    });
   }
 
   /**
@@ -405,61 +471,58 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * @throws {WorkflowError} `invalid` for a limit or status that makes no sense.
    */
   list(options: RunListOptions = {}): AsyncGenerator<RunView> {
-    const { store, host } = this.#handle.context;
+    const { host } = this.#handle.context;
     const warn = (id: string, error: WorkflowError): void =>
       host.logger.warn("run left out: its record cannot be read", { run: id, reason: error.message });
-    return listRuns(store, { ...options }, options.onUnreadable ?? warn);
+    const given = { ...options };
+    return eachWithin(host.clock, given, "not all runs could be listed in time", (signal) =>
+      listRuns(this.#bound(signal).store, given, given.onUnreadable ?? warn),
+    );
   }
 
   async #command(id: string, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
     checkCommandOptions(given.type, options);
-    const limit = this.#limit(options);
-    const sent = await limit.within(async (signal) => {
-      const record = await this.#record(id, signal);
-      if (given.type === "skip") checkHeld(record, await this.#programOf(record), given.step);
-      signal.throwIfAborted();
-      return this.#give(record, given);
+    const { signal, applied = false, timeout = applied ? APPLIED_TIMEOUT : undefined } = options;
+    const limit = this.#limit({
+      ...(timeout === undefined ? {} : { timeout }),
+      ...(signal === undefined ? {} : { signal }),
     });
-    if (sent.kind === "over")
-      throw limit.error(
-        `the store has not taken ${given.type} for run ${id} in time; it may still be given: ask again`,
-      );
-    if (options.applied !== true) return;
+    const late = `the store has not taken ${given.type} for run ${id} in time; it may still be given: ask again`;
+    const sent = await limit.run(late, async (until) => {
+      const queue = this.#bound(until);
+      const record = await readRecord(queue.store, id);
+      if (given.type === "skip") checkHeld(record, await this.#programOf(record), given.step);
+      return this.#give(queue, record, given);
+    });
+    if (!applied) return;
     const isApplied = ({ status, record: { machine } }: RunView): boolean =>
-      machine?.applied.includes(sent.value) === true ||
-      (isOver(status) && !(given.type === "retry" && status === "failed"));
+      machine?.applied.includes(sent) === true || (isOver(status) && !(given.type === "retry" && status === "failed"));
     let last: RunView | undefined;
-    const { signal } = options;
-    const left = Number.isFinite(limit.leftMs) ? { timeout: Math.max(0, limit.leftMs) } : {};
-    for await (const view of this.watch(id, { until: isApplied, ...left, ...(signal === undefined ? {} : { signal }) }))
-      last = view;
+    const left = { timeout: Math.max(0, limit.leftMs), ...(signal === undefined ? {} : { signal }) };
+    for await (const view of this.watch(id, { until: isApplied, ...left })) last = view;
     if (last === undefined || !isApplied(last))
       throw limit.error(`${given.type} is durable, but no worker has applied it to run ${id} yet; one will`);
   }
 
   /** Puts a command for a run. Returns its id, by which the record names it once it is applied. */
-  async #give(record: RunRecord, given: Parameters<typeof commandFor>[1]): Promise<string> {
-    return this.#sender.command(record, commandFor(record, given, this.#handle.context.store.capabilities.versions));
+  async #give(queue: QueueContext, record: RunRecord, given: Parameters<typeof commandFor>[1]): Promise<string> {
+    return this.#sender.command(queue, record, commandFor(record, given, queue.store.capabilities.versions));
   }
 
   #limit(options: WaitLimits): Limit {
     return new Limit(this.#handle.context.host.clock, options);
   }
 
-  /** The program of a run that has ended, within the limit of whoever waits for its output. */
-  async #read(limit: Limit, id: string, record: RunRecord): Promise<Program | undefined> {
-    const read = await limit.within(() => this.#programOf(record));
-    if (read.kind === "over") throw limit.error(`run ${id} has ended, but its definition could not be read in time`);
-    return read.value;
+  /** Does what a call asks for within its limit. `late`: what it throws when the time is up. */
+  async #call<T>(options: WaitLimits = {}, late: string, work: (queue: QueueContext) => Promise<T>): Promise<T> {
+    checkCallOptions(options);
+    return this.#limit(options).run(late, (signal) => work(this.#bound(signal)));
   }
 
-  async #record(id: string, signal?: AbortSignal): Promise<RunRecord> {
-    checkRunId(id);
-    const { store } = this.#handle.context;
-    const bound = signal === undefined ? store : leashStore(store, signal);
-    const read = await readDocument(bound, stateKey(id), recordCodec);
-    if (read.kind === "missing") throw new RunNotFoundError(id);
-    return read.value;
+  /** The bucket for one call: its requests end with the signal. */
+  #bound(signal: AbortSignal): QueueContext {
+    const { context } = this.#handle;
+    return { ...context, store: leashStore(context.store, signal) };
   }
 
   /** A definition that this client was not given is compiled once, for as long as somebody holds it. */
@@ -480,3 +543,15 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 }
 
 const hasEnded = ({ status }: RunView): boolean => isOver(status);
+
+const lateRead = (id: string): string => `the store has not answered for run ${id} in time; ask again`;
+
+const lateSignal = (id: string, name: string): string =>
+  `the store has not taken ${name} for run ${id} in time; it may still be given, and given twice when it is sent again`;
+
+async function readRecord(store: ObjectStore, id: string): Promise<RunRecord> {
+  checkRunId(id);
+  const read = await readDocument(store, stateKey(id), recordCodec);
+  if (read.kind === "missing") throw new RunNotFoundError(id);
+  return read.value;
+}

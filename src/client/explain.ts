@@ -1,7 +1,7 @@
 /** Why a run does not move, in sentences for people. */
 import { isWorkflowError } from "../errors.ts";
 import { getTask } from "../queue/submit.ts";
-import { millisOf } from "../queue/task.ts";
+import { millisOf, type QueueContext } from "../queue/task.ts";
 import type { Plan, Program } from "../run/program.ts";
 import { checkFits } from "../run/fitting.ts";
 import { type Flight, isOver, type MachinePart, ownerOf, type RunRecord } from "../run/record.ts";
@@ -10,17 +10,16 @@ import { flightTaskId } from "../run/tasks.ts";
 import { viewOf } from "../run/view.ts";
 import { listServing } from "../run/serving.ts";
 import { parseInstant } from "../wire/instant.ts";
-import type { QueueHandle } from "../run/handle.ts";
 
 /** One sentence for each thing that the run waits for; empty when it is over. */
-export async function explainRun(handle: QueueHandle, record: RunRecord): Promise<readonly string[]> {
+export async function explainRun(queue: QueueContext, record: RunRecord): Promise<readonly string[]> {
   if (isOver(record.status)) return [];
-  const { store, host } = handle.context;
+  const { store, host } = queue;
   const { machine } = record;
   if (machine === undefined)
     return ["another program rewrote its record; the next worker that looks at it makes it whole again"];
   const programs = new StoredPrograms(store, host, []);
-  const served = await servedPlans(handle, record, programs);
+  const served = await servedPlans(queue, record, programs);
   const reasons = [...serving(record, served)];
   const program = await findProgram(programs, record, machine);
   if (typeof program === "string") return [...reasons, `no worker goes on with it: ${program}`];
@@ -28,11 +27,11 @@ export async function explainRun(handle: QueueHandle, record: RunRecord): Promis
   reasons.push(...stopped(record));
   if (record.status === "pending" && served.length > 0) {
     reasons.push("it has not begun; a worker has yet to take its start");
-    reasons.push(...passedOver(handle, "its start", parseInstant(record.created_at)?.ms ?? Number.NaN));
+    reasons.push(...passedOver(queue, "its start", parseInstant(record.created_at)?.ms ?? Number.NaN));
   }
   for (const flight of machine.flights) {
     const plan = program?.machine.plan;
-    reasons.push(...(await explainFlight(handle, record, flight, served, plan)));
+    reasons.push(...(await explainFlight(queue, record, flight, served, plan)));
   }
   for (const timer of machine.timers)
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
@@ -64,11 +63,11 @@ interface ServedPlan {
 
 /** What the workers that were seen lately serve under the name of the run's workflow. */
 async function servedPlans(
-  handle: QueueHandle,
+  queue: QueueContext,
   record: RunRecord,
   programs: StoredPrograms,
 ): Promise<readonly ServedPlan[]> {
-  const { store } = handle.context;
+  const { store } = queue;
   const workers = await listServing(store, store.time().latest);
   const same = workers.flatMap((worker) => worker.workflows).filter((workflow) => workflow.name === record.type);
   const hashes = new Map(same.map((workflow) => [workflow.plan_hash, workflow.definition_hash]));
@@ -113,18 +112,18 @@ function* stopped(record: RunRecord): Generator<string> {
 }
 
 async function explainFlight(
-  handle: QueueHandle,
+  queue: QueueContext,
   record: RunRecord,
   flight: Flight,
   served: readonly ServedPlan[],
   own: Plan | undefined,
 ): Promise<readonly string[]> {
   const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
-  const task = await getTask(handle.context, ownerOf(flight)?.task ?? flightTaskId(record.id, flight));
+  const task = await getTask(queue, ownerOf(flight)?.task ?? flightTaskId(record.id, flight));
   const reasons: string[] = [];
   if (task?.status === "running") {
     const until = String(task.lease_expires_at);
-    const over = millisOf(until) < handle.context.store.time().earliest;
+    const over = millisOf(until) < queue.store.time().earliest;
     const holder = task.worker_id ?? "somebody";
     return [
       over
@@ -143,7 +142,7 @@ async function explainFlight(
   else if (task.status === "pending") {
     reasons.push(`${what} is pending on the queue, available at ${task.available_at}`);
     if (reasons.length === 1 && served.length > 0)
-      reasons.push(...passedOver(handle, what, millisOf(String(task.available_at))));
+      reasons.push(...passedOver(queue, what, millisOf(String(task.available_at))));
   } else {
     // Somebody ended it who did not tell the record, or the record is older than its tasks: one that was put back by hand.
     reasons.push(`the task of ${what} is ${task.status}, but the record does not say so; ${nextLook(record)}`);
@@ -155,8 +154,8 @@ async function explainFlight(
 const PASSED_OVER_MS = 15_000;
 
 /** Why work that workers serve is not taken: most often their handlers hold every place, some of them perhaps waiting for this very run. */
-function* passedOver(handle: QueueHandle, what: string, readyAt: number): Generator<string> {
-  const forMs = handle.context.store.time().earliest - readyAt;
+function* passedOver(queue: QueueContext, what: string, readyAt: number): Generator<string> {
+  const forMs = queue.store.time().earliest - readyAt;
   if (!(forMs >= PASSED_OVER_MS)) return;
   yield `${what} has been ready for ${Math.floor(forMs / 1_000)} s and no worker has taken it: every place of the workers that serve it may be taken (their concurrency), by handlers that take long or that wait for other runs inside of a handler, which keeps a place; start another worker, or raise the concurrency`;
 }

@@ -2,15 +2,22 @@
 import { TimeoutError } from "../errors.ts";
 import type { Clock } from "../host/host.ts";
 import { joinSignals, untilAborted } from "../host/signals.ts";
-import { type Duration, parseDuration } from "../wire/duration.ts";
+import { abortSignal, type Check, type ChecksOf, duration, readSettings } from "../settings.ts";
+import type { Duration } from "../wire/duration.ts";
 
-/** Options of every call that may wait. */
+/** Options of every call of a client. */
 export interface WaitLimits {
-  /** Longest wait, `"30s"` or milliseconds; absent: for ever. The call ends on time, also while the store does not answer. */
+  /** Longest time, `"30s"` or milliseconds; absent: no limit. The call ends on time, also while the store does not answer. */
   readonly timeout?: Duration;
-  /** Ends the waiting, and the request under way, when it aborts. */
+  /** Ends the call, and the request under way, when it aborts. */
   readonly signal?: AbortSignal;
 }
+
+/** Checks of them. */
+export const LIMIT_CHECKS: { readonly timeout: Check<number>; readonly signal: Check<AbortSignal> } = {
+  timeout: duration(0),
+  signal: abortSignal,
+} satisfies ChecksOf<WaitLimits>;
 
 /** What became of work under a limit. */
 export type Limited<T> = { readonly kind: "done"; readonly value: T } | { readonly kind: "over" };
@@ -21,10 +28,15 @@ export class Limit {
   readonly #signal: AbortSignal | undefined;
   readonly #deadline: number;
 
-  constructor(clock: Clock, { timeout, signal }: WaitLimits) {
+  /** @throws {WorkflowError} `invalid` for limits that make no sense. */
+  constructor(clock: Clock, limits: WaitLimits) {
+    const { timeout, signal } = readSettings("a call", LIMIT_CHECKS, {
+      timeout: limits.timeout,
+      signal: limits.signal,
+    });
     this.#clock = clock;
     this.#signal = signal;
-    this.#deadline = timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + parseDuration(timeout);
+    this.#deadline = timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + timeout;
   }
 
   /** Milliseconds until the time is up. */
@@ -54,8 +66,41 @@ export class Limit {
     }
   }
 
+  /** Does work within the limit. @throws what `error` says when the limit comes first. */
+  async run<T>(late: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const done = await this.within(work);
+    if (done.kind === "over") throw this.error(late);
+    return done.value;
+  }
+
   /** What a call throws whose limit came first: the reason of the signal, or that the time is up. */
   error(message: string): unknown {
     return this.#signal?.aborted === true ? this.#signal.reason : new TimeoutError(message);
+  }
+}
+
+/**
+ * Items of a source within a limit, which begins with the first of them. When it comes, the signal of the source aborts.
+ * @throws what `error` of the limit says when that comes first.
+ */
+export async function* eachWithin<T>(
+  clock: Clock,
+  limits: WaitLimits,
+  late: string,
+  source: (signal: AbortSignal) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  const limit = new Limit(clock, limits);
+  const over = new AbortController();
+  const items = source(over.signal);
+  try {
+    for (;;) {
+      const next = await limit.run(late, () => items.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    if (limit.isOver) over.abort(limit.error(late));
+    // One that is at work ends when its requests do: nobody waits for that.
+    void items.return(undefined).catch(() => {});
   }
 }

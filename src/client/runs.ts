@@ -8,6 +8,7 @@ import { callback, type ChecksOf, count, duration, oneOf, readSettings, text } f
 import type { ObjectStore } from "../store/object-store.ts";
 import { isOrdered, listKeys } from "../store/paging.ts";
 import { parseInstant } from "../wire/instant.ts";
+import { LIMIT_CHECKS, type WaitLimits } from "./limit.ts";
 import { type RunView, viewOf } from "./view.ts";
 
 /** Which runs are meant. */
@@ -22,24 +23,25 @@ export interface ListRunsOptions {
   readonly limit?: number;
 }
 
-/** Options of `list`. */
-export interface RunListOptions extends ListRunsOptions {
+/** Options of `list`. `timeout` and `signal` are for all of it, what is done between two runs too; it throws when they come first. */
+export interface RunListOptions extends ListRunsOptions, WaitLimits {
   /** Told of each run whose record cannot be read, with a `data` error; the others follow. @defaultValue a warning in the log */
   readonly onUnreadable?: (id: string, error: WorkflowError) => void;
 }
 
-const CHECKS = {
+const FILTERS = {
   type: text,
   status: oneOf(...RUN_STATUSES),
   prefix: text,
   olderThan: duration(0),
   limit: count(1),
-  onUnreadable: callback,
-} satisfies ChecksOf<RunListOptions>;
+} satisfies ChecksOf<ListRunsOptions>;
+
+const LIST = { ...FILTERS, onUnreadable: callback, ...LIMIT_CHECKS } satisfies ChecksOf<RunListOptions>;
 
 /** @throws {WorkflowError} `invalid` for a filter that does not exist or makes no sense. */
-export function checkFilters(options: RunListOptions): void {
-  readSettings("list", CHECKS, options);
+export function checkFilters(filters: ListRunsOptions): void {
+  readSettings("the filter", FILTERS, filters);
 }
 
 /** A run that was found: its record, or why that cannot be read. */
@@ -81,7 +83,7 @@ export async function* listRuns(
   options: ListRunsOptions,
   onUnreadable: (id: string, error: WorkflowError) => void,
 ): AsyncGenerator<RunView> {
-  checkFilters(options);
+  readSettings("list", LIST, options);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   for await (const found of findRuns(store, options)) {
     if (left <= 0) return;

@@ -1,16 +1,18 @@
 /** Durable messages to runs: each is a task, and whoever sent it is told so only when it is there (protocol 1.8, 1.13). */
 import { signalKey, signalsPrefix } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
+import type { QueueContext } from "../queue/task.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { signalCodec } from "../run/inbox.ts";
 import type { RunRecord } from "../run/record.ts";
 import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
 import { createDocumentBytes } from "../store/document.ts";
+import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 import { formatOpaque, parseInstant } from "../wire/instant.ts";
 import type { StoredValue } from "../wire/value.ts";
 
-/** Sends messages in the order in which it was asked to. */
+/** Sends messages in the order in which it was asked to. Each call names the bucket whose requests end with it. */
 export class Sender {
   readonly #handle: QueueHandle;
   /** Apart: an inbox that a fast clock has filled must not make commands look newer than they are. */
@@ -22,30 +24,30 @@ export class Sender {
   }
 
   /** Puts a command. Returns its id, by which the record names it once it is applied. */
-  async command(record: RunRecord, command: RunCommand): Promise<string> {
-    const id = this.#handle.context.host.random.uuid();
+  async command(queue: QueueContext, record: RunRecord, command: RunCommand): Promise<string> {
+    const id = queue.host.random.uuid();
     this.#lastCommandAt = this.#instantAfter(this.#lastCommandAt, steeredAt(record));
-    await this.#tick(record, { kind: "command", id, command, at: this.#lastCommandAt });
+    await this.#tick(queue, record, { kind: "command", id, command, at: this.#lastCommandAt });
     return id;
   }
 
   /** Puts a signal into the inbox, and a tick that names it. Returns its id. */
-  async signal(record: RunRecord, name: string, payload: StoredValue): Promise<string> {
-    const { host, store } = this.#handle.context;
-    const newest = await this.#newestSignalAt(record, name);
+  async signal(queue: QueueContext, record: RunRecord, name: string, payload: StoredValue): Promise<string> {
+    const { host, store } = queue;
+    const newest = await this.#newestSignalAt(queue.store, record, name);
     this.#lastSignalAt = this.#instantAfter(this.#lastSignalAt, newest);
     const createdAt = formatOpaque(this.#lastSignalAt);
     const id = host.random.uuid();
     const segment = `${createdAt}_${id}.json`;
     const body = signalCodec.encode({ id, name, payload, created_at: createdAt });
     await createDocumentBytes(store, host, signalKey(record.id, name, segment), body);
-    await this.#tick(record, { kind: "signal", name, segment });
+    await this.#tick(queue, record, { kind: "signal", name, segment });
     return id;
   }
 
-  async #tick(record: RunRecord, cause: TickCause): Promise<void> {
+  async #tick(queue: QueueContext, record: RunRecord, cause: TickCause): Promise<void> {
     const task = tickTask(record, cause);
-    await createTask(this.#handle.context, task);
+    await createTask(queue, task);
     this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
   }
 
@@ -53,8 +55,7 @@ export class Sender {
    * The instant of the newest signal of a name that the run took; where processes have clocks of their own also of the newest one in the
    * inbox, which costs a LIST. A signal that is made older than these would be given before signals that were acknowledged before it.
    */
-  async #newestSignalAt(record: RunRecord, name: string): Promise<number> {
-    const { store } = this.#handle.context;
+  async #newestSignalAt(store: ObjectStore, record: RunRecord, name: string): Promise<number> {
     const taken = instantOf(record.signals.get(name)?.cursor ?? "");
     if (store.capabilities.localClock !== true) return taken;
     const prefix = signalsPrefix(record.id, name);

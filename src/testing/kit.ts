@@ -305,7 +305,7 @@ class Kit implements TestKit {
 
   async #explain(id: string): Promise<string> {
     const record = await this.#record(id);
-    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.queue, record);
+    const reasons = record === undefined ? ["it does not exist"] : await explainRun(this.queue.context, record);
     return `run ${id} does not go on by itself: ${reasons.join("; ")}`;
   }
 }

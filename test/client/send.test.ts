@@ -20,7 +20,7 @@ test("an event reaches the node or handler that waits for it, without its type",
   const run = await kit.client.start(asks, null, { id: "a" });
   expect(await run.send({ type: "approval", by: "me" })).toMatch(/^[0-9a-f-]{36}$/);
   await kit.until(run, ({ steps }) => steps["ask"]?.status === "waiting");
-  await kit.client.send("a", { type: "answer", yes: true }, asks);
+  await kit.client.send("a", { type: "answer", yes: true }, {}, asks);
   expect(await run.result()).toEqual({ end: { yes: true } });
   expect((await run.get()).steps["approval"]?.result).toEqual({ by: "me" });
 });

@@ -7,6 +7,7 @@ import { SERVING_PREFIX, WORKERS_PREFIX } from "../../src/keys.ts";
 import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import { Loop } from "../../src/services/service.ts";
 import { Worker } from "../../src/services/worker.ts";
+import type { WaitLimits } from "../../src/client/limit.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import { type Process, World } from "../../src/testing/simulation/simulation.ts";
 import { listServing } from "../../src/run/serving.ts";
@@ -32,7 +33,7 @@ interface Stage {
 function stage(seed = "lives"): Stage {
   const world = new World(seed, { latency: 20 });
   const process = world.spawn("host");
-  const moody = moodyStore(process.store);
+  const moody = moodyStore(process.store, process.host.clock);
   const handle = handleOf(moody.store, process.host);
   const { clock } = process.host;
   const now = (): number => clock.monotonic();
@@ -258,24 +259,67 @@ describe("a client that waits", () => {
     });
   });
 
-  test("hears its signal while a request is under way", async () => {
+  /** Everything that a client can be asked, with limits. */
+  const calls: Readonly<Record<string, (client: WorkflowClient, id: string, limits: WaitLimits) => Promise<unknown>>> =
+    {
+      start: (client, id, limits) => client.start(quick, null as never, { id, ...limits }),
+      "start of a definition that it was not given": (client, _id, limits) => client.start("other", null, limits),
+      get: (client, id, limits) => client.get(id, limits),
+      exists: (client, id, limits) => client.exists(id, limits),
+      explain: (client, id, limits) => client.explain(id, limits),
+      next: (client, id, limits) => client.next(id, limits),
+      signal: (client, id, limits) => client.signal(id, "word", null, limits),
+      send: (client, id, limits) => client.send(id, { type: "word" }, limits),
+      list: (client, _id, limits) => client.list(limits).next(),
+      bulk: (client, _id, limits) => client.bulk({ type: "pause" }, {}, limits).next(),
+      wait: (client, id, limits) => client.wait(id, limits),
+      result: (client, id, limits) => client.result(id, limits),
+      cancel: (client, id, limits) => client.cancel(id, limits),
+      "cancel that is applied": (client, id, limits) => client.cancel(id, { applied: true, ...limits }),
+      pause: (client, id, limits) => client.pause(id, limits),
+      resume: (client, id, limits) => client.resume(id, limits),
+      skip: (client, id, limits) => client.skip(id, "a", limits),
+      retry: (client, id, limits) => client.retry(id, limits),
+      terminate: (client, id, limits) => client.terminate(id, limits),
+    };
+
+  test.for(Object.entries(calls))("hears its signal while a request of %s is under way", async ([, call]) => {
     const { play, client, moody, now, sleep } = stage();
     await play(async () => {
       const run = await client.start(quick);
       moody.mood = "hangs";
-      for (const wait of [
-        (signal: AbortSignal) => run.wait({ signal }),
-        (signal: AbortSignal) => run.pause({ signal, applied: true }),
-      ]) {
-        const stop = new AbortController();
-        const waiting = wait(stop.signal);
-        const told = expect(waiting).rejects.toThrow("enough");
-        await sleep(100);
-        const began = now();
-        stop.abort(new Error("enough"));
-        await told;
-        expect(now() - began).toBe(0);
-      }
+      const stop = new AbortController();
+      const told = expect(call(client, run.id, { signal: stop.signal })).rejects.toThrow("enough");
+      await sleep(100);
+      const began = now();
+      stop.abort(new Error("enough"));
+      await told;
+      expect(now() - began).toBe(0);
+      await expect(call(client, run.id, { signal: stop.signal })).rejects.toThrow("enough");
+    });
+  });
+
+  test.for(Object.entries(calls))("ends %s on time while the store hangs, and asks nothing after", async ([, call]) => {
+    const { play, client, moody, now, sleep } = stage();
+    await play(async () => {
+      const run = await client.start(quick);
+      moody.mood = "slow";
+      const began = now();
+      expect(await endOf(call(client, run.id, { timeout: "1s" }))).toBe("timeout");
+      expect(now() - began).toBe(1_000);
+      const { asked } = moody;
+      await sleep(60_000);
+      expect(moody.asked).toBe(asked);
+    });
+  });
+
+  test("gives up its command to a run after a minute when no worker applies it and it was told no time", async () => {
+    const { play, client, now } = stage();
+    await play(async () => {
+      const run = await client.start(quick);
+      const began = now();
+      await expect(run.cancel({ applied: true })).rejects.toThrow(/cancel is durable, but no worker has applied it/u);
+      expect(now() - began).toBe(60_000);
     });
   });
 
@@ -370,8 +414,8 @@ async function live(seed: number): Promise<void> {
           return;
         }
         case 3: {
-          const moods: readonly Mood[] = ["well", "away", "hangs"];
-          moody.mood = moods[below(3)] ?? "well";
+          const moods: readonly Mood[] = ["well", "away", "hangs", "slow"];
+          moody.mood = moods[below(4)] ?? "well";
           return;
         }
         case 4:

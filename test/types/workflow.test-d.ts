@@ -194,7 +194,7 @@ test("events are the declared signals and the nodes, with their payloads", () =>
   expectTypeOf<{ type: "anything"; n: number }>().toExtend<Asked>();
   const send = (client: WorkflowClient, run: Run<unknown, Asked>): void => {
     void run.send({ type: "answer", yes: true });
-    void client.send("id", { type: "approval", by: "me" }, asks);
+    void client.send("id", { type: "approval", by: "me" }, {}, asks);
     void client.send<typeof asks>("id", { type: "answer", yes: false });
     void client.run("id", asks).send({ type: "anything" });
     // @ts-expect-error -- there is no such event
@@ -202,7 +202,7 @@ test("events are the declared signals and the nodes, with their payloads", () =>
     // @ts-expect-error -- yes is a boolean
     void run.send({ type: "answer", yes: "true" });
     // @ts-expect-error -- by is missing
-    void client.send("id", { type: "approval" }, asks);
+    void client.send("id", { type: "approval" }, {}, asks);
     // @ts-expect-error -- a text has no members: it is sent by signal
     void run.send({ type: "note" });
     // @ts-expect-error -- not a member of the payload
