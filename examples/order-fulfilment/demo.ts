@@ -31,6 +31,8 @@ const [, , , , bucket] = process.argv;
 const store = bucket ?? `file:${join(folder, "bucket")}`;
 const ledger = join(folder, "ledger.jsonl");
 const stock = join(folder, "stock");
+// Declined cards are what the demo is about; their stacks would hide what it prints.
+const log = join(folder, "workers.log");
 
 const finish = openWork(folder);
 
@@ -45,7 +47,7 @@ const workers = await Promise.all(
   Array.from({ length: WORKERS }, (_, index) =>
     keepRunning({
       script: new URL("worker.ts", import.meta.url),
-      args: () => [store],
+      args: () => [store, log],
       env,
       onReplaced: (why) => print(`  worker ${index + 1} is gone (${why}); another one takes its place`),
     }),
@@ -110,7 +112,8 @@ print(`The payment service's ledger:   cat ${join(shown, "ledger.jsonl")}`);
 const shownStore = bucket === undefined ? `file:${join(shown, "bucket")}` : `'${bucket}'`;
 if (bucket === undefined)
   print(`Look at the state of a run:     cat ${join(shown, "bucket/workflow/order-1004/state.json")}`);
-print(`Ask about a run:                npx tsx src/cli/main.ts steps order-1005 --store ${shownStore}`);
+print(`What the workers logged:        cat ${join(shown, "workers.log")}`);
+print(`Ask about a run:                npx buquet-workflow status order-1005 --store ${shownStore}`);
 
 finish();
 await Promise.all(workers.map((worker) => worker.stop()));
