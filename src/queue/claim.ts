@@ -65,7 +65,9 @@ export async function claimTask(queue: QueueContext, taskId: string, options: Cl
     return { kind: "gone" };
   }
   const availableAt = millisOf(task.available_at);
-  if (availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
+  // What was to be done at once is due, though the clock of its maker is ahead of this one.
+  const wasDueWhenMade = task.available_at === task.created_at;
+  if (!wasDueWhenMade && availableAt > queue.store.time().latest) return { kind: "not_due", availableAt };
   if (!(await options.accepts(task))) return { kind: "not_mine" };
   if (task.expires_at !== undefined && queue.store.time().latest >= millisOf(task.expires_at))
     return markExpired(queue, task, read.etag, task.expires_at);

@@ -7,6 +7,10 @@ import type { Host } from "../../src/host/host.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { FileStore, handleOf, type ObjectStore, workflow, WorkflowClient } from "../../src/index.ts";
 import { signalsPrefix, stateKey } from "../../src/keys.ts";
+import { claimTask } from "../../src/queue/claim.ts";
+import { ReadyLister } from "../../src/queue/poll.ts";
+import { submitTask } from "../../src/queue/submit.ts";
+import type { QueueContext } from "../../src/queue/task.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 
 const BACK = 20 * 60_000;
@@ -49,8 +53,10 @@ test.each([true, false])(
     await kit.until(run, "waiting_signal");
     await run.signal("go", "first");
     await kit.until(run, ({ record }) => record.signals.get("go")?.cursor !== undefined);
+    const first = await cursorOf(kit);
     await clientBehind(kit, localClock).signal("r", "go", "second");
-    await kit.idle();
+    // Else the third could have the same millisecond, and either be the second one.
+    await kit.until(run, ({ record }) => record.signals.get("go")?.cursor !== first);
     await run.signal("go", "third");
     expect(await run.result()).toEqual({ take: ["first", "second", "third"] });
   },
@@ -106,12 +112,13 @@ test("an inbox that a fast clock filled does not make the commands of its sender
   expect(commands).toEqual([Math.round(kit.store.time().latest)]);
 });
 
-test("two processes on one folder whose clocks disagree keep the order of sending", async () => {
+/** Two processes on one folder, the clock of the second one behind. */
+async function onOneFolder(check: (ahead: Process, behind: Process) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "two-clocks-"));
   try {
     const host = nodeHost();
     const { clock } = host;
-    const behind: Host = {
+    const late: Host = {
       ...host,
       clock: {
         ...clock,
@@ -120,13 +127,28 @@ test("two processes on one folder whose clocks disagree keep the order of sendin
         sleep: (ms, options) => clock.sleep(ms, options),
       },
     };
-    const [ahead, late] = await Promise.all(
-      [host, behind].map(async (one) => {
+    const [ahead, behind] = await Promise.all(
+      [host, late].map(async (one): Promise<Process> => {
         const store = await FileStore.open(folder, { host: one, durability: "none" });
-        return { store, client: new WorkflowClient(handleOf(store, one), { workflows: [takesThree] }) };
+        const handle = handleOf(store, one);
+        return { store, queue: handle.context, client: new WorkflowClient(handle, { workflows: [takesThree] }) };
       }),
     );
-    if (ahead === undefined || late === undefined) return expect.unreachable();
+    if (ahead === undefined || behind === undefined) return expect.unreachable();
+    await check(ahead, behind);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Process {
+  readonly store: FileStore;
+  readonly queue: QueueContext;
+  readonly client: WorkflowClient;
+}
+
+test("two processes on one folder whose clocks disagree keep the order of sending", async () => {
+  await onOneFolder(async (ahead, late) => {
     expect(ahead.store.capabilities.localClock).toBe(true);
     await ahead.client.start(takesThree, null, { id: "r" });
     for (const [index, { client }] of [ahead, late, ahead, late, late].entries()) await client.signal("r", "go", index);
@@ -138,7 +160,37 @@ test("two processes on one folder whose clocks disagree keep the order of sendin
     }
     expect(payloads).toEqual([0, 1, 2, 3, 4]);
     expect((await late.store.get(stateKey("r"))).kind).toBe("found");
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
+});
+
+test("a worker whose clock is behind takes at once what a process that is ahead starts, sends and steers", async () => {
+  await onOneFolder(async (ahead, { queue }) => {
+    const take = async (): Promise<number> => {
+      const outcomes = [];
+      for (const { id, foundAt } of await new ReadyLister().list(queue))
+        outcomes.push(
+          (await claimTask(queue, id, { workerId: "w", leaseMs: 30_000, foundAt, accepts: () => true })).kind,
+        );
+      expect(outcomes).toEqual(outcomes.map(() => "claimed"));
+      return outcomes.length;
+    };
+    await ahead.client.start(takesThree, null, { id: "r" });
+    expect(await take()).toBe(1);
+    await ahead.client.signal("r", "go", 1);
+    expect(await take()).toBe(1);
+    await ahead.client.pause("r");
+    expect(await take()).toBe(1);
+    expect(await take()).toBe(0);
+    expect((await ahead.store.list("ready/")).objects).toEqual([]);
+  });
+});
+
+test("a task that is to wait is not taken early because the clock of its maker is ahead", async () => {
+  await onOneFolder(async (ahead, { queue }) => {
+    const availableAt = ahead.store.time().latest + 10;
+    const { id } = await submitTask(ahead.queue, "email", null, { availableAt });
+    expect((await new ReadyLister().list(queue)).map((task) => task.id)).toEqual([id]);
+    const outcome = await claimTask(queue, id, { workerId: "w", leaseMs: 30_000, accepts: () => true });
+    expect(outcome.kind).toBe("not_due");
+  });
 });
