@@ -12,6 +12,7 @@ import {
   typeKey,
   workerKey,
 } from "./keys.ts";
+import { shown } from "./wire/duration.ts";
 import { LONGEST_FILE_NAME, longestFileName } from "./store/file-names.ts";
 
 const LONGEST_BYTES = 200;
@@ -54,8 +55,7 @@ export function nameProblem(name: string): string | undefined {
 
 function check(what: string, name: string): void {
   const problem = nameProblem(name);
-  if (problem !== undefined)
-    throw new WorkflowError("invalid", `${what} ${JSON.stringify(name)} cannot be used: ${problem}`);
+  if (problem !== undefined) throw new WorkflowError("invalid", `${what} ${shown(name)} cannot be used: ${problem}`);
 }
 
 /** @throws {WorkflowError} `invalid` with the reason */

@@ -11,7 +11,7 @@ import { errorOf } from "../host/error-data.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
 import { checkFits } from "../run/fitting.ts";
-import type { QueueHandle } from "../run/handle.ts";
+import { checkHandle, type QueueHandle } from "../run/handle.ts";
 import type { Program } from "../run/program.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { startRun } from "../run/start.ts";
@@ -141,6 +141,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   readonly #sender: Sender;
 
   constructor(handle: QueueHandle, options: ClientOptions<Workflows> = {}) {
+    checkHandle("a client", handle);
     this.#handle = handle;
     this.#sender = new Sender(handle);
     checkClientOptions(options);

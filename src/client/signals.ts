@@ -6,6 +6,7 @@ import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
 import { type Program, takesSignal } from "../run/program.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
+import { shown } from "../wire/duration.ts";
 import type { StoredValue } from "../wire/value.ts";
 import { checkNesting, takeGiven } from "./values.ts";
 
@@ -27,7 +28,7 @@ export function signalOf(event: AnyEvent): { readonly name: string; readonly pay
   if (typeof event !== "object" || event === null || Array.isArray(event) || typeof event.type !== "string")
     throw new WorkflowError(
       "invalid",
-      `an event is an object with a type, such as { type: "approval" }, not ${JSON.stringify(event)}`,
+      `an event is an object with a type, such as { type: "approval" }, not ${shown(event)}`,
     );
   const { type: name, ...payload } = event;
   checkSignalName(name);

@@ -241,7 +241,7 @@ function checkPaths(workflow: CostedWorkflow, paths: readonly CostPath[]): void 
     );
     const end = courses.find(({ ends = "completes" }) => ends !== "completes" && ends !== "fails")?.ends;
     if (end !== undefined)
-      throw new WorkflowError("invalid", `${what}: ends is "completes" or "fails", not ${JSON.stringify(end)}`);
+      throw new WorkflowError("invalid", `${what}: ends is "completes" or "fails", not ${shown(end)}`);
   }
 }
 

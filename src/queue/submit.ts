@@ -157,7 +157,7 @@ const KNOWN_IDEMPOTENCY: Readonly<Record<keyof Idempotency, true>> = { key: true
 const refuser =
   (taskType: string) =>
   (what: string): never => {
-    throw new WorkflowError("invalid", `a ${JSON.stringify(taskType)} task cannot be submitted: ${what}`);
+    throw new WorkflowError("invalid", `a ${shown(taskType)} task cannot be submitted: ${what}`);
   };
 
 function takeInput(taskType: string, input: unknown): StoredValue {

@@ -8,6 +8,7 @@ import type { QueueContext, TaskRecord } from "../queue/task.ts";
 import { type Check, type ChecksOf, milliseconds, readSettings } from "../settings.ts";
 import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { shown } from "../wire/duration.ts";
 import { toPlain } from "../wire/json.ts";
 
 /** Clocks of two machines, and of a machine and the store, may differ by this much. */
@@ -87,6 +88,14 @@ export function submitTo(context: QueueContext, events: ProcessEvents): QueueHan
 export const HANDLE_CHECKS: { readonly skewMarginMs: Check<number> } = {
   skewMarginMs: milliseconds(0, LONGEST_SKEW_MARGIN_MS),
 } satisfies ChecksOf<HandleOptions>;
+
+/** @throws {WorkflowError} `invalid` for what is no open bucket: a url, or what `connect` returns before it was awaited. */
+export function checkHandle(whose: string, handle: QueueHandle): void {
+  const given: unknown = handle;
+  if (typeof given === "object" && given !== null && "context" in given && "events" in given) return;
+  const found = given instanceof Promise ? "a promise; await it" : shown(given);
+  throw new WorkflowError("invalid", `${whose} is given an open bucket, which connect(url) resolves to, not ${found}`);
+}
 
 /** Wraps a store of your own. @throws {WorkflowError} `invalid` for options that make no sense. */
 export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {

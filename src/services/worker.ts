@@ -1,5 +1,5 @@
 /** A worker: finds tasks, drives their runs, keeps the indexes in repair, and stops cleanly. Any number of them share a bucket. */
-import { type QueueHandle, submitTo } from "../run/handle.ts";
+import { checkHandle, type QueueHandle, submitTo } from "../run/handle.ts";
 import { servingKey, stateKey } from "../keys.ts";
 import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
 import { checkLeases } from "../queue/monitor.ts";
@@ -98,6 +98,7 @@ export class Worker implements Service {
   #failed = 0;
 
   constructor(handle: QueueHandle, options: WorkerOptions) {
+    checkHandle("a worker", handle);
     this.#handle = handle;
     const { id, workflows, concurrency, pollMs, leaseMs, graceMs, foreignPollMs, ...rest } = resolveWorkerOptions(
       options,

@@ -1,5 +1,6 @@
 /** Options are looked at before anything begins: a word that nobody reads, or a number that cannot be, would make a test pass unseen. */
 import { WorkflowError } from "../errors.ts";
+import { shown } from "../wire/duration.ts";
 
 /** Says no to an option of something, with what is allowed. */
 export class OptionCheck {
@@ -47,10 +48,4 @@ export class OptionCheck {
   list(option: string, value: unknown): void {
     if (!Array.isArray(value)) this.refuse(`${option} is ${shown(value)}; it is a list`);
   }
-}
-
-/** How a value that has no place here looks to its writer; JSON calls NaN and Infinity null. */
-function shown(value: unknown): string {
-  if (typeof value === "function") return "a function";
-  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
 }

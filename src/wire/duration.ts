@@ -1,5 +1,6 @@
 /** Durations: how people write them, and how messages spell them. */
 import { WorkflowError } from "../errors.ts";
+import { cutAt } from "./cut.ts";
 
 /**
  * A length of time: a number of milliseconds, or a text of a number and a unit (`"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`, `"1w"`), from
@@ -20,13 +21,17 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /** Ten years: buquet's own workers cannot hold more, and every date that is computed from a duration keeps a year of four digits. */
 export const LONGEST_DURATION_MS = 315_360_000_000;
 
-/** The value of a setting as its writer sees it. Never throws, whatever the value is. */
+/** Characters of a value that a message shows. */
+const MOST_SHOWN = 200;
+
+/** A value that is refused, as its writer sees it: for messages. Never throws, whatever the value is. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "number" || typeof value === "symbol") return Object.is(value, -0) ? "-0" : String(value);
   try {
-    return JSON.stringify(value) ?? String(value);
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > MOST_SHOWN ? `${cutAt(text, MOST_SHOWN)}…` : text;
   } catch {
     return "an object that is not JSON";
   }

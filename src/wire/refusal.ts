@@ -11,12 +11,13 @@ interface Refusal {
 
 /** What a schema says, in one line. */
 export function refusalOf({ issues }: Refusal): string {
-  return issues
+  const reasons = issues
     .map(({ path = [], message }) => {
       const names = path.map((part) => String(typeof part === "object" ? part.key : part));
       return names.length === 0 ? message : `${names.join(".")}: ${message}`;
     })
     .join("; ");
+  return reasons === "" ? "its schema gives no reason" : reasons;
 }
 
 /** Why something could not be read, in one line: what its schema says, or what reading it threw. */

@@ -32,7 +32,7 @@ export class StoredValue extends JsonText {
       const text = value === undefined ? "null" : JSON.stringify(reader.copy(value));
       return text.length > limit ? { kind: "too_long" } : { kind: "taken", value: new StoredValue(() => text) };
     } catch (error) {
-      return reader.refusal ?? { kind: "not_json", problem: `reading it threw ${summaryOf(error)}` };
+      return reader.refusal ?? { kind: "not_json", problem: `it cannot be read: ${summaryOf(error)}` };
     }
   }
 
@@ -99,7 +99,7 @@ class Reader {
     if (this.#above.has(value)) return this.#refuse("is a cycle");
     if (this.#trail.length > MAX_DEPTH) return this.#refuse(`is nested deeper than ${MAX_DEPTH}`);
     const isList = Array.isArray(value);
-    if (!isList && !isPlain(value)) return this.#refuse(`is a ${value.constructor?.name || "class instance"}`);
+    if (!isList && !isPlain(value)) return this.#refuse(`is ${kindOf(value)}`);
     const method = Object.getOwnPropertyDescriptor(value, "toJSON");
     if (method !== undefined && (method.enumerable !== true || typeof method.value === "function"))
       return this.#refuse("has a method toJSON; give what it returns");
@@ -214,6 +214,13 @@ export function lazyMembers<T extends object>(target: T, members: Iterable<reado
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** What an object is that is not plain. */
+function kindOf({ constructor }: object): string {
+  const name = constructor?.name || "class instance";
+  if (name === "Object") return "an object that inherits from another";
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** An assignment would take `__proto__` for something else. */

@@ -65,7 +65,7 @@ describe("what a handler throws or returns", () => {
           throw new Error("not yet");
         },
       }),
-      "the result is not JSON: reading it threw Error: not yet",
+      "the result is not JSON: it cannot be read: Error: not yet",
     ],
   ])("%s fails its step at once", async (_, handler, message) => {
     const end = await endOf(untypedWorkflow("odd").step("a", { ...once, run: handler }));

@@ -76,6 +76,8 @@ test("says where a value is not JSON", () => {
   expect(problemOf({ at: new Date(0) })).toBe("$.at is a Date");
   expect(problemOf(Number.NaN)).toBe("$ is NaN");
   expect(problemOf({ f: () => 1 })).toBe("$.f is a function");
+  expect(problemOf({ e: new Error("x") })).toBe("$.e is an Error");
+  expect(problemOf(Object.create({ inherited: 1 }))).toBe("$ is an object that inherits from another");
   expect(problemOf("\ud800")).toBe("$ holds a lone surrogate");
   expect(problemOf([{ "\ud800": 1 }])).toBe("$[0] has a member whose name holds a lone surrogate");
 });
