@@ -76,6 +76,16 @@ interface Chain {
   readonly ended: Map<string, "completed" | "failed">;
   facts: Fact[];
   touched: boolean;
+  /** It was told that its run stops, and has not asked the record since. */
+  told: boolean;
+  /** Rests before another attempt in place; a chain is woken once. */
+  rest: Rest | "woken" | undefined;
+}
+
+/** What a chain that rests goes on with. */
+interface Rest {
+  readonly call: Call;
+  readonly appointment: Appointment;
 }
 
 /** An entry that was sent, and what its answer says. */
@@ -267,6 +277,8 @@ class Walk {
       ended: new Map(),
       facts: [],
       touched: recovered || listens,
+      told: false,
+      rest: undefined,
     };
     this.#chains.set(task.id, chain);
     this.#keep(chain, task);
@@ -505,9 +517,41 @@ class Walk {
     const flight = this.#flight(ref);
     if (flight === undefined) return [{ fact: "fenced", ref, outcome: "never" }];
     // Its owner is in the same process, and is told there.
-    if (flight.owner !== undefined) return [];
+    const owner = ownerOf(flight);
+    this.#tell(owner?.task ?? flightTaskId(RUN_ID, flight));
+    if (owner !== undefined) return [];
     const outcome = this.#queue.fence(this.#specOf(flight), { flight: refOf(flight) });
     return outcome === undefined ? [] : [{ fact: "fenced", ref, outcome }];
+  }
+
+  /** Tells the chain that holds this task; one that rests asks its run at once whether it is to go on. */
+  #tell(taskId: string): void {
+    const chain = [...this.#chains.values()].find(({ task, beats }) => task.id === taskId || beats.has(taskId));
+    if (chain === undefined) return;
+    chain.told = true;
+    const { rest } = chain;
+    if (rest === "woken") return;
+    chain.rest = "woken";
+    if (rest === undefined) return;
+    this.#later(0, () => {
+      if (rest.appointment.cancelled || this.#isWanted(chain, rest.call)) return;
+      rest.appointment.cancelled = true;
+      this.#notAgain(chain, rest.call);
+    });
+  }
+
+  #isWanted(chain: Chain, { flight }: Call): boolean {
+    if (!chain.told) return true;
+    chain.told = false;
+    this.#ledger.charge("read");
+    return this.#flight(flight) !== undefined && !this.#isFenced(flight);
+  }
+
+  /** Its run stops: no later attempt begins. */
+  #notAgain(chain: Chain, { flight }: Call): void {
+    const id = flightTaskId(RUN_ID, flight);
+    if (id !== chain.task.id) chain.ended.set(id, "failed");
+    this.#end(chain, [{ fact: "fenced", ref: refOf(flight), outcome: "unknown" }]);
   }
 
   #flight(ref: FlightRef): Flight | undefined {
@@ -582,8 +626,14 @@ class Walk {
     if (retries >= step.retries) return this.#ended(chain, call, failed(refOf(flight), "unknown", attempt));
     // No jitter: the middle of what chance may add or take.
     const delayMs = backoffMs(step.retryPolicy, retries, () => 0.5);
+    if (!this.#isWanted(chain, call)) return this.#notAgain(chain, call);
     if (delayMs <= this.#options.leaseMs / LONG_STEP_SHARE) {
-      this.#later(delayMs, () => this.#call(chain, { ...call, attempt: attempt + 1, retries: retries + 1 }));
+      const appointment = this.#later(delayMs, () => {
+        if (chain.rest !== "woken") chain.rest = undefined;
+        if (!this.#isWanted(chain, call)) return this.#notAgain(chain, call);
+        this.#call(chain, { ...call, attempt: attempt + 1, retries: retries + 1 });
+      });
+      chain.rest ??= { call, appointment };
       return;
     }
     const availableAt = this.#agenda.now + delayMs;

@@ -77,7 +77,9 @@ export function failClaim(queue: QueueContext, claim: Claim, error: string, outp
   return end(queue, claim, (_task, now) => ({ status: "failed", last_error: error, completed_at: now, ...told }));
 }
 
-/** Pending again after a delay, one retry used up. The lease key stays: the next claimer or the monitor removes it (planted mistake 15). */
+/**
+ * Pending again after a delay, one retry used up. Without the delay when the task is asked to stop at this moment, which the caller did not
+ * know of: whoever claims it finds out what is wanted (a fence that found the task running waits for that). The lease key stays: the next claimer or the monitor removes it (planted mistake 15). */
 export function retryClaim(queue: QueueContext, claim: Claim, error: string, delayMs: number): Promise<FinishOutcome> {
   return requeue(queue, claim, delayMs, (task) => ({ retry_count: task.retry_count + 1, last_error: error }));
 }
@@ -97,8 +99,9 @@ async function requeue(
   delayMs: number,
   change: (task: TaskRecord) => Partial<TaskRecord>,
 ): Promise<FinishOutcome> {
-  const availableAt = formatInstant(serverNow(queue) + Math.round(delayMs));
+  const dueAt = formatInstant(serverNow(queue) + Math.round(delayMs));
   const ended = await finish(queue, claim, (current, now) => {
+    const availableAt = current !== claim.task && current.cancel_requested ? now : dueAt;
     const changed = change(current);
     return changed.status === "failed"
       ? { ...changed, completed_at: now }

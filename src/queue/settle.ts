@@ -85,7 +85,9 @@ export async function fenceTask(queue: QueueContext, spec: TaskSpec): Promise<Fe
     taskCodec,
     (task) => {
       if (task.status === "pending") return ended(task, FENCED, now);
-      return task.status === "running" && !task.cancel_requested ? { ...task, cancel_requested: true } : undefined;
+      // Also when that was asked for before: a holder that gives the task back at this moment meets the change, and does not delay it.
+      const changed = { cancel_requested: true, updated_at: formatInstant(now) };
+      return task.status === "running" ? { ...task, ...changed } : undefined;
     },
     { value: before, etag: made.etag },
   );

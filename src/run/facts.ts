@@ -77,7 +77,7 @@ export type Fact =
       readonly generation: number;
       readonly wake: number;
     }
-  | ({ readonly fact: "fenced"; readonly outcome: Outcome } & OfExecution)
+  | ({ readonly fact: "fenced"; readonly outcome: Outcome } & OfExecution & Told)
   | { readonly fact: "command"; readonly id: string; readonly command: RunCommand; readonly at: number }
   /** The definition that this process serves does not fit the run. */
   | { readonly fact: "mismatch"; readonly message: string }

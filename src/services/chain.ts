@@ -16,6 +16,7 @@ import { type Program, takesSignal, type TaskStep } from "../run/program.ts";
 import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
 import { drivenOutput, flightTask, flightTaskId } from "../run/tasks.ts";
+import { drains } from "../run/view.ts";
 import {
   drive,
   type DriveContext,
@@ -115,7 +116,7 @@ export class Chain {
       checkVersion: (record) => this.#lease.insist(() => context.checkVersion(record)),
       isDriven: (id) => this.#lease.insist(() => context.isDriven(id)),
       finishOwn: (taskId, end) => this.#finishOwn(taskId, end),
-      run: (flight, record, program) => this.#runFlight(flight, record, program),
+      run: (flight, record, program, isWanted) => this.#runFlight(flight, record, program, isWanted),
     };
   }
 
@@ -155,7 +156,12 @@ export class Chain {
     else await completeClaim(this.#context.queue, claim, own?.output ?? driven);
   }
 
-  async #runFlight(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd> {
+  async #runFlight(
+    flight: Flight,
+    record: RunRecord,
+    program: Program,
+    isWanted: () => Promise<boolean>,
+  ): Promise<HandlerEnd> {
     const context = this.#context;
     const handler = context.handlerOf(this.#workflow, flight);
     const step = program.machine.plan.steps.find((candidate) => candidate.name === flight.step);
@@ -184,16 +190,38 @@ export class Chain {
       if (after.counts) retries += 1;
       const { clock } = context.queue.host;
       const dueAt = clock.monotonic() + after.delayMs;
-      if (after.counts && after.delayMs <= context.leaseMs / LONG_STEP_SHARE) {
-        const rest = joinSignals(this.#lease.lost, context.stopping);
-        await clock.sleep(after.delayMs, { signal: rest.signal });
-        rest.release();
-        if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
-        if (!context.stopping.aborted) continue;
-      }
+      const isInPlace = after.counts && after.delayMs <= context.leaseMs / LONG_STEP_SHARE;
+      if (!(await this.#rest(isInPlace ? dueAt : 0, isWanted))) return this.#notAgain(flight, after.message, story);
+      if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
+      if (isInPlace && !context.stopping.aborted) continue;
       const leftMs = Math.max(0, dueAt - clock.monotonic());
       return this.#giveBack(flight, leftMs, retries, after.message, story, after.counts);
     }
+  }
+
+  /**
+   * Rests in place until then, on the monotonic clock; less, when no attempt may begin here any more. False: the run does not want the step.
+   * It is asked only when somebody said so: a fence leaves the outbox once it is answered, so the run that stops waits for the holder.
+   */
+  async #rest(dueAt: number, isWanted: () => Promise<boolean>): Promise<boolean> {
+    const { stopping, queue } = this.#context;
+    const { lost, unwanted } = this.#lease;
+    for (;;) {
+      if (this.#lease.takeUnwanted() && !(await isWanted())) return false;
+      const leftMs = dueAt - queue.host.clock.monotonic();
+      if (leftMs <= 0 || lost.aborted || stopping.aborted) return true;
+      // The chain may have been told before, of another step: it would not rest at all.
+      const rest = joinSignals(lost, stopping, unwanted.aborted ? undefined : unwanted);
+      await queue.host.clock.sleep(leftMs, { signal: rest.signal });
+      rest.release();
+    }
+  }
+
+  /** No later attempt begins, here or elsewhere: its run stops. Whether the last one had effects is not known. */
+  #notAgain(flight: Flight, error: string, story: Story): HandlerEnd {
+    this.#context.log.info("not tried again: its run stops", { run: this.#runId, step: flight.step });
+    this.#ended.set(flightTaskId(this.#runId, flight), { status: "failed", error });
+    return { kind: "facts", facts: [story.tell({ fact: "fenced", ref: refOf(flight), outcome: "unknown" })] };
   }
 
   #dropped(flight: Flight, attempt: number): HandlerEnd {
@@ -321,10 +349,12 @@ export class Chain {
 
   async #requeue(delayMs: number, error: string, counts: boolean): Promise<HandlerEnd> {
     const { claim } = this.#lease;
+    // Told just now: whoever claims it next finds out. Who tells it from here on finds no live lease here, and tells the task itself.
+    const restMs = this.#lease.takeUnwanted() ? 0 : delayMs;
     this.#lease.stop();
-    if (counts) await retryClaim(this.#context.queue, claim, error, delayMs);
-    else await rescheduleClaim(this.#context.queue, claim, delayMs);
-    this.#context.dispatch.onReady(claim.task.id, this.#now() + delayMs);
+    if (counts) await retryClaim(this.#context.queue, claim, error, restMs);
+    else await rescheduleClaim(this.#context.queue, claim, restMs);
+    this.#context.dispatch.onReady(claim.task.id, this.#now() + restMs);
     return { kind: "requeued" };
   }
 
@@ -342,7 +372,7 @@ export class Chain {
     return {
       kind: "facts",
       facts: [story.tell(fact)],
-      afterwards: async (record) => {
+      afterwards: async (record, program) => {
         if (long === undefined) return;
         const taskId = long.claim.task.id;
         // The run was terminated meanwhile: nobody asks for the step any more.
@@ -352,8 +382,11 @@ export class Chain {
         }
         long.stop();
         this.#long.delete(taskId);
-        if (counts) await retryClaim(this.#context.queue, long.claim, message, delayMs);
-        else await rescheduleClaim(this.#context.queue, long.claim, delayMs);
+        // What stopped the run in the same write may have found the task running: whoever claims it next says that it does not go on.
+        const stops = record.machine !== undefined && drains(record.machine, program, flight);
+        const restMs = stops ? 0 : delayMs;
+        if (counts) await retryClaim(this.#context.queue, long.claim, message, restMs);
+        else await rescheduleClaim(this.#context.queue, long.claim, restMs);
       },
     };
   }

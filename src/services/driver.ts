@@ -20,6 +20,7 @@ import {
   type OutboxEntry,
   refOf,
   type RunRecord,
+  sameFlight,
 } from "../run/record.ts";
 import type { SharedDispatch } from "../run/shared-dispatch.ts";
 import { flightTaskId } from "../run/tasks.ts";
@@ -31,7 +32,7 @@ export type HandlerEnd =
       readonly kind: "facts";
       readonly facts: readonly Fact[];
       /** Done once the facts are committed, with the record as it stands then. */
-      readonly afterwards?: (record: RunRecord) => Promise<void>;
+      readonly afterwards?: (record: RunRecord, program: Program) => Promise<void>;
     }
   /** The task itself went back to the queue (own retry): the chain is over. */
   | { readonly kind: "requeued" }
@@ -57,7 +58,8 @@ export interface DriveContext {
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
   /** Whether everything that the drivers of a task added to the outbox is durable: their task is over. */
   isDriven(taskId: string): Promise<boolean>;
-  run(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd>;
+  /** `isWanted`: whether the run, read anew, still wants this flight from this claim. */
+  run(flight: Flight, record: RunRecord, program: Program, isWanted: () => Promise<boolean>): Promise<HandlerEnd>;
   /** Ends a task that this chain holds beside its first one. False: it does not hold it. */
   finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
 }
@@ -206,6 +208,14 @@ async function driveChain(
 
   /** The flights that were begun under this claim. */
   const begun = new Set<string>();
+  const isWanted = async (ref: FlightRef): Promise<boolean> => {
+    const read = await commit([], true);
+    // Whoever acts next finds out.
+    if (read.kind !== "committed" || read.record.machine === undefined) return true;
+    const flight = read.record.machine.flights.find((other) => sameFlight(other, ref));
+    if (flight === undefined || !isHeldBy(flight, flightTaskId(read.record.id, ref), actor)) return false;
+    return !drains(read.record.machine, read.program, ref);
+  };
   const recovered = task.attempt > 1;
   let touched = recovered || errand.listens;
   let outcome = await commit(recovered ? fenceFacts(lease.claim) : [], true);
@@ -233,13 +243,13 @@ async function driveChain(
     startCarrying(context, carrying, record, program, lease);
     const flight = ownFlight(record, lease.claim);
     if (flight !== undefined) {
-      const end = await runOwn(context, flight, record, program, lease, begun);
+      const end = await runOwn(context, flight, record, program, lease, begun, isWanted);
       if (end.kind !== "facts") {
         if (end.kind === "requeued") await carrying.settle();
         return end;
       }
       outcome = await commit([...carrying.takeFacts(), ...end.facts, ...carrying.confirmed(record)], false);
-      if (outcome.kind === "committed") await end.afterwards?.(outcome.record);
+      if (outcome.kind === "committed") await end.afterwards?.(outcome.record, outcome.program);
       continue;
     }
     await carrying.settle();
@@ -292,6 +302,7 @@ async function runOwn(
   program: Program,
   lease: ChainLease,
   begun: Set<string>,
+  isWanted: (ref: FlightRef) => Promise<boolean>,
 ): Promise<HandlerEnd> {
   const { task } = lease.claim;
   const claim: Actor = { task: task.id, attempt: task.attempt };
@@ -304,7 +315,7 @@ async function runOwn(
   }
   if (!(await lease.hold())) return { kind: "dropped" };
   begun.add(id);
-  const end = await context.run(flight, record, program);
+  const end = await context.run(flight, record, program, () => isWanted(ref));
   return end.kind === "facts" ? { ...end, facts: end.facts.map((fact) => ({ ...fact, claim })) } : end;
 }
 

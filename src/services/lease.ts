@@ -75,6 +75,7 @@ export class KeptLease {
   readonly #stop = new AbortController();
   readonly #lost = new AbortController();
   readonly #unwanted = new AbortController();
+  #isUnwanted = false;
   #claim: Claim;
   #renewing: Promise<boolean> | undefined;
 
@@ -104,7 +105,18 @@ export class KeptLease {
 
   /** Says that the work is not wanted any more; the lease itself stays. */
   discourage(): void {
+    this.#isUnwanted = true;
     this.#unwanted.abort();
+  }
+
+  /**
+   * Whether somebody said so since this was last asked. Who asks before it reads the record, and once more before it gives the task
+   * back, cannot miss a stop that it did not read of.
+   */
+  takeUnwanted(): boolean {
+    const isUnwanted = this.#isUnwanted;
+    this.#isUnwanted = false;
+    return isUnwanted;
   }
 
   /** Whether the lease is unexpired by our own clock; expired but not taken: renewed first. */
@@ -172,7 +184,7 @@ export class KeptLease {
         return false;
       }
       this.#claim = renewed.claim;
-      if (renewed.claim.task.cancel_requested) this.#unwanted.abort();
+      if (renewed.claim.task.cancel_requested) this.discourage();
       return true;
     } catch {
       // The store does not answer: the lease runs out by our own clock, and the next heartbeat tries again.

@@ -2,7 +2,9 @@
 import { expect, test } from "vitest";
 import { dueKey, leaseKey, readyKey, taskKey } from "../../src/keys.ts";
 import { claimTask } from "../../src/queue/claim.ts";
-import { completeClaim, failClaim, retryClaim } from "../../src/queue/finish.ts";
+import { cancelTask } from "../../src/queue/cancel.ts";
+import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../../src/queue/finish.ts";
+import { renewClaim } from "../../src/queue/renew.ts";
 import { fenceTask, settleTask } from "../../src/queue/settle.ts";
 import { createRunningTask } from "../../src/queue/submit.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
@@ -78,7 +80,7 @@ test("takes a parked task off both indexes when it is fenced", async () => {
   expect(await bench.keys("")).toEqual([taskKey(ID)]);
 });
 
-test("asks the holder of a running task to stop, once, and waits for its word", async () => {
+test("asks the holder of a running task to stop, and waits for its word", async () => {
   const bench = makeBench();
   const held = await putAndClaim(bench);
   expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "running", attempt: 1 });
@@ -86,6 +88,31 @@ test("asks the holder of a running task to stop, once, and waits for its word", 
   expect(await bench.task()).toEqual({ ...held.task, cancel_requested: true });
   expect(await completeClaim(bench.queue, held, OUTPUT)).toEqual({ kind: "finished" });
   expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "over", status: "completed", attempt: 1 });
+});
+
+test("a holder that gives a task back while it is fenced does not delay it", async () => {
+  const bench = makeBench();
+  const held = await putAndClaim(bench);
+  // Somebody asked before, and the holder knows of that: what it finds out says nothing of a later fence.
+  await cancelTask(bench.queue, ID);
+  const renewed = await renewClaim(bench.queue, held, LEASE_MS);
+  if (renewed.kind !== "renewed") expect.fail("it is held");
+  const gate = makeGate();
+  const slow = bench.through({
+    put: async (key, _body, condition, send) => {
+      if (key === taskKey(ID) && condition !== "absent") await gate.stand();
+      return send();
+    },
+  });
+  const given = rescheduleClaim(slow, renewed.claim, 3_600_000);
+  await gate.reached;
+  bench.pass(1_000);
+  expect(await fenceTask(bench.queue, SPEC)).toEqual({ kind: "running", attempt: 1 });
+  gate.open();
+  expect(await given).toEqual({ kind: "finished" });
+  const { status, available_at } = await bench.task();
+  expect(status).toBe("pending");
+  expect(Date.parse(available_at)).toBeLessThan(START + 1_000);
 });
 
 test("meets a claimer that was faster", async () => {

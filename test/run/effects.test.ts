@@ -91,22 +91,27 @@ describe("while a run stops, the task of a step that nobody holds is fenced, nev
     return decided(record, [by(asker, fencedY, confirmed(entryOf(record, FENCE)))]);
   };
 
-  test.for<[string, Actor, Fact]>([
-    ["its owner is gone", releaser, { fact: "release", task: owner.task, before: 2 }],
-    [
-      "its owner gives it back",
-      owner,
-      { fact: "backoff", ref: run("x"), availableAt: LATER, retries: 1, claim: owner },
-    ],
-  ])("%s", ([, actor, fact]) => {
+  test("its owner is gone", () => {
     expect(entryOf(asked(), FENCE)).toBeUndefined();
+    const gone: Fact = { fact: "release", task: owner.task, before: 2 };
     for (const record of [asked(), stopped()]) {
-      const next = decided(record, [by(actor, fact)]);
-      expect(entryOf(next, FENCE)).toMatchObject({ by: actor });
+      const next = decided(record, [by(releaser, gone)]);
+      expect(entryOf(next, FENCE)).toMatchObject({ by: releaser });
       expect(entryOf(next, CREATE)).toBeUndefined();
       // It may have begun.
-      const over = decided(next, [by(actor, { fact: "fenced", ref: run("x"), outcome: "never" }, fencedY, fencedZ)]);
+      const over = decided(next, [by(releaser, { fact: "fenced", ref: run("x"), outcome: "never" }, fencedY, fencedZ)]);
       expect(over.machine?.flights).toMatchObject([{ kind: "undo", step: "x" }]);
+    }
+  });
+
+  test("its owner gives it back: then it is over, and may have had effects", () => {
+    const failures = [{ attempt: 1, error: { name: "Error", message: "not now" } }];
+    const back: Fact = { fact: "backoff", ref: run("x"), availableAt: LATER, retries: 1, claim: owner, failures };
+    for (const record of [asked(), stopped()]) {
+      const over = decided(record, [by(owner, back), by(asker, fencedY, fencedZ)]);
+      expect([entryOf(over, FENCE), entryOf(over, CREATE)]).toEqual([undefined, undefined]);
+      expect(over.machine?.flights).toMatchObject([{ kind: "undo", step: "x" }]);
+      expect(over.machine?.failures).toMatchObject([{ step: "x", error: { message: "not now" } }]);
     }
   });
 

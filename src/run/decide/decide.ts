@@ -95,7 +95,7 @@ function applyFact(draft: Draft, fact: Fact): void {
     case "due":
       return applyDue(draft, fact);
     case "fenced":
-      return applyFenced(draft, fact.ref, fact.outcome);
+      return applyFenced(draft, fact);
     case "command":
       return applyCommand(draft, fact);
     case "mismatch":

@@ -86,11 +86,12 @@ export function applyWaiting(draft: Draft, fact: Extract<Fact, { fact: "waiting"
   setStep(draft, name, { ...(before ?? { status: "running" as const }), attempt: flight.retries + 1 });
 }
 
-/** The next attempt comes from the queue. */
+/** The next attempt comes from the queue; while the run stops there is none, and whether the last one had effects is not known. */
 export function applyBackoff(draft: Draft, fact: Extract<Fact, { fact: "backoff" }>): void {
   const { ref, availableAt, retries } = fact;
   const flight = findFlight(draft, ref);
   if (flight === undefined) return;
+  if (isDraining(draft, ref)) return applyFenced(draft, { ...fact, outcome: "unknown" });
   const { owner: _gone, ...rest } = flight;
   mapFlight(draft, ref, () => ({ ...rest, begun: true, retries, availableAt }));
   leaveToTask(draft, ref);
@@ -148,7 +149,7 @@ export function applyBegun(draft: Draft, { task, retries, error }: Extract<Fact,
   draft.applied.push(`${retries > flight.retries ? "again" : "rerun"} ${flight.step}`);
   if (owner === undefined && flight.begun && flight.retries === retries && !isStopping) return;
   mapFlight(draft, flight, () => ({ ...rest, begun: true, retries }));
-  if (isStopping) applyFenced(draft, refOf(flight), "unknown");
+  if (isStopping) applyFenced(draft, { ref: refOf(flight), outcome: "unknown" });
 }
 
 /** The workers of this step died more often than it has retries. */
@@ -160,7 +161,8 @@ export function applyLost(draft: Draft, task: string, attempt: number): void {
 }
 
 /** The forward task can never start again. */
-export function applyFenced(draft: Draft, ref: FlightRef, outcome: Outcome): void {
+export function applyFenced(draft: Draft, fact: Omit<Extract<Fact, { fact: "fenced" }>, "fact">): void {
+  const { ref, outcome } = fact;
   const flight = findFlight(draft, ref);
   if (flight === undefined) return removeEntry(draft, entryId("fence", ref));
   const known: Outcome = flight.begun || ref.wake > 0 ? "unknown" : outcome;
@@ -173,6 +175,8 @@ export function applyFenced(draft: Draft, ref: FlightRef, outcome: Outcome): voi
   )
     return;
   land(draft, flight);
+  keepFailures(draft, ref, fact.failures);
+  noteBegin(draft, ref, fact.beganAt);
 }
 
 /**

@@ -115,7 +115,7 @@ function fenceUnknown(draft: Draft, plain: RunRecord): void {
     const drains = flight.kind === "run" && look(draft).draining.includes(flight.step);
     if (!drains || state?.status === "running") continue;
     const { machine, record } = draft;
-    applyFenced(draft, refOf(flight), state?.started_at === undefined ? "never" : "unknown");
+    applyFenced(draft, { ref: refOf(flight), outcome: state?.started_at === undefined ? "never" : "unknown" });
     if (!isOver(look(draft).status)) continue;
     // The run has not ended yet: the last one is fenced like any other.
     draft.machine = machine;
