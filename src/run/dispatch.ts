@@ -158,8 +158,10 @@ export async function endedWithoutUs(
   if (left !== undefined) return [{ fact: "done", ref, result: left.result, attempt }];
   // A monitor of buquet leaves the name of the worker that it gave up in the task; who ends its own task takes its name out.
   const type = status === "failed" && task.worker_id !== null ? "WorkerLost" : "StepFailed";
-  const error = errorOfText(task.last_error ?? `its task was ended as ${status} by somebody else`);
-  const message = task.last_error === null ? error.message : summarize(error);
+  const text = task.last_error ?? `its task was ended as ${status} by somebody else`;
+  const error = errorOfText(text);
+  // A text of another program may name no class.
+  const message = text.startsWith(`${error.name}:`) ? summarize(error) : error.message;
   const failures: readonly AttemptFailure[] = [{ attempt, endedAt: millisOf(task.updated_at), error }];
   return [{ fact: "failed", ref, failure: { type, message, outcome: "unknown", attempt }, failures }];
 }
