@@ -167,17 +167,19 @@ export class PricedQueue {
   }
 
   /** Moves the entry of the run in the active index; null: none. An entry whose time has come is the sweeper's. */
-  moveLook(at: number | null, was: number | null): void {
+  moveLook(at: number | null, was: readonly number[]): void {
     if (at !== null && at <= this.#agenda.now) return;
     const put = at === null ? undefined : activeKey(this.#runId, at);
-    const gone = was === null ? undefined : activeKey(this.#runId, was);
+    const gone = new Set(was.map((minute) => activeKey(this.#runId, minute)));
     if (put !== undefined) {
       this.#ledger.charge("look");
       this.active.add(put);
+      gone.delete(put);
     }
-    if (gone === undefined || gone === put) return;
-    this.#ledger.charge("unlook");
-    this.active.delete(gone);
+    for (const key of gone) {
+      this.#ledger.charge("unlook");
+      this.active.delete(key);
+    }
   }
 
   #put(spec: TaskSpec, work: Work, status: PricedTask["status"]): PricedTask {

@@ -1,7 +1,7 @@
 /** What a worker's rounds do for this run: stale lease keys, tasks that are nearly due, looks of the sweeper. Empty rounds are free here. */
 import { activeKey, leaseKey, minuteOf, minuteStart, parseIndexKey } from "../keys.ts";
 import { REPAIR_MS } from "../queue/monitor.ts";
-import { lookAgainAt } from "../run/decide/look.ts";
+import { standingLook } from "../run/decide/look.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { sweepCause } from "../services/errands.ts";
@@ -136,7 +136,7 @@ export class Upkeep {
       else {
         const cause = sweepCause(now);
         queue.create(tickTask(record, cause), { cause }, "sweep tick");
-        this.#move(key, lookAgainAt(record, now));
+        this.#move(key, standingLook(record, now));
       }
     }
   }

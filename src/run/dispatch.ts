@@ -217,9 +217,12 @@ async function moveLook(
   // the index, or will: put again it would be due at once, and the run would be looked at every minute.
   if (entry.at !== null && entry.at <= store.time().earliest) return;
   const put = entry.at === null ? undefined : activeKey(record.id, entry.at);
-  const gone = entry.was === null ? undefined : activeKey(record.id, entry.was);
-  if (put !== undefined) await store.put(put, "", "always");
-  if (gone !== undefined && gone !== put) await store.delete(gone);
+  const gone = new Set(entry.was.map((was) => activeKey(record.id, was)));
+  if (put !== undefined) {
+    gone.delete(put);
+    await store.put(put, "", "always");
+  }
+  for (const key of gone) await store.delete(key);
 }
 
 /** A run that was started or opened again without our start, or by one that died, gets its entry here; its end takes it away. */
@@ -237,5 +240,5 @@ async function moveForeign(
 
 /** Whether the run may have no entry of its own yet. A late DELETE of its former end may take the new one: the next look puts it again. */
 export function isOpened(record: RunRecord, entry: Extract<OutboxEntry, { do: "look" }>): boolean {
-  return entry.at !== null && (entry.was === null || record.machine?.reopened !== undefined);
+  return entry.at !== null && (entry.was.length === 0 || record.machine?.reopened !== undefined);
 }

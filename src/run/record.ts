@@ -123,7 +123,8 @@ export type OutboxEntry = {
   | { readonly do: "create"; readonly ref: FlightRef }
   | { readonly do: "timer"; readonly timer: TimerState }
   | { readonly do: "fence"; readonly ref: FlightRef }
-  | { readonly do: "look"; readonly at: number | null; readonly was: number | null }
+  /** `was`: the entries of the active index that the one at `at` takes the place of. */
+  | { readonly do: "look"; readonly at: number | null; readonly was: readonly number[] }
 );
 
 /** What one wait of a handler was given: the signal of its name, or nothing because its deadline passed. */
@@ -283,7 +284,7 @@ const outboxSchema = z.discriminatedUnion("do", [
   z.object({ ...entryBase, do: z.literal("create"), ref: refSchema }),
   z.object({ ...entryBase, do: z.literal("timer"), timer: timerSchema }),
   z.object({ ...entryBase, do: z.literal("fence"), ref: refSchema }),
-  z.object({ ...entryBase, do: z.literal("look"), at: moment.nullable(), was: moment.nullable() }),
+  z.object({ ...entryBase, do: z.literal("look"), at: moment.nullable(), was: z.array(moment) }),
 ]);
 
 const errorSchema = z.looseObject({

@@ -3,7 +3,7 @@ import { RunNotFoundError } from "../errors.ts";
 import { activeKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { lookAgainAt } from "../run/decide/look.ts";
+import { standingLook } from "../run/decide/look.ts";
 import { recordCodec } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
@@ -22,7 +22,7 @@ export async function reconcileRun(queue: QueueContext, runId: string): Promise<
   if (isDone(record, queue)) return { runId, status: record.status, action: "forgotten" };
   const now = Math.round(queue.store.time().latest);
   // The entry first: a run whose only token is this task would be lost with it.
-  await queue.store.put(activeKey(runId, lookAgainAt(record, now)), "", "always");
+  await queue.store.put(activeKey(runId, standingLook(record, now)), "", "always");
   await createTask(queue, tickTask({ id: runId, type: record.type }, sweepCause(now)));
   return { runId, status: record.status, action: "ticked" };
 }

@@ -9,7 +9,7 @@ import { ACTIVE_PREFIX, activeKey, minuteOf, minuteStart, parseIndexKey, stateKe
 import { reasonOf } from "../host/error-data.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { lookAgainAt } from "../run/decide/look.ts";
+import { standingLook } from "../run/decide/look.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { isUnanswered } from "../store/again.ts";
@@ -272,9 +272,10 @@ async function look(
   if (options.types !== undefined && !options.types.has(record.type)) return { ...told, action: "waits" };
   if (change) {
     const task = tickTask({ id: runId, type: record.type }, sweepCause(now));
-    await createTask(queue, task);
-    options.onReady?.(task.id, now);
-    await moveEntry(queue, runId, key, lookAgainAt(record, now));
+    await moveEntry(queue, runId, key, standingLook(record, now), async () => {
+      await createTask(queue, task);
+      options.onReady?.(task.id, now);
+    });
   }
   return { ...told, action: "ticked" };
 }
@@ -286,10 +287,16 @@ export function isDone(record: RunRecord, queue: QueueContext): boolean {
   return record.status !== "cancelled" && !queue.store.capabilities.versions;
 }
 
-async function moveEntry(queue: QueueContext, runId: string, key: string, lookAt: number): Promise<void> {
-  const next = activeKey(runId, lookAt);
-  if (next === key) return;
-  await queue.store.put(next, "", "always");
+/** The new entry stands before a tick brings a driver, who may end the run and take it away, and the old one until both stand. */
+async function moveEntry(
+  queue: QueueContext,
+  runId: string,
+  key: string,
+  lookAt: number,
+  tick?: () => Promise<void>,
+): Promise<void> {
+  await queue.store.put(activeKey(runId, lookAt), "", "always");
+  await tick?.();
   await queue.store.delete(key);
 }
 

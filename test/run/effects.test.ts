@@ -84,6 +84,45 @@ describe("R3: who dispatched an entry drops that one, and no other that stands u
   });
 });
 
+describe("what a run leaves behind in the active index is named until it is known to be gone", () => {
+  const look = (record: RunRecord): Extract<OutboxEntry, { do: "look" }> => {
+    const entry = entryOf(record, "look");
+    if (entry?.do !== "look") throw new Error("no entry moves the look");
+    return entry;
+  };
+  const end: Fact = { fact: "command", id: "t", command: { type: "terminate" }, at: NOW };
+  const first = begun().machine?.look_at ?? 0;
+  const MINUTE = 60_000;
+
+  test("the look that its record names, while it is to come", () => {
+    expect(look(decided(begun(), [by(asker, end)], first - MINUTE))).toMatchObject({ at: null, was: [first] });
+  });
+
+  test("the look that follows those that were made since its record was written", () => {
+    for (const [after, next] of [
+      [0, 10],
+      [9, 10],
+      [10, 20],
+      [47, 50],
+    ] as const) {
+      const ended = decided(begun(), [by(asker, end)], first + after * MINUTE);
+      expect(look(ended)).toMatchObject({ at: null, was: [first + next * MINUTE] });
+    }
+  });
+
+  test("and what a move takes away that nobody has dispatched yet", () => {
+    // Five minutes after its first look, at which the sweeper put the next one; then the one who wrote that dies.
+    const moved = decided(begun(), [by(releaser, { fact: "fence" })], first + 5 * MINUTE);
+    expect(look(moved)).toMatchObject({ at: first + 15 * MINUTE, was: [first + 10 * MINUTE] });
+    const ends = (facts: readonly Fact[], after: number): readonly number[] =>
+      look(decided(moved, [by(asker, end, ...facts)], first + after * MINUTE)).was;
+    expect(ends([], 6)).toEqual([first + 10 * MINUTE, first + 15 * MINUTE]);
+    expect(ends([confirmed(look(moved))], 6)).toEqual([first + 15 * MINUTE]);
+    // What is due is taken away by the sweeper.
+    expect(ends([], 11)).toEqual([first + 15 * MINUTE]);
+  });
+});
+
 describe("while a run stops, the task of a step that nobody holds is fenced, never created", () => {
   /** The fence of x was answered by its owner, and dropped. */
   const asked = (): RunRecord => {

@@ -139,11 +139,11 @@ describe("a record that is opened again", () => {
   test("gets a minute of the active index that a late delete of its last entry cannot hit", () => {
     const before = failed();
     const leaving = before.machine?.outbox.find((entry) => entry.do === "look");
-    expect(leaving).toMatchObject({ at: null, was: expect.any(Number) });
+    expect(leaving).toMatchObject({ at: null, was: [expect.any(Number)] });
     const { machine } = apply(before, [asked("1", retry(1))]);
     const entry = machine?.outbox.find((other) => other.do === "look");
     expect(entry).toMatchObject({ at: machine?.look_at, was: leaving?.was });
-    expect(minuteOf(entry?.at ?? 0)).not.toBe(minuteOf(entry?.was ?? 0));
+    expect((entry?.was ?? []).map(minuteOf)).not.toContain(minuteOf(entry?.at ?? 0));
     // Later the minutes differ by themselves.
     const later = apply(before, [asked("1", retry(1))], NOW + 90_000);
     expect(later.machine?.look_at).toBe(NOW + 90_000 + 600_000);

@@ -85,6 +85,54 @@ test("a run that waits for a signal is looked at once a day, also after its firs
   expect((await kit.store.list("tasks/")).objects).toHaveLength(4);
 });
 
+describe("a run that ends leaves no entry in the active index", () => {
+  const waiting = workflow("waiting")
+    .signal("answer")
+    .step("after", () => 1);
+
+  test.each(["1h", "1439m", "24h", "1441m", "30h", "80h"] as const)(
+    "after a signal that came after %s",
+    async (after) => {
+      await using kit = await createTestKit({ workflows: [waiting] });
+      const run = await kit.client.start(waiting);
+      await kit.clock.advance(after);
+      await run.signal("answer", null);
+      // In the minute of a look the entry is the sweeper's.
+      await kit.clock.advance("61s");
+      expect((await run.get()).status).toBe("completed");
+      expect(await keysOf(kit, "x-workflow/active/")).toEqual([]);
+    },
+  );
+
+  test("after a step that ran over several looks", async () => {
+    const failing = workflow("failing").step("a", {
+      retries: 1,
+      retryPolicy: { initialMs: 45 * 60_000, maxMs: 45 * 60_000, jitter: 0 },
+      run: () => {
+        throw new Error("no");
+      },
+    });
+    await using kit = await createTestKit({ workflows: [failing] });
+    const run = await kit.client.start(failing);
+    await kit.clock.advance("47m");
+    expect((await run.get()).status).toBe("failed");
+    expect(await keysOf(kit, "x-workflow/active/")).toEqual([]);
+  });
+
+  test("after a cancel of a pause of a run whose first look has passed", async () => {
+    const patient = workflow("patient").signal("never");
+    await using kit = await createTestKit({ workflows: [patient] });
+    const run = await kit.client.start(patient);
+    await kit.clock.advance("25h");
+    await run.pause();
+    await kit.clock.advance("30m");
+    await run.cancel();
+    await kit.clock.advance("5s");
+    expect((await run.get()).status).toBe("cancelled");
+    expect(await keysOf(kit, "x-workflow/active/")).toEqual([]);
+  });
+});
+
 /** A signal as a real client puts it: one object, no wake-up. */
 async function putForeignSignal(kit: TestKit, runId: string, name: string): Promise<void> {
   const at = new Date(kit.clock.now()).toISOString().replace("Z", "000+00:00");

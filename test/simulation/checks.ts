@@ -1,5 +1,5 @@
 /** What must hold after every history, from the bucket and from what the handlers did. */
-import { laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
+import { ACTIVE_PREFIX, laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
 import type { World } from "../../src/testing/simulation/simulation.ts";
@@ -174,13 +174,14 @@ async function checkVersions(world: World, record: RunRecord, executions: readon
 async function checkIndexes(world: World, setting: Setting): Promise<string[]> {
   const problems: string[] = [];
   // Only a sweep finds an entry that a crash left in the active index.
-  for (const prefix of ["ready/", "leases/", ...(setting.sweeper === false ? [] : ["x-workflow/active/"])]) {
+  for (const prefix of ["ready/", "leases/", ...(setting.sweeper === false ? [] : [ACTIVE_PREFIX])]) {
     const page = await world.store.list(prefix);
     for (const { key } of page.objects) {
       const parts = key.split("/");
       const minute = parts.at(-2) ?? "";
-      // An entry for a later look is deleted then; a lease key in its time is looked at when it runs out.
-      if (minute <= minuteOf(world.store.time().latest - 120_000)) problems.push(`index key left behind: ${key}`);
+      // A lease key in its time is looked at when it runs out. A run that is over is not to be looked at any more.
+      if (prefix === ACTIVE_PREFIX || minute <= minuteOf(world.store.time().latest - 120_000))
+        problems.push(`index key left behind: ${key}`);
     }
   }
   return problems;

@@ -66,7 +66,7 @@ export function decide(
   }
   if (draft.record === record && draft.machine === record.machine && !draft.force) return record;
   assignOwners(draft, deliveries);
-  return finishDraft(draft, writer?.task, input.writeId);
+  return finishDraft(draft, record, writer?.task, input.writeId);
 }
 
 function applyFact(draft: Draft, fact: Fact): void {
@@ -148,12 +148,12 @@ function ownsSomething(draft: Draft, delivery: Delivery): boolean {
   return draft.machine.flights.some((flight) => isHeldBy(flight, flightTaskId(draft.record.id, flight), actor));
 }
 
-function finishDraft(draft: Draft, by: string | undefined, writeId: string): RunRecord {
+function finishDraft(draft: Draft, before: RunRecord, by: string | undefined, writeId: string): RunRecord {
   const view = project(draft.program.machine, draft.machine.snapshot);
   syncSteps(draft, view);
   const over = isOver(view.status);
   if (over) draft.machine = { ...draft.machine, timers: [], flights: [] };
-  moveLook(draft, view, over);
+  moveLook(draft, view, { before, over });
   const { error, ...rest } = draft.record;
   const settled = finalError(draft, view, error);
   return {

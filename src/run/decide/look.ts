@@ -1,4 +1,9 @@
-/** When the active index has a run looked at next. */
+/**
+ * When the active index has a run looked at next.
+ *
+ * A look writes no record, so where the entry of a run stands is computed: its first look is in the record, and the ones after it follow at
+ * a distance that the record tells too. Whoever writes the next record knows by that which entry it leaves behind.
+ */
 import type { Projection } from "../../../machines/snapshot.ts";
 import { minuteOf } from "../../keys.ts";
 import { parseInstant } from "../../wire/instant.ts";
@@ -14,36 +19,59 @@ export const PARKED_LOOK_MS: number = 24 * 60 * 60_000;
 /** A run whose holders are not known is looked at again in two lease periods. */
 export const ORPHAN_LOOK_MS = 60_000;
 
-/** The active index has a run looked at: soon while it moves, at its deadline while it is parked, never when it is over. */
-export function moveLook(draft: Draft, view: Projection, over: boolean): void {
+/**
+ * The active index has a run looked at: soon while it moves, at its deadline while it is parked, never when it is over. `before`: the
+ * record that is replaced.
+ */
+export function moveLook(
+  draft: Draft,
+  view: Projection,
+  { before, over }: { readonly before: RunRecord; readonly over: boolean },
+): void {
   const was = draft.machine.look_at;
   const leaving = leavingOf(draft);
   const at = over ? null : nextLook(draft, view, leaving);
-  const soonEnough = at !== null && was !== null && was <= at && was > draft.nowMs && !isParked(draft, view);
+  const soonEnough = at !== null && was !== null && was <= at && isLater(was, draft.nowMs) && !isParked(draft, view);
   if (at === was || soonEnough) return;
   draft.machine = { ...draft.machine, look_at: at };
-  // A run that is opened again may still have the entry that its end takes away.
-  addEntry(draft, { id: "look", do: "look", at, was: was ?? leaving });
-}
-
-/** The entry that the last move takes away; it may be under way. */
-function leavingOf(draft: Draft): number | null {
-  const moved = draft.machine.outbox.find((entry) => entry.do === "look");
-  if (moved === undefined || moved.was === null) return null;
-  return moved.at !== null && minuteOf(moved.at) === minuteOf(moved.was) ? null : moved.was;
+  const standing = was === null ? [] : [standingLook(before, draft.nowMs)];
+  addEntry(draft, { id: "look", do: "look", at, was: [...new Set([...leaving, ...standing])] });
 }
 
 /**
- * When a run that was just looked at is looked at again. A look that finds nothing writes no record, so one that only waits is left
- * alone for as long as its record last said: else its first look would be followed by one every ten minutes.
+ * The entries that the last move takes away and that may stand yet: the move may be under way, or not begun. A run that is opened again
+ * may still have the one that its end takes away. What is due is taken away by the next sweep.
  */
-export function lookAgainAt(record: RunRecord, nowMs: number): number {
-  if (hasUnknownOwner(record)) return nowMs + ORPHAN_LOOK_MS;
+function leavingOf({ machine, nowMs }: Draft): readonly number[] {
+  const moved = machine.outbox.find((entry) => entry.do === "look");
+  if (moved === undefined) return [];
+  return moved.was.filter((was) => isLater(was, nowMs) && (moved.at === null || !isSameMinute(was, moved.at)));
+}
+
+/**
+ * Where the entry of a run stands when every look that was due was made: at the look that its record names, and after that on a grid from
+ * there on. A sweep that is late finds it before that; one that reads the record while it is replaced may put it again, and takes it away
+ * when it is due.
+ */
+export function standingLook(record: RunRecord, nowMs: number): number {
+  const strideMs = strideOf(record);
+  const first = record.machine?.look_at ?? nowMs;
+  if (isLater(first, nowMs)) return first;
+  const at = first + strideMs * (Math.floor((nowMs - first) / strideMs) + 1);
+  return isLater(at, nowMs) ? at : at + strideMs;
+}
+
+/**
+ * How far apart the looks at a run are that nobody writes. A run that only waits is left alone for as long as its record last said: else
+ * its first look would be followed by one every ten minutes.
+ */
+function strideOf(record: RunRecord): number {
+  if (hasUnknownOwner(record)) return ORPHAN_LOOK_MS;
   const { machine, status, updated_at } = record;
   const onlyWaits = (status === "waiting_signal" || status === "paused") && machine?.timers.length === 0;
   const strideMs = (machine?.look_at ?? 0) - (parseInstant(updated_at)?.ms ?? 0);
-  if (!onlyWaits || machine.flights.length > 0 || strideMs <= 0) return nowMs + LOOK_MS;
-  return nowMs + Math.min(strideMs, PARKED_LOOK_MS);
+  if (!onlyWaits || machine.flights.length > 0 || strideMs < MINUTE_MS) return LOOK_MS;
+  return Math.min(strideMs, PARKED_LOOK_MS);
 }
 
 function isParked(draft: Draft, view: Projection): boolean {
@@ -55,14 +83,21 @@ function isParked(draft: Draft, view: Projection): boolean {
 }
 
 /** A delete that is late must not take away the entry that is put now: the two never have the same minute. */
-function nextLook(draft: Draft, view: Projection, leaving: number | null): number {
-  const at = wantedLook(draft, view);
-  return leaving !== null && minuteOf(leaving) === minuteOf(at) ? at + MINUTE_MS : at;
+function nextLook(draft: Draft, view: Projection, leaving: readonly number[]): number {
+  let at = wantedLook(draft, view);
+  while (leaving.some((was) => isSameMinute(was, at))) at += MINUTE_MS;
+  return at;
 }
 
+/** Always in a minute that comes: what is due is the sweeper's. */
 function wantedLook(draft: Draft, view: Projection): number {
   if (draft.machine.flights.some((flight) => flight.owner === "unknown")) return draft.nowMs + ORPHAN_LOOK_MS;
   if (!isParked(draft, view)) return draft.nowMs + LOOK_MS;
   const due = draft.machine.timers.map((timer) => timer.dueAt);
-  return due.length === 0 ? draft.nowMs + PARKED_LOOK_MS : Math.min(...due) + LOOK_MS;
+  if (due.length === 0) return draft.nowMs + PARKED_LOOK_MS;
+  const at = Math.min(...due) + LOOK_MS;
+  return isLater(at, draft.nowMs) ? at : draft.nowMs + LOOK_MS;
 }
+
+const isLater = (at: number, nowMs: number): boolean => minuteOf(at) > minuteOf(nowMs);
+const isSameMinute = (one: number, other: number): boolean => minuteOf(one) === minuteOf(other);
