@@ -468,7 +468,9 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Runs in the bucket, by id. A run whose record cannot be read is passed over, and `onUnreadable` or the log is told of it.
+   * Runs in the bucket, by id. A run whose record cannot be read is passed over, and `onUnreadable` or the log is told of it. Costs one GET
+   * for each run that is looked at, one after the other, whether it fits or not, and a LIST for some hundreds of runs: narrow it by
+   * `prefix`, and by `limit`.
    * @throws {WorkflowError} `invalid` for a limit or status that makes no sense.
    */
   list(options: RunListOptions = {}): AsyncGenerator<RunView> {

@@ -11,7 +11,7 @@ import { parseInstant } from "../wire/instant.ts";
 import { LIMIT_CHECKS, type WaitLimits } from "./limit.ts";
 import { type RunView, viewOf } from "./view.ts";
 
-/** Which runs are meant. */
+/** Which runs are meant. Only `prefix` saves requests: what else is asked of a run stands in its record, which is read for it. */
 export interface ListRunsOptions {
   readonly type?: string;
   readonly status?: RunRecord["status"];
@@ -86,13 +86,14 @@ export async function* listRuns(
   readSettings("list", LIST, options);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   for await (const found of findRuns(store, options)) {
-    if (left <= 0) return;
     if (found.record === undefined) {
       onUnreadable(found.id, found.error);
       continue;
     }
     left -= 1;
     yield viewOf(found.record);
+    // Before the next run is asked for: the next one that fits may be far away.
+    if (left === 0) return;
   }
 }
 

@@ -2,7 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
+  handleOf,
   IdempotencyConflictError,
+  meterStore,
+  nodeHost,
   RunNotFoundError,
   TimeoutError,
   workflow,
@@ -392,6 +395,17 @@ describe("list [70]", () => {
     expect(await ids({ prefix: "a-", type: "add", limit: 1 })).toEqual(["a-1"]);
     expect((await errorOf(ids({ limit: 0 }))).message).toContain("limit is 0; it is a whole number from 1");
     expect((await errorOf(ids({ status: "done" as "failed" }))).message).toContain('status is "done"; it is pending');
+  });
+
+  test("asks for no run behind the last one that it gives", async () => {
+    await using kit = await createTestKit({ workflows: [add], workers: 0 });
+    for (const id of ["a", "b", "c", "d"]) await kit.client.start(add, { n: 1, by: 1 }, { id });
+    const store = meterStore(kit.store);
+    const client = new WorkflowClient(handleOf(store, nodeHost()));
+    const found: string[] = [];
+    for await (const view of client.list({ limit: 2 })) found.push(view.id);
+    expect(found).toEqual(["a", "b"]);
+    expect(store.usage().requests).toMatchObject({ list: 1, get: 2 });
   });
 
   test("jumps over the objects of runs that have many", async () => {
