@@ -146,21 +146,24 @@ export class WorkflowCancelledError extends WorkflowError {
   }
 }
 
-/** A step throws it to be tried again (like any ordinary error, but said on purpose). */
+/** A step throws it to be tried again. Any other error means the same; this one says that it is meant. Costs a retry. */
 export class RetryableError extends Error {
   static {
     brand(this, "RetryableError");
   }
 }
 
-/** A step throws it to fail at once, without retry. It vouches that nothing happened: the step is not undone. */
+/**
+ * A step throws it to fail at once, without a retry. It says that the step had no effect: the step is not undone, and gets a new idempotency
+ * key when an operator has it run again. Throw an ordinary error when you are not sure.
+ */
 export class PermanentError extends Error {
   static {
     brand(this, "PermanentError");
   }
 }
 
-/** A step throws it to be run again after `delay`; costs no retry. */
+/** A step throws it to be run again after `delay`. Costs no retry, `ctx.attempt` stays the same, and no worker is held meanwhile. */
 export class RescheduleError extends Error {
   static {
     brand(this, "RescheduleError");

@@ -59,7 +59,7 @@ export const commands: readonly Command[] = [
     "Run steps until the process is told to stop",
     runWorker,
     {
-      concurrency: { value: "n", help: "Chains at once (default: 10)" },
+      concurrency: { value: "n", help: "How many steps run at once (default: 10)" },
       poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s)" },
       lease: { value: "duration", help: "How long a task is held between heartbeats (default: 30s)" },
       grace: { value: "duration", help: "How long a stop takes at most; then handlers are handed back (default: 30s)" },
@@ -120,7 +120,7 @@ export const commands: readonly Command[] = [
     listRuns,
     {
       ...FILTERS,
-      limit: { value: "n", help: "Most runs (default: 100)" },
+      limit: { value: "n", help: "Most runs; narrow with --prefix too: other filters read every run (default: 100)" },
     },
     ["--status failed", "--type order_fulfillment --prefix order- --limit 1000 --json"],
   ),

@@ -56,7 +56,7 @@ export interface ClientOptions<Workflows extends readonly AnyWorkflow[] = readon
 
 /** Options of `start`. A call that ends before the store has answered may have started the run: the same call with the same id tells. */
 export interface StartOptions extends WaitLimits {
-  /** @defaultValue `wf-` and a ULID */
+  /** The id of the run, 1 to 200 bytes without a slash. The same id with the same input is the same run. @defaultValue `wf-` and a ULID */
   readonly id?: string;
 }
 
@@ -96,28 +96,38 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   readonly types?: { readonly event: Event; readonly signals: Signals };
   /** Whether `start` made the run; false: it was there already with the same input. Absent on a handle that `run` gave. */
   readonly created?: boolean;
+  /** The run when it has ended, however it ended. @throws {TimeoutError} when it has not ended in time */
   wait(options?: WaitForRunOptions): Promise<RunView>;
+  /** The output of the run. @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError} */
   result(options?: WaitForRunOptions): Promise<Output>;
-  /** Sends a signal by its name, whatever its payload is. Returns its id once it is durable. */
+  /** Sends a signal by its name, whatever its payload is. Resolves with the id of the signal once it is durable. */
   signal<R, const N extends SignalNameOf<R>>(
     this: R,
     name: N,
     payload: PayloadTo<R, N>,
     options?: WaitLimits,
   ): Promise<string>;
-  /** Sends an event, `{ type, ...payload }`. Returns its id once it is durable. */
+  /** Sends an event, `{ type, ...payload }`. Resolves with its id once it is durable. */
   send<R>(this: R, event: EventTo<R>, options?: WaitLimits): Promise<string>;
+  /** Stops the run and undoes what it did. Resolves once the command is durable; with `applied`, once the record shows it. */
   cancel(options?: CancelOptions): Promise<void>;
+  /** Lets running handlers end and starts nothing new, until `resume`. */
   pause(options?: CommandOptions): Promise<void>;
+  /** Goes on after a pause; held steps are tried again. */
   resume(options?: CommandOptions): Promise<void>;
+  /** Goes on past a held step, as if it had completed with the result null. @throws {WorkflowError} `invalid` when it is not held */
   skip(step: string, options?: CommandOptions): Promise<void>;
+  /** Opens a failed run again: see `WorkflowClient.retry`. */
   retry(options?: CommandOptions): Promise<void>;
+  /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
   terminate(options?: CommandOptions): Promise<void>;
+  /** The run as it is now. */
   get(options?: WaitLimits): Promise<RunView>;
   /** Why it does not move, a sentence for each reason; none when it is over. */
   explain(options?: WaitLimits): Promise<readonly string[]>;
   /** What can happen next, and where each thing leads. */
   next(options?: WaitLimits): Promise<RunNext>;
+  /** Every state of the run that is seen, from now until it is over. Costs 1 GET each 0.1 to 2 s while another process drives the run. */
   watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
@@ -125,7 +135,7 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
 export type RunOf<W> = Run<OutputOf<W>, EventOf<W>, SignalsOf<W>>;
 
 /**
- * The remote control of runs. It knows the types of the definitions that it was given.
+ * Starts, follows and steers runs. It knows the types of the definitions that it was given.
  *
  * Every call takes a `timeout` and a `signal`. When the time is up it throws a `TimeoutError`, and when the signal aborts, its reason, also
  * while the store does not answer; what was sent by then may still arrive. Without them a call takes as long as the store does.
@@ -187,7 +197,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     if (program === undefined) {
       throw new WorkflowError(
         "invalid",
-        `no workflow ${JSON.stringify(name)} is known here or was ever served on ${queue.store.url}; pass its definition to the client, or start a worker that serves it`,
+        `no workflow ${JSON.stringify(name)} is known here or was ever served on ${queue.store.url}; give its definition (the option workflows of the client, --workflows on the command line), or start a worker that serves it`,
       );
     }
     if (!this.#published.has(program.planHash)) {
@@ -197,7 +207,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     return startRun(queue, { id, program, data });
   }
 
-  /** A handle of a run that was started before; asks nothing. */
+  /** A handle of a run that was started before; sends no request. */
   run<C, const W extends AnyWorkflow | string = AnyWorkflow>(this: C, id: string, workflow?: W): RunOf<Meant<C, W>>;
   run(id: string, workflow?: AnyWorkflow | string): Run {
     checkRunId(id);
@@ -434,8 +444,9 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 
   /**
    * Opens a failed run again: steps that failed, were held, never reached or undone run as new generations. A step that completed never
-   * runs again, unless its undo ran: one whose undo failed may be half undone, and runs again under the same idempotency key. Until a worker has applied it the run is still failed, so `wait` and `result` return at once:
-   * wait for `{ applied: true }` first. Given twice for one failure it counts once.
+   * runs again, unless its undo ran: one whose undo failed may be half undone, and runs again under the same idempotency key. Until a
+   * worker has applied it the run is still failed, so `wait` and `result` return at once: wait for `{ applied: true }` first. Given twice
+   * for one failure it counts once.
    * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is not failed.
    */
   retry(id: string, options: CommandOptions = {}): Promise<void> {

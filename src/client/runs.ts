@@ -13,7 +13,9 @@ import { type RunView, viewOf } from "./view.ts";
 
 /** Which runs are meant. Only `prefix` saves requests: what else is asked of a run stands in its record, which is read for it. */
 export interface ListRunsOptions {
+  /** Only runs of the workflow of this name. */
   readonly type?: string;
+  /** Only runs with this status. */
   readonly status?: RunRecord["status"];
   /** Only ids that begin with this. */
   readonly prefix?: string;

@@ -14,19 +14,24 @@ export interface RunStep extends StepWords {
 /** A run as its record says, in plain values. A view is a copy: to change it changes nothing else. */
 export interface RunView {
   readonly id: string;
+  /** The name of its workflow. */
   readonly type: string;
   readonly status: RunRecord["status"];
   /** How a run that is being stopped or rolled back will end; absent: it is not. */
   readonly stopping?: "failed" | "cancelled";
+  /** The steps that run, wait or are being undone. */
   readonly currentSteps: readonly string[];
   /** The input as it was kept. A copy, made when it is read. */
   readonly data: unknown;
   /** By name. `status` is the true word, also where the record has a poorer one: a step that was undone is `undone`. */
   readonly steps: Readonly<Record<string, RunStep>>;
+  /** Why it failed, was cancelled or is paused, in one line: type, message, step, attempt. */
   readonly error?: RunRecord["error"];
   /** What made it fail, stop or pause, with name, message, code, stack and causes; absent while `error` is. */
   readonly failure?: ErrorData;
+  /** The steps whose undo failed for good, and why. */
   readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
+  /** Instants are texts with offset `+00:00`. */
   readonly createdAt: string;
   readonly updatedAt: string;
   /** The whole record. Input, results and payloads are texts in it (`read()` gives a copy of the value). */

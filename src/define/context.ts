@@ -71,6 +71,7 @@ export type MayBeMissing<T> = { [K in keyof T as undefined extends T[K] ? never 
 
 /** Puts tasks on the queue that the worker uses. */
 export interface StepQueue {
+  /** Puts a task of any type, and resolves with its id once it is durable. Refused once the attempt is over. */
   submit(taskType: string, input: unknown): Promise<string>;
 }
 
@@ -85,7 +86,7 @@ export interface StepContext<Input, Results, Signals> {
   readonly runId: string;
   readonly workflow: string;
   readonly step: string;
-  /** Counts from 1; grows with every retry and every lost worker. */
+  /** Counts from 1; grows with every retry and every lost worker, not with a `RescheduleError`, nor when it waits for a signal. */
   readonly attempt: number;
   /** Counts from 1; grows when an operator has the step tried again. */
   readonly generation: number;
@@ -93,7 +94,7 @@ export interface StepContext<Input, Results, Signals> {
   readonly input: Input;
   /** Results of the steps named in `dependsOn`. Each is a copy for this attempt, made when it is read. */
   readonly results: Results;
-  /** Aborts when the attempt is over: timeout, lost lease, shutdown. */
+  /** Aborts when the attempt is over (timeout, lost lease, end of the grace of a stop) or the run does not want the step any more. */
   readonly signal: AbortSignal;
   /**
    * The same over attempts, restarts, wakes and hand-off: give it to whatever must happen once. `{run id}:{step}:{number}`, both names as
@@ -101,7 +102,7 @@ export interface StepContext<Input, Results, Signals> {
    * step run again that is known not to have happened, or was undone.
    */
   readonly idempotencyKey: string;
-  /** Extends the lease now; it is also extended by itself. */
+  /** Extends the lease now. The worker does that by itself, so few handlers need it. */
   heartbeat(): Promise<void>;
   /** Whether the run was asked to stop while this handler runs. */
   isCancelled(): boolean;
@@ -113,7 +114,9 @@ export interface StepContext<Input, Results, Signals> {
     name: N,
     options?: WaitForSignalOptions,
   ): Promise<SignalPayload<Signals, N> | undefined>;
+  /** Log lines that name the run, the step and the attempt. */
   readonly log: Logger;
+  /** Puts tasks for other programs on the bucket. */
   readonly queue: StepQueue;
 }
 

@@ -13,7 +13,7 @@ import { shortestLeaseMs } from "./lease.ts";
 export const DEFAULT_LEASE_MS = 30_000;
 /** How often an idle worker lists what is ready. */
 export const DEFAULT_POLL_MS = 5_000;
-/** How many chains a worker drives at once. */
+/** How many steps a worker runs at once. */
 export const DEFAULT_CONCURRENCY = 10;
 /** How long a stop takes at most; near its end handlers are told to stop and their steps are handed back. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
@@ -28,7 +28,7 @@ const MOST_CONCURRENCY = 10_000;
 export interface WorkerOptions {
   /** What the worker serves: at least one workflow, each name once. */
   readonly workflows: readonly AnyWorkflow[];
-  /** How many runs are driven at once: 1 to 10,000. @defaultValue 10 */
+  /** How many steps run at once: 1 to 10,000. Steps that run side by side count each, runs that only wait not at all. @defaultValue 10 */
   readonly concurrency?: number;
   /** How often an idle worker lists what is ready: a millisecond to a day. @defaultValue "5s" */
   readonly poll?: Duration;
