@@ -111,7 +111,7 @@ type Input = z.infer<typeof inputSchema>;
 /** The transformation of one part. */
 const transform = (part: number) => ({
   dependsOn: ["extract"] as const,
-  run: (ctx: StepContext<Input, { readonly extract: { readonly parts: readonly string[] } }, Record<never, never>>) => {
+  run: (ctx: StepContext<Input, { readonly extract: { readonly parts: readonly string[] } }>) => {
     const flights = z
       .array(flightSchema)
       .parse(JSON.parse(readFileSync(ctx.results.extract.parts[part] ?? "", "utf8")));

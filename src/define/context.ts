@@ -81,8 +81,15 @@ export interface WaitForSignalOptions {
   readonly timeout?: Duration;
 }
 
-/** Everything that a step's handler knows. */
-export interface StepContext<Input, Results, Signals> {
+/**
+ * Everything that a step's handler knows. For handlers that are written apart: `(ctx: StepContext<Input, { charge: Receipt }>) => …`, with
+ * the results that it reads and, as the third type, the payloads of the signals that it waits for by name.
+ */
+export interface StepContext<
+  Input = JsonValue,
+  Results = Readonly<Record<never, never>>,
+  Signals = Readonly<Record<never, never>>,
+> {
   readonly runId: string;
   readonly workflow: string;
   readonly step: string;
@@ -121,10 +128,11 @@ export interface StepContext<Input, Results, Signals> {
 }
 
 /** What an undo knows beside. */
-export interface UndoContext<Input, Results, Signals> extends Omit<
-  StepContext<Input, Results, Signals>,
-  "waitForSignal"
-> {
+export interface UndoContext<
+  Input = JsonValue,
+  Results = Readonly<Record<never, never>>,
+  Signals = Readonly<Record<never, never>>,
+> extends Omit<StepContext<Input, Results, Signals>, "waitForSignal"> {
   /** `unknown`: the step may or may not have happened, and has no result. */
   readonly outcome: "completed" | "unknown";
 }

@@ -53,9 +53,12 @@ export interface StepOptions<In, Results, Signals, D extends keyof Results, R, F
   /** Another program on the bucket runs the step; it has no `run`. @defaultValue false */
   readonly remote?: Remote;
   /** The handler; what it returns is the result, and is kept as JSON. */
-  readonly run?: (context: StepContext<In, Seen<Results, D>, Signals>) => Promise<R> | R;
+  readonly run?: (context: StepContext<In, Seen<Results, NoInfer<D>>, Signals>) => Promise<R> | R;
   /** The undo of a step that happened or may have happened. `result`: undefined when there is none. */
-  readonly compensate?: (context: UndoContext<In, Seen<Results, D>, Signals>, result: Stored<R> | undefined) => unknown;
+  readonly compensate?: (
+    context: UndoContext<In, Seen<Results, NoInfer<D>>, Signals>,
+    result: Stored<R> | undefined,
+  ) => unknown;
 }
 
 /** A step has a handler, unless another program runs it. */

@@ -6,6 +6,8 @@ import {
   type InputOf,
   type OutputOf,
   type Run,
+  type StepContext,
+  type UndoContext,
   workflow,
   type WorkflowClient,
 } from "../../src/index.ts";
@@ -27,6 +29,22 @@ test("a handler sees its input and only the results that it names", () => {
   });
   // @ts-expect-error -- a is not named in dependsOn
   base.step("b", { run: (ctx) => ctx.results.a.a });
+});
+
+test("a handler that is written apart names only what it uses", () => {
+  const early = (ctx: StepContext): string => ctx.idempotencyKey;
+  const late = async (
+    ctx: StepContext<{ n: number }, { a: { a: number } }, { go: { ok: boolean } }>,
+  ): Promise<number> => {
+    const go = await ctx.waitForSignal("go");
+    return go?.ok === true ? ctx.input.n + ctx.results.a.a : 0;
+  };
+  const undo = (ctx: UndoContext, result: number | undefined): string => `${ctx.outcome} ${result}`;
+  base.step("b", { dependsOn: ["a"], run: late, compensate: undo });
+  workflow("apart").step("b", early);
+  workflow<{ n: number }>("apart").step("b", (ctx) => ctx.input.n + early(ctx).length);
+  // @ts-expect-error -- a is not named in dependsOn
+  base.step("b", { run: late });
 });
 
 test("an unknown dependency and a duplicate step do not compile", () => {
