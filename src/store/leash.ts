@@ -3,27 +3,36 @@ import { setMaxListeners } from "node:events";
 import { joinSignals, untilAborted } from "../host/signals.ts";
 import type { ObjectStore, RequestOptions } from "./object-store.ts";
 
+/** What a leash holds. A leash on a leash is one with the signals of both, so that a request costs as little as under one. */
+interface Leashed {
+  readonly store: ObjectStore;
+  readonly signals: readonly AbortSignal[];
+}
+
+const leashes = new WeakMap<ObjectStore, Leashed>();
+
 /**
  * Passes every request on until the signal aborts. Then the requests under way reject at once with the reason of the abort, also when the
  * store does not listen to signals, and later ones are not sent. Disposing it does not close the store behind it.
  */
-export function leashStore(store: ObjectStore, signal: AbortSignal): ObjectStore {
-  // Each request under way listens; Node warns of more than ten.
-  setMaxListeners(0, signal);
-  const send = async <T>(
-    options: RequestOptions | undefined,
-    request: (both: RequestOptions) => Promise<T>,
-  ): Promise<T> => {
-    const given = options?.signal;
-    if (given === undefined) return untilAborted(signal, () => request({ ...options, signal }));
-    const both = joinSignals(signal, given);
-    try {
-      return await untilAborted(both.signal, () => request({ ...options, signal: both.signal }));
-    } finally {
-      both.release();
-    }
+export function leashStore(given: ObjectStore, signal: AbortSignal): ObjectStore {
+  const held = leashes.get(given) ?? { store: given, signals: [] };
+  const { store } = held;
+  const signals = [...held.signals, signal];
+  const underWay = new UnderWay(signals);
+  const send = <T>(options: RequestOptions | undefined, request: (bound: RequestOptions) => Promise<T>): Promise<T> => {
+    const other = options?.signal;
+    return underWay.hold(async (ends) => {
+      if (other === undefined) return request({ ...options, signal: ends });
+      const both = joinSignals(ends, other);
+      try {
+        return await untilAborted(both.signal, () => request({ ...options, signal: both.signal }));
+      } finally {
+        both.release();
+      }
+    });
   };
-  return {
+  const leash: ObjectStore = {
     url: store.url,
     get capabilities() {
       return store.capabilities;
@@ -31,13 +40,62 @@ export function leashStore(store: ObjectStore, signal: AbortSignal): ObjectStore
     get server() {
       return store.server;
     },
-    get: (key, options) => send(options, (both) => store.get(key, both)),
-    put: (key, body, condition, options) => send(options, (both) => store.put(key, body, condition, both)),
-    delete: (key, options) => send(options, (both) => store.delete(key, both)),
-    list: (prefix, options) => send(options, (both) => store.list(prefix, both)),
-    versions: (key, options) => send(options, (both) => store.versions(key, both)),
-    getVersion: (key, versionId, options) => send(options, (both) => store.getVersion(key, versionId, both)),
+    get: (key, options) => send(options, (bound) => store.get(key, bound)),
+    put: (key, body, condition, options) => send(options, (bound) => store.put(key, body, condition, bound)),
+    delete: (key, options) => send(options, (bound) => store.delete(key, bound)),
+    list: (prefix, options) => send(options, (bound) => store.list(prefix, bound)),
+    versions: (key, options) => send(options, (bound) => store.versions(key, bound)),
+    getVersion: (key, versionId, options) => send(options, (bound) => store.getVersion(key, versionId, bound)),
     time: () => store.time(),
     [Symbol.asyncDispose]: async () => {},
+  };
+  leashes.set(leash, { store, signals });
+  return leash;
+}
+
+/**
+ * The requests of one leash. It listens to its signals once for all of them, and only while there are any: a signal that lives as long as
+ * the process does not keep the leashes of calls that are over.
+ */
+class UnderWay {
+  readonly #signals: readonly AbortSignal[];
+  readonly #ends = new AbortController();
+  readonly #rejects = new Set<(reason: unknown) => void>();
+
+  constructor(signals: readonly AbortSignal[]) {
+    this.#signals = signals;
+    // Each leash and each request may listen; Node warns of more than ten.
+    setMaxListeners(0, this.#ends.signal, ...signals);
+  }
+
+  /** What the request comes to; when a signal aborts first, a rejection with its reason. Nothing is sent after that. */
+  hold<T>(request: (ends: AbortSignal) => Promise<T>): Promise<T> {
+    const aborted = this.#signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) return Promise.reject(aborted.reason as Error);
+    return new Promise((resolve, reject) => {
+      if (this.#rejects.size === 0) for (const signal of this.#signals) signal.addEventListener("abort", this.#abort);
+      this.#rejects.add(reject);
+      request(this.#ends.signal).then(
+        (value) => {
+          this.#ended(reject);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#ended(reject);
+          reject(error as Error);
+        },
+      );
+    });
+  }
+
+  #ended(reject: (reason: unknown) => void): void {
+    this.#rejects.delete(reject);
+    if (this.#rejects.size === 0) for (const signal of this.#signals) signal.removeEventListener("abort", this.#abort);
+  }
+
+  readonly #abort = (): void => {
+    const reason: unknown = this.#signals.find((signal) => signal.aborted)?.reason;
+    this.#ends.abort(reason);
+    for (const reject of this.#rejects) reject(reason);
   };
 }
