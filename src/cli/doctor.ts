@@ -72,11 +72,17 @@ export async function examineStore(whole: ObjectStore, host: Host, signal?: Abor
       });
     }
   } finally {
-    // Also when it was told to stop, and then not for long.
-    const enough = new AbortController();
-    const cleared = clear(leashStore(whole, enough.signal), folder);
-    if (signal?.aborted === true) void host.clock.sleep(CLEARING_MS).then(() => enough.abort());
-    await cleared;
+    // Also when it is told to stop, before or meanwhile, and then not for long.
+    const [enough, cleared] = [new AbortController(), new AbortController()];
+    const hurry = (): void =>
+      void host.clock.sleep(CLEARING_MS, { signal: cleared.signal }).then(() => enough.abort(signal?.reason));
+    if (signal?.aborted === true) hurry();
+    else signal?.addEventListener("abort", hurry, { once: true, signal: cleared.signal });
+    try {
+      await clear(leashStore(whole, enough.signal), folder);
+    } finally {
+      cleared.abort();
+    }
   }
   return {
     store: store.url,
@@ -100,7 +106,7 @@ export async function runDoctor(typed: Typed): Promise<number> {
     throw new WorkflowError("invalid", "a store in memory is gone with this process");
   using stop = listenForStop();
   const checkup = await examineStore(store, host, stop.signal);
-  const fleet = await examineFleet(store);
+  const fleet = await examineFleet(leashStore(store, stop.signal));
   if (typed.has("json")) printJson({ ...checkup, fleet });
   else {
     showCheckup(checkup);

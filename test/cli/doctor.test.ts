@@ -103,3 +103,21 @@ test("the command examines a folder and says that it is safe", async () => {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test("that is told to stop while it clears up gives that up after two seconds", async () => {
+  const stop = new AbortController();
+  const slept: number[] = [];
+  const sleep = async (ms: number): Promise<void> => void slept.push(ms);
+  class HangingStore extends MemoryStore {
+    override async list(...given: Parameters<MemoryStore["list"]>): ReturnType<MemoryStore["list"]> {
+      // Each check has a folder of its own; the prefix of them all is what is cleared.
+      if (!/doctor\/[0-9A-Z]{26}$/u.test(given[0])) return super.list(...given);
+      queueMicrotask(() => stop.abort(new Error("enough")));
+      return new Promise(() => {});
+    }
+  }
+  const store = new HangingStore({ clock: host.clock });
+  const examined = examineStore(store, { ...host, clock: { ...host.clock, sleep } }, stop.signal);
+  await expect(examined).rejects.toThrow("enough");
+  expect(slept.at(-1)).toBe(2_000);
+});

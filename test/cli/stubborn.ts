@@ -1,5 +1,5 @@
 /** A module as users write them: it holds a handle for ever, and its handlers do not listen to their signal. */
-import { workflow } from "../../src/index.ts";
+import { untypedWorkflow, workflow } from "../../src/index.ts";
 
 setInterval(() => {}, 1_000);
 
@@ -34,3 +34,10 @@ export const explosive = workflow("explosive").step("throw", {
       }, 1);
     }),
 });
+
+/** Its drawing fits into no pipe. */
+export const long = Array.from({ length: 300 }, (_, index) => index).reduce(
+  (made, index) =>
+    made.step(`step-${index}`, { dependsOn: index === 0 ? [] : [`step-${index - 1}`], run: () => index }),
+  untypedWorkflow("long"),
+);

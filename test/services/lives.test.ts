@@ -6,7 +6,9 @@ import { connect, workflow, type WorkflowError } from "../../src/index.ts";
 import { SERVING_PREFIX, WORKERS_PREFIX } from "../../src/keys.ts";
 import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import { Loop } from "../../src/services/service.ts";
+import { Sweeper } from "../../src/services/sweeper.ts";
 import { Worker } from "../../src/services/worker.ts";
+import { leashStore } from "../../src/store/leash.ts";
 import type { WaitLimits } from "../../src/client/limit.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import { type Process, World } from "../../src/testing/simulation/simulation.ts";
@@ -357,7 +359,7 @@ describe("handlers that wait for other runs", () => {
 });
 
 describe("all of them, at random moments", () => {
-  const SEEDS = 60;
+  const SEEDS = 100;
   test(`keep the contract in ${SEEDS} lives`, async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1)
       await live(seed).catch((error: unknown) => {
@@ -370,7 +372,7 @@ describe("all of them, at random moments", () => {
 async function live(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const below = (most: number): number => Math.floor(random.next() * most);
-  const { play, worker, client, moody, sleep, now, handle, announced } = stage(`life ${seed}`);
+  const { world, play, worker, client, moody, sleep, now, handle, announced } = stage(`life ${seed}`);
   const some = workflow("some").step("a", {
     retries: 2,
     retryPolicy: { initialMs: 3_000 },
@@ -384,14 +386,16 @@ async function live(seed: number): Promise<void> {
   });
   const it = worker({ workflows: [some] });
   let turns = 0;
+  const toldToStop = new AbortController();
+  const sweeper = new Sweeper(handle.context, { stop: toldToStop.signal });
   const loop = new Loop({
-    name: "loop",
+    name: "sweeper",
     clock: handle.context.host.clock,
     stopMs: LOOP_STOP_MS,
     restMs: 500,
-    turn: async () => {
+    turn: async ({ over }) => {
       turns += 1;
-      await handle.context.store.get("x-workflow/nothing");
+      await sweeper.turn({ ...handle.context, store: leashStore(handle.context.store, over) });
     },
     failed: () => {},
   });
@@ -401,7 +405,11 @@ async function live(seed: number): Promise<void> {
     const act = async (): Promise<void> => {
       await sleep(below(20_000));
       const service = below(3) === 0 ? loop : it;
-      switch (below(6)) {
+      switch (below(below(10) === 0 ? 7 : 6)) {
+        case 6:
+          // Under everything that works with it.
+          stopped.add(it);
+          return handle.close();
         case 0:
         case 1:
           // It works, or it throws: it does not hang once the store answers or a stop has come.
@@ -441,7 +449,7 @@ async function live(seed: number): Promise<void> {
     await sleep(80_000);
     expect(turns).toBe(turned);
     if (wasWell && !stoppedBefore) expect(await announced()).toEqual([]);
-    expect(await listServing(handle.context.store, handle.context.store.time().latest)).toEqual([]);
+    expect(await listServing(world.store, world.store.time().latest)).toEqual([]);
     expect(broken).toEqual([]);
   });
 }
