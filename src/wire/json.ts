@@ -1,5 +1,5 @@
 /** JSON whose numbers survive: what another language wrote is written back digit for digit. */
-import { isLosslessNumber, LosslessNumber, parse as parseLossless } from "lossless-json";
+import { isLosslessNumber, LosslessNumber } from "lossless-json";
 
 /** Deepest nesting of a value that is put into the bucket: the object around it adds a few levels more. */
 export const MAX_DEPTH = 120;
@@ -29,8 +29,6 @@ export type Writable =
 
 const isPrintedSo = (text: string): boolean => String(Number(text)) === text;
 
-const keepText = (text: string): unknown => (isPrintedSo(text) ? Number(text) : new LosslessNumber(text));
-
 /**
  * Parses JSON. Numbers that would change are kept as they stand; of two members of one name the last counts, as in `JSON.parse`.
  * @throws {SyntaxError} for what is not JSON or is nested deeper than `MAX_READ_DEPTH`
@@ -38,17 +36,32 @@ const keepText = (text: string): unknown => (isPrintedSo(text) ? Number(text) : 
 export function parseJson(text: string): unknown {
   checkTextDepth(text, MAX_READ_DEPTH);
   if (!holdsOddNumber(text)) return JSON.parse(text);
-  return parseLossless(text, undefined, { parseNumber: keepText, onDuplicateKey: ({ newValue }) => newValue });
+  return parseWithCare(text);
 }
 
 /**
- * Whether a number would change. Instants and digits in strings look like one, and every record holds instants; the careful parser takes
- * fifty times as long for a large one, and leaves strings that fill the memory.
+ * Has the engine parse it with every number that would change in a string behind a mark that no string of the text holds. A parser of its
+ * own would take ten times as long, and build strings of single characters that fill the memory.
  */
+function parseWithCare(text: string): unknown {
+  // Escapes may hide the mark in the text itself. What is no JSON ends here.
+  const spelled = JSON.stringify(JSON.parse(text));
+  const longest = (spelled.match(/~+/gu) ?? []).reduce((most, { length }) => Math.max(most, length), 0);
+  const mark = "~".repeat(longest + 1);
+  let marked = "";
+  for (const [between, string] of piecesOf(text))
+    marked += between.replaceAll(NUMBERS, (number) => (isPrintedSo(number) ? number : `"${mark}${number}"`)) + string;
+  return JSON.parse(marked, (_name, value: unknown) =>
+    typeof value === "string" && value.startsWith(mark) ? new LosslessNumber(value.slice(mark.length)) : value,
+  );
+}
+
+/** Whether a number would change. Instants and digits in strings look like one, and every record holds instants. */
 function holdsOddNumber(text: string): boolean {
   if (!RISKY_NUMBER.test(text)) return false;
-  for (const part of betweenStrings(text))
-    if (RISKY_NUMBER.test(part) && (part.match(NUMBERS) ?? []).some((number) => !isPrintedSo(number))) return true;
+  for (const [between] of piecesOf(text))
+    if (RISKY_NUMBER.test(between) && (between.match(NUMBERS) ?? []).some((number) => !isPrintedSo(number)))
+      return true;
   return false;
 }
 
@@ -69,7 +82,7 @@ const BACKSLASH = 0x5c;
  */
 function checkTextDepth(text: string, maxDepth: number): void {
   let depth = 0;
-  for (const part of betweenStrings(text)) {
+  for (const [part] of piecesOf(text)) {
     for (let at = 0; at < part.length; at += 1) {
       switch (part.charCodeAt(at)) {
         case 0x5b:
@@ -85,14 +98,15 @@ function checkTextDepth(text: string, maxDepth: number): void {
   }
 }
 
-/** What stands before, between and behind the strings of a JSON text. */
-function* betweenStrings(text: string): Generator<string> {
+/** A JSON text in pieces: what stands before each string, and the string with its quotes. */
+function* piecesOf(text: string): Generator<readonly [between: string, string: string]> {
   let begin = 0;
   for (let quote = text.indexOf('"'); quote !== -1; quote = text.indexOf('"', begin)) {
-    yield text.slice(begin, quote);
-    begin = endOfString(text, quote) + 1;
+    const end = endOfString(text, quote) + 1;
+    yield [text.slice(begin, quote), text.slice(quote, end)];
+    begin = end;
   }
-  yield text.slice(begin);
+  yield [text.slice(begin), ""];
 }
 
 /** Where the string that begins at a quote ends: at the next one that is not escaped. */
