@@ -9,7 +9,15 @@ import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import { STORED_NULL, StoredValue } from "../wire/value.ts";
 import type { AttemptFailure, Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
-import { type Actor, type Flight, type OutboxEntry, refOf, type RunRecord, sameFlight } from "./record.ts";
+import {
+  type Actor,
+  type Flight,
+  type FlightRef,
+  type OutboxEntry,
+  refOf,
+  type RunRecord,
+  sameFlight,
+} from "./record.ts";
 import { outputOf, readOutput, resultOutput } from "./step-output.ts";
 import { flightTask, flightTaskId, tickTask } from "./tasks.ts";
 
@@ -195,15 +203,20 @@ async function fence(
   }
   // Its holder is in this process: it ends the step, or its lease runs out and the next claimer does (its fence write).
   if (context.onUnwanted(spec.id)) return [];
-  const answer = await fenceTask(context.queue, spec);
+  return fenceFlight(context.queue, spec, entry.ref);
+}
+
+/** Makes sure that the task of an execution that nobody owns never starts again; no fact: its holder says how it ended. */
+export async function fenceFlight(queue: QueueContext, spec: TaskSpec, ref: FlightRef): Promise<readonly Fact[]> {
+  const answer = await fenceTask(queue, spec);
   switch (answer.kind) {
     case "absent":
-      return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
+      return [{ fact: "fenced", ref, outcome: "never" }];
     case "running":
       return [];
     case "pending":
     case "over":
-      return [{ fact: "fenced", ref: entry.ref, outcome: answer.attempt > 0 ? "unknown" : "never" }];
+      return [{ fact: "fenced", ref, outcome: answer.attempt > 0 ? "unknown" : "never" }];
   }
 }
 

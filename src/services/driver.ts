@@ -212,6 +212,8 @@ async function driveChain(
     const read = await commit([], true);
     // Whoever acts next finds out.
     if (read.kind !== "committed" || read.record.machine === undefined) return true;
+    // What others brought may have been written in this claim's name: it is dispatched at once, however long the handler goes on.
+    if (read.wrote) startCarrying(context, carrying, read.record, read.program, lease);
     const flight = read.record.machine.flights.find((other) => sameFlight(other, ref));
     if (flight === undefined || !isHeldBy(flight, flightTaskId(read.record.id, ref), actor)) return false;
     return !drains(read.record.machine, read.program, ref);

@@ -5,12 +5,12 @@ import { repairIndex } from "../queue/index-keys.ts";
 import { listLeasedTasks } from "../queue/monitor.ts";
 import { isTaskOver, type QueueContext, type TaskRecord } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
-import { endedWithoutUs } from "../run/dispatch.ts";
+import { endedWithoutUs, fenceFlight } from "../run/dispatch.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../run/program.ts";
 import { type Flight, hasUnknownOwner, ownerOf, refOf, type RunRecord, type TimerState } from "../run/record.ts";
-import { openWaits } from "../run/view.ts";
+import { drains, openWaits } from "../run/view.ts";
 import { FOREIGN_TICK_TYPE, flightTask, flightTaskId, type TickCause, tickTaskId } from "../run/tasks.ts";
 import type { Errand } from "./driver.ts";
 
@@ -129,8 +129,11 @@ async function examine(
     const id = owner?.task ?? flightTaskId(record.id, flight);
     const task = await getTask(queue, id);
     if (task !== undefined && !isTaskOver(task)) {
-      const { ownOnly } = flightTask(record, program.machine.plan, flight);
-      await repairIndex(queue, task, ownOnly === true);
+      const spec = flightTask(record, program.machine.plan, flight);
+      // A program of others that held the task gave it back after it was fenced: it does not hear of the stop.
+      if (owner === undefined && task.status === "pending" && drains(machine, program, flight))
+        facts.push(...(await fenceFlight(queue, spec, refOf(flight))));
+      else await repairIndex(queue, task, spec.ownOnly === true);
       continue;
     }
     if (owner === undefined) {

@@ -11,7 +11,7 @@ import { makeWhole, type Whole } from "../run/mend.ts";
 import type { Program, Programs } from "../run/program.ts";
 import { type Flight, hasUnknownOwner, ownerOf, recordCodec, type RunRecord } from "../run/record.ts";
 import { flightTaskId, tickTask } from "../run/tasks.ts";
-import { openWaits } from "../run/view.ts";
+import { drains, openWaits } from "../run/view.ts";
 import { isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
@@ -116,10 +116,14 @@ export class ForeignPoll {
     if ("reason" in whole) return false;
     if (whole.facts.length > 0) return true;
     const { program }: Whole = whole;
+    const isStopping = (flight: Flight): boolean =>
+      record.machine !== undefined && drains(record.machine, program, flight);
     const remote = (record.machine?.flights ?? []).filter((flight) => isRemote(program, flight));
     for (const flight of remote) {
       const task = await getTask(queue, flightTaskId(record.id, flight));
-      if (task !== undefined && isTaskOver(task)) return true;
+      if (task === undefined) continue;
+      // One that was given back after it was fenced is fenced again.
+      if (isTaskOver(task) || (task.status === "pending" && isStopping(flight))) return true;
     }
     return (await lookIntoInbox(queue, record, openWaits(record, program))).length > 0;
   }

@@ -75,6 +75,30 @@ describe("a remote step whose task somebody ended who told nobody", () => {
   });
 });
 
+test.each([
+  [true, "10s"],
+  [false, "11m"],
+] as const)(
+  "a remote step that is given back after it was asked to stop is found, with foreign: %s in %s",
+  async (foreign, within) => {
+    const stopped = workflow("stopped", { foreign }).step("r", { remote: true });
+    await using kit = await createTestKit({ workflows: [stopped] });
+    const run = await kit.client.start(stopped);
+    await kit.until(run, "running");
+    await kit.idle();
+    const lease = { lease_id: "python", lease_expires_at: new Date(kit.clock.now() + 86_400_000).toISOString() };
+    await changeTask(kit, run.id, { status: "running", attempt: 1, worker_id: "python", ...lease });
+    await run.cancel();
+    await kit.clock.advance("1s");
+    expect((await run.get()).status).toBe("running");
+    const later = new Date(kit.clock.now() + 3_600_000).toISOString();
+    const given = { lease_id: null, lease_expires_at: null, worker_id: null, available_at: later };
+    await changeTask(kit, run.id, { status: "pending", reschedule_count: 1, ...given });
+    await kit.clock.advance(within);
+    expect((await run.get()).status).toBe("cancelled");
+  },
+);
+
 test("a run that waits for a signal is looked at once a day, also after its first day", async () => {
   const waiting = workflow("waiting").signal("answer");
   await using kit = await createTestKit({ workflows: [waiting] });
@@ -163,6 +187,15 @@ async function endTask(kit: TestKit, runId: string, end: Readonly<Record<string,
   const ended = { ...task, attempt: 1, ...end, updated_at: now, [at]: now };
   await kit.store.put(taskKey(id), JSON.stringify(ended), "always");
   await kit.store.delete(readyKey(id, Date.parse(String(task["available_at"]))));
+}
+
+/** Changes the task of the step `r` as another program does. */
+async function changeTask(kit: TestKit, runId: string, change: Readonly<Record<string, unknown>>): Promise<void> {
+  const key = taskKey(flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 }));
+  const read = await kit.store.get(key);
+  if (read.kind === "missing") throw new Error("the remote step has no task");
+  const task = JSON.parse(read.object.body) as Record<string, unknown>;
+  await kit.store.put(key, JSON.stringify({ ...task, ...change }), "always");
 }
 
 describe("a run of a workflow with foreign: true", () => {
