@@ -15,7 +15,7 @@ import {
   initialTransition,
   setup,
 } from "xstate";
-import { SnapshotError, snapshotProblem } from "./check-snapshot.ts";
+import { contextProblem, SnapshotError, snapshotProblem } from "./check-snapshot.ts";
 import type { Command } from "./commands.ts";
 import { compilePlan, type MachineConfig } from "./compile.ts";
 import type { Outcome, RunEvent } from "./events.ts";
@@ -26,7 +26,7 @@ import type {
   PersistedSnapshot,
   Projection,
   RunStatus,
-  StepMarks,
+  SnapshotMarks,
   StepPhase,
   StepView,
   UndoPhase,
@@ -83,6 +83,15 @@ export interface Decision {
 interface StepParams {
   readonly step: string;
 }
+
+const freshContext = (): ControlContext => ({
+  steps: {},
+  paused: false,
+  outcome: null,
+  draining: [],
+  parked: [],
+  waits: [],
+});
 
 const control = (context: ControlContext, step: string): StepControl => context.steps[encodeName(step)] ?? {};
 const generationOf = (context: ControlContext, step: string): number => control(context, step).generation ?? 1;
@@ -349,7 +358,7 @@ const MAX_ITERATIONS = 10_000;
 export function buildMachine(plan: Plan, config: MachineConfig = compilePlan(plan)): RunMachine {
   const full = {
     ...config,
-    context: (): ControlContext => ({ steps: {}, paused: false, outcome: null, draining: [], parked: [], waits: [] }),
+    context: freshContext,
     options: { maxIterations: MAX_ITERATIONS },
   };
   // The one cast: a config made at run time has no literal type.
@@ -540,17 +549,25 @@ export function project(machine: RunMachine, snapshot: PersistedSnapshot): Proje
   };
 }
 
-/** What a snapshot says without its plan: of a step, what was written down of it. */
-export function marksOf(snapshot: PersistedSnapshot, step: string): StepMarks {
-  const context = (snapshot["context"] ?? {}) as Partial<ControlContext>;
-  const known = context.steps?.[encodeName(step)];
-  const phase = known?.kept ?? known?.phase;
+/**
+ * What a snapshot says without its plan. A damaged one says nothing: who lists runs shows what their records say plainly, and who asks the
+ * machine is told of the damage.
+ */
+export function marksOf(snapshot: PersistedSnapshot): SnapshotMarks {
+  const written = snapshot["context"];
+  const context = contextProblem(written) === undefined ? (written as ControlContext) : freshContext();
   return {
-    ...(phase === undefined ? {} : { phase }),
-    undo: known?.undo === undefined || known.undo === "needless" ? "none" : known.undo,
-    isWaiting: context.waits?.some((wait) => wait.step === step) ?? false,
-    isDraining: context.draining?.includes(step) ?? false,
-    outcome: context.outcome ?? null,
+    outcome: context.outcome,
+    of: (step) => {
+      const { phase: settled, kept, undo } = control(context, step);
+      const phase = kept ?? settled;
+      return {
+        ...(phase === undefined ? {} : { phase }),
+        undo: undo === undefined || undo === "needless" ? "none" : undo,
+        isWaiting: context.waits.some((wait) => wait.step === step),
+        isDraining: context.draining.includes(step),
+      };
+    },
   };
 }
 

@@ -25,7 +25,7 @@ export function snapshotProblem(plan: Plan, config: MachineConfig, snapshot: unk
   if (error !== undefined) return "it holds an error, which a chart without actors never has";
   if (!isEmptyObject(historyValue)) return `its history is ${show(historyValue)}; its chart keeps none`;
   if (!isEmptyObject(children)) return `its actors are ${show(children)}; its chart has none`;
-  const wrong = valueProblem(config, value, "value") ?? contextProblem(plan, snapshot["context"]);
+  const wrong = valueProblem(config, value, "value") ?? contextProblem(snapshot["context"], plan);
   if (wrong !== undefined) return wrong;
   const isOver = typeof value === "string" && config.states?.[value]?.type === "final";
   return isOver === (status === "done") ? undefined : `its status is ${show(status)} in the state ${show(value)}`;
@@ -53,33 +53,35 @@ function isLeaf(states: Readonly<Record<string, StateConfig>>, name: string): bo
   return Object.hasOwn(states, name) && states[name]?.states === undefined;
 }
 
-function contextProblem(plan: Plan, context: unknown): string | undefined {
+/** What is wrong with what a snapshot wrote down of its steps; without a plan any step may be one of it. */
+export function contextProblem(context: unknown, plan?: Plan): string | undefined {
   if (!isObject(context)) return `context is ${show(context)}`;
   const { steps, paused, outcome, draining, parked, waits } = context;
-  const names = new Set<unknown>(plan.steps.map(({ name }) => name));
+  const names = plan === undefined ? undefined : new Set<unknown>(plan.steps.map(({ name }) => name));
+  const isStep = (step: unknown): boolean => (names === undefined ? typeof step === "string" : names.has(step));
   if (typeof paused !== "boolean") return `context.paused is ${show(paused)}`;
   if (outcome !== null && outcome !== "failed" && outcome !== "cancelled") return `context.outcome is ${show(outcome)}`;
   return (
-    stepsProblem(plan, steps) ??
-    listProblem("context.draining", draining, (step) => names.has(step)) ??
+    stepsProblem(steps, plan) ??
+    listProblem("context.draining", draining, isStep) ??
     listProblem(
       "context.parked",
       parked,
-      (entry) => isObject(entry) && (entry["kind"] === "run" || entry["kind"] === "undo") && names.has(entry["step"]),
+      (entry) => isObject(entry) && (entry["kind"] === "run" || entry["kind"] === "undo") && isStep(entry["step"]),
     ) ??
     listProblem(
       "context.waits",
       waits,
-      (entry) => isObject(entry) && names.has(entry["step"]) && typeof entry["signal"] === "string",
+      (entry) => isObject(entry) && isStep(entry["step"]) && typeof entry["signal"] === "string",
     )
   );
 }
 
-function stepsProblem(plan: Plan, steps: unknown): string | undefined {
+function stepsProblem(steps: unknown, plan: Plan | undefined): string | undefined {
   if (!isObject(steps)) return `context.steps is ${show(steps)}`;
-  const keys = new Set(plan.steps.map(({ name }) => encodeName(name)));
+  const keys = plan === undefined ? undefined : new Set(plan.steps.map(({ name }) => encodeName(name)));
   for (const [key, known] of Object.entries(steps)) {
-    if (!keys.has(key)) return `context.steps names ${show(key)}, which is no step of its plan`;
+    if (keys?.has(key) === false) return `context.steps names ${show(key)}, which is no step of its plan`;
     if (!isStepControl(known)) return `context.steps of ${show(key)} is ${show(known)}`;
   }
   return undefined;

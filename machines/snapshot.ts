@@ -55,8 +55,14 @@ export interface StepMarks {
   readonly isWaiting: boolean;
   /** The run stops, and this step is not over yet. */
   readonly isDraining: boolean;
+}
+
+/** What is read of a snapshot without the plan. */
+export interface SnapshotMarks {
   /** Why the run does not end as completed. */
   readonly outcome: "failed" | "cancelled" | null;
+  /** What is written down of a step; a fresh step's when nothing is. */
+  of(step: string): StepMarks;
 }
 
 /** A wait that is open: the next signal of this name goes to it. */

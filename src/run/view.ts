@@ -1,6 +1,6 @@
 /** What a record says, for those who only look: clients and services. */
 import { marksOf, project } from "../../machines/advance.ts";
-import type { OpenWait, Projection, StepMarks } from "../../machines/snapshot.ts";
+import type { OpenWait, Projection, SnapshotMarks, StepMarks } from "../../machines/snapshot.ts";
 import type { Program } from "./program.ts";
 import { type ErrorData, summarize } from "../host/error-data.ts";
 import {
@@ -73,30 +73,31 @@ export interface StepWords extends Omit<StepState, "status" | "result"> {
 
 /** The steps of a record in true words, with their results as they are kept. */
 export function stepsOf(record: RunRecord): readonly (readonly [string, StepWords, StepState["result"]])[] {
-  const open = openFlights(record);
-  return [...record.steps].map(([name, { result, ...state }]) => [name, stepOf(record, name, state, open), result]);
+  const read = readMachine(record);
+  return [...record.steps].map(([name, { result, ...state }]) => [name, stepOf(record, name, state, read), result]);
 }
 
-/** Handler executions that are not over, by step. */
-interface OpenFlights {
+/** What a machine says of all steps without its plan: executions that are not over, by step, and its marks. */
+interface ReadMachine {
   readonly run: ReadonlyMap<string, Flight>;
   readonly undo: ReadonlyMap<string, Flight>;
+  readonly marks: SnapshotMarks | undefined;
 }
 
-function openFlights({ machine }: RunRecord): OpenFlights {
+function readMachine({ machine }: RunRecord): ReadMachine {
   const of = (kind: "run" | "undo"): ReadonlyMap<string, Flight> =>
     new Map(machine?.flights.filter((flight) => flight.kind === kind).map((flight) => [flight.step, flight]));
-  return { run: of("run"), undo: of("undo") };
+  return { run: of("run"), undo: of("undo"), marks: machine && marksOf(machine.snapshot) };
 }
 
 const UNDONE = { none: undefined, running: "undoing", done: "undone", failed: "undo_failed" } as const;
 
-function stepOf(record: RunRecord, name: string, state: Omit<StepState, "result">, open: OpenFlights): StepWords {
+function stepOf(record: RunRecord, name: string, state: Omit<StepState, "result">, read: ReadMachine): StepWords {
   const { machine } = record;
-  if (machine === undefined) return state;
-  const marks = marksOf(machine.snapshot, name);
-  const run = open.run.get(name);
-  const undo = open.undo.has(name) ? "running" : marks.undo;
+  const marks = read.marks?.of(name);
+  if (machine === undefined || marks === undefined) return state;
+  const run = read.run.get(name);
+  const undo = read.undo.has(name) ? "running" : marks.undo;
   const failed = (machine.failures ?? []).filter(({ step }) => step === name);
   const last = (kind: "run" | "undo"): ErrorData | undefined => failed.findLast((one) => one.kind === kind)?.error;
   const undoError = machine.compensation_errors.find(({ step }) => step === name)?.message;
@@ -144,7 +145,7 @@ function plainFailure({ error }: RunRecord, name: string, state: Omit<StepState,
 /** How a run that is being stopped will end; undefined: it is not being stopped. */
 export function stoppingAs({ machine, status }: RunRecord): "failed" | "cancelled" | undefined {
   if (machine === undefined || isOver(status)) return undefined;
-  return marksOf(machine.snapshot, "").outcome ?? undefined;
+  return marksOf(machine.snapshot).outcome ?? undefined;
 }
 
 /** The step that a run failed, stops or is held for, with its whole failure; also where the record's error says something nearer. */
@@ -152,7 +153,7 @@ export function failedStepOf(record: RunRecord): { readonly step: string; readon
   const step = record.error?.step ?? record.machine?.cause?.step;
   const state = step === undefined ? undefined : record.steps.get(step);
   if (step === undefined || state?.status !== "failed") return undefined;
-  const { failure } = stepOf(record, step, state, openFlights(record));
+  const { failure } = stepOf(record, step, state, readMachine(record));
   return failure === undefined ? undefined : { step, failure };
 }
 

@@ -30,6 +30,18 @@ test.each<[string, (machine: Json) => Json, string]>([
     (machine) => ({ ...machine, snapshot: { ...(machine["snapshot"] as Json), context: {} } }),
     "context.paused is nothing",
   ],
+  ...[
+    { steps: { "s:wait": null } },
+    { draining: 0.5 },
+    { draining: [null] },
+    { waits: [null] },
+    { waits: { a: 1 } },
+    { outcome: "x" },
+  ].map((part): [string, (machine: Json) => Json, string] => {
+    const damaged = (snapshot: Json): Json => ({ ...snapshot, context: { ...(snapshot["context"] as Json), ...part } });
+    const change = (machine: Json): Json => ({ ...machine, snapshot: damaged(machine["snapshot"] as Json) });
+    return [`a context with ${JSON.stringify(part)}`, change, `context.${Object.keys(part).join()}`];
+  }),
   [
     "actors",
     (machine) => ({ ...machine, snapshot: { ...(machine["snapshot"] as Json), children: { a: 1 } } }),
@@ -52,7 +64,11 @@ test.each<[string, (machine: Json) => Json, string]>([
     const whole = await damage(kit, "a", change);
     const damaged = await kit.store.get(stateKey("a"));
     expect(await run.explain()).toEqual([expect.stringContaining(words)]);
-    expect((await run.get()).status).toBe("waiting_signal");
+    expect(await run.get()).toMatchObject({
+      status: "waiting_signal",
+      steps: { wait: { status: expect.any(String) } },
+    });
+    expect((await kit.client.list().next()).value).toMatchObject({ id: "a", status: "waiting_signal" });
     for (const ask of [() => run.next(), () => run.signal("go", 1), () => run.skip("wait")]) {
       const error = await errorOf(ask());
       expect(error).toMatchObject({ code: "data", message: expect.stringContaining(stateKey("a")) });
