@@ -12,7 +12,8 @@ export interface Attempted {
 }
 
 const current = new AsyncLocalStorage<Attempted>();
-const listening = new Set<Logger>();
+/** A logger for each worker that listens; two workers may have the same one. */
+const listening = new Map<symbol, Logger>();
 
 /** Calls a handler so that what escapes it is known to be its. */
 export function callTraced<T>(attempted: Attempted, call: () => T): T {
@@ -30,16 +31,15 @@ export function tellStray(logger: Logger, what: string, error: unknown): void {
 
 /** Once a process, however many workers are in it. */
 function onRejection(error: unknown): void {
-  const [logger] = listening;
+  const [logger] = listening.values();
   if (logger !== undefined) tellStray(logger, "unhandled rejection", error);
 }
 
 /** Takes unhandled rejections of the whole process until the answer is called. Without a listener Node ends the process at the first one. */
 export function catchStrays(logger: Logger): () => void {
-  // Two workers may have one logger: each is counted.
-  const own: Logger = { ...logger };
+  const own = Symbol("listener");
   if (listening.size === 0) process.on("unhandledRejection", onRejection);
-  listening.add(own);
+  listening.set(own, logger);
   return () => {
     listening.delete(own);
     if (listening.size === 0) process.off("unhandledRejection", onRejection);
