@@ -3,6 +3,7 @@
 /** Whether the effects of a step that did not complete may have happened. */
 export type Outcome = "never" | "unknown";
 
+/** One fact that a machine is told. */
 export type RunEvent =
   | { readonly type: "start" }
   /** The step's handler returned; the first one of a generation wins. */

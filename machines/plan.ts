@@ -47,6 +47,7 @@ export interface SignalStep {
   readonly onFailure: OnFailure;
 }
 
+/** A step of a plan: with a handler, or a wait for a signal. */
 export type PlanStep = TaskStep | SignalStep;
 
 /** A whole workflow as data. Steps are in the order in which they were written. */

@@ -36,6 +36,7 @@ export type StepPhase =
 /** The undo of one step. `none`: nothing to undo (yet). */
 export type UndoPhase = "none" | "running" | "done" | "failed";
 
+/** One step as a snapshot has it. */
 export interface StepView {
   readonly phase: StepPhase;
   /** Counts from 1; a new one only by resume after a hold, an operator's retry, a migration. 0: nothing was asked for yet. */

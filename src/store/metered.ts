@@ -21,6 +21,7 @@ import type {
 /** A put is `create` if it demands an absent key, `replace` if it demands an etag. Lists and versions are counted by page. */
 export const REQUEST_KINDS = ["get", "put", "create", "replace", "delete", "list", "versions", "getVersion"] as const;
 
+/** A kind of request that is counted. */
 export type MeteredKind = (typeof REQUEST_KINDS)[number];
 
 /** What a store was asked for since it was wrapped. Only finished requests are counted. */

@@ -18,11 +18,13 @@ export interface StoredObject {
   readonly etag: ETag;
 }
 
+/** What a read found. */
 export type GetOutcome = { readonly kind: "found"; readonly object: StoredObject } | { readonly kind: "missing" };
 
 /** The condition of a put. `absent`: only if the key does not exist; `match`: only if the current etag is this one. */
 export type PutCondition = "always" | "absent" | { readonly match: ETag };
 
+/** What became of a put. */
 export type PutOutcome =
   | { readonly kind: "stored"; readonly etag: ETag }
   /** The condition did not hold (also: a `match` put met a missing key). Nothing was written. */
@@ -30,11 +32,13 @@ export type PutOutcome =
   /** Written or not, or it may still land later: timeout, reset, 5xx. */
   | { readonly kind: "unknown"; readonly cause: unknown };
 
+/** One object in a list; its `etag` only where the store gives it with a list. */
 export interface ListedObject {
   readonly key: string;
   readonly etag?: ETag;
 }
 
+/** One page of a list. */
 export interface ListPage {
   /** In UTF-8 byte order of the whole key; in any order where `capabilities.orderedList` is false. */
   readonly objects: readonly ListedObject[];
@@ -44,6 +48,7 @@ export interface ListPage {
   readonly cursor?: string;
 }
 
+/** Which page of a list is meant. */
 export interface ListOptions {
   /** Only keys after this one (exclusive, UTF-8 byte order); it need not exist. Refused (`invalid`) where lists have no order. */
   readonly after?: string;
@@ -53,6 +58,7 @@ export interface ListOptions {
   readonly limit?: number;
 }
 
+/** One earlier or current content of a key, or a mark that it was deleted. */
 export interface ObjectVersion {
   readonly versionId: string;
   /** Milliseconds since 1970. */
@@ -67,6 +73,7 @@ export interface TimeBounds {
   readonly latest: number;
 }
 
+/** In what stores differ. */
 export interface StoreCapabilities {
   /** Whether earlier contents of a key can be read. */
   readonly versions: boolean;
@@ -94,13 +101,16 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A bucket, or what acts as one. `storeCases` in `buquet-workflow/testing` tests a store of your own; `handleOf` opens it for clients and workers. */
 export interface ObjectStore extends AsyncDisposable {
   /** For people and error messages: `memory:`, `file:…`, `s3://bucket…`. No secrets. */
   readonly url: string;
   readonly capabilities: StoreCapabilities;
   /** What the server behind it calls itself in its answers; absent where there is none or it does not say. */
   readonly server?: string | undefined;
+  /** Reads one object. */
   get(key: string, options?: RequestOptions): Promise<GetOutcome>;
+  /** Writes one object if the condition holds. A conditional put never throws for a reply that was lost: it answers `unknown`. */
   put(key: string, body: string, condition: PutCondition, options?: RequestOptions): Promise<PutOutcome>;
   /** Deletes the key; quiet when it does not exist. */
   delete(key: string, options?: RequestOptions): Promise<void>;

@@ -80,6 +80,7 @@ export interface ExploreOptions<Step extends string = string> extends WorldOptio
   readonly onProgress?: (progress: ExploreProgress) => void;
 }
 
+/** What a walk assumes of one signal: who waits for it, and whether it comes. */
 export type SignalBehaviourOf<Step extends string> = NonNullable<WorldOptions<Step>["signals"]>[string];
 
 /** What an exploration found. */

@@ -28,8 +28,8 @@ export interface ExploredRun<Step extends string = string> {
 /** A check: throws, or returns a sentence or false, when something must not be so. It answers at once, never with a promise. */
 export type Check<Step extends string = string> = (run: ExploredRun<Step>) => CheckAnswer;
 
-/** What a check says; only a sentence and `false` are an objection. */
 // Not only `undefined`: a check that throws mostly returns what an assertion returns.
+/** What a check says; only a sentence and `false` are an objection. */
 export type CheckAnswer = void | boolean | string | undefined;
 
 /** Makes the view of a state. */
