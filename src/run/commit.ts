@@ -83,6 +83,11 @@ interface Cached {
   readonly whole: Whole | NotWhole;
 }
 
+interface Written {
+  readonly next: RunRecord;
+  readonly before: RunRecord;
+}
+
 const FIRST_BACKOFF_MS = 20;
 const LONGEST_BACKOFF_MS = 2_000;
 const DEFAULT_PATIENCE_MS = 30_000;
@@ -141,6 +146,8 @@ export class RunWriter {
     let backoffMs = FIRST_BACKOFF_MS;
     const patience = new Patience(this.#context);
     let fresh = members.some((member) => member.request.fresh);
+    /** What was sent and not answered. */
+    let sent: Written | undefined;
     for (;;) {
       const read = await this.#read(fresh);
       if (read.kind === "unanswered") {
@@ -150,9 +157,12 @@ export class RunWriter {
         continue;
       }
       if (read.kind !== "found") return settle(members, read);
+      const { record, whole, etag } = read.cached;
+      // It landed, and nobody else will tell of it.
+      if (sent !== undefined && record.machine?.write.id === sent.next.machine?.write.id) this.#tell(sent);
+      sent = undefined;
       members = await this.#passGate(members);
       if (members.length === 0) return;
-      const { record, whole, etag } = read.cached;
       if ("reason" in whole) return this.#leave(members, record, whole, etag);
       const { program } = whole;
       const mend: readonly Delivery[] = whole.facts.length === 0 ? [] : [{ takes: () => false, facts: whole.facts }];
@@ -169,13 +179,14 @@ export class RunWriter {
       this.#wroteAt = this.#context.host.clock.monotonic();
       if (put.kind === "stored") {
         this.#cached = { record: next, etag: put.etag, whole: { record: next, program, facts: [] } };
-        this.#context.onWritten?.(next, next.machine?.write.events ?? [], whole.record);
+        this.#tell({ next, before: whole.record });
         return settle(members, { kind: "committed", record: next, program, wrote: true });
       }
       // R8: the reply alone says nothing.
       this.#cached = undefined;
       fresh = true;
       if (put.kind === "unknown") {
+        sent = { next, before: whole.record };
         await patience.rest(put.cause);
         continue;
       }
@@ -183,6 +194,10 @@ export class RunWriter {
       await this.#context.host.clock.sleep(this.#context.host.random.next() * backoffMs);
       backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
     }
+  }
+
+  #tell({ next, before }: Written): void {
+    this.#context.onWritten?.(next, next.machine?.write.events ?? [], before);
   }
 
   /** `refused`: nothing was sent, because it does not fit; decided again with less. */

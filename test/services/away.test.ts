@@ -1,6 +1,9 @@
 /** The store is away for seconds: as long as the lease lives, what was done under it is tried again and nothing is done twice. */
 import { describe, expect, test } from "vitest";
-import { workflow } from "../../src/index.ts";
+import { WorkflowError, workflow } from "../../src/index.ts";
+import { createTask } from "../../src/queue/submit.ts";
+import { tickTask } from "../../src/run/tasks.ts";
+import { createTestKit } from "../../src/testing/index.ts";
 import { taskCodec } from "../../src/queue/task.ts";
 import { TASKS_PREFIX } from "../../src/keys.ts";
 import type { Outage, Process } from "../../src/testing/simulation/simulation.ts";
@@ -79,4 +82,31 @@ test("an outage that outlasts the lease is given up, and the step runs again aft
   await play(fleet);
   expect((await fleet.record("r")).status).toBe("completed");
   expect(calls).toEqual(["a1", "a2", "b1"]);
+});
+
+test("a store that goes away under a poll is not asked for every task of its list, nor told of each", async () => {
+  const idle = workflow("idle").step("a", () => 1);
+  let isAway = true;
+  let asked = 0;
+  await using kit = await createTestKit({
+    workflows: [idle],
+    workers: 0,
+    onRequest: ({ when, kind, key }) => {
+      if (!isAway || kind !== "get" || when !== "before" || !key.startsWith("tasks/")) return;
+      asked += 1;
+      throw new WorkflowError("unavailable", "the store is away");
+    },
+  });
+  for (let index = 0; index < 300; index += 1)
+    await createTask(kit.queue.context, tickTask({ id: `run-${index}`, type: "idle" }, { kind: "start" }));
+  const worker = await kit.startWorker({ poll: "5s" });
+  await kit.clock.advance("1s");
+  // It polls once, and gives up after sixteen in a row.
+  expect(asked).toBe(16);
+  expect(kit.log.filter(({ message }) => message === "task could not be claimed")).toHaveLength(10);
+  isAway = false;
+  await kit.clock.advance("10m");
+  // Their runs do not exist: each task was claimed and finished, which takes its key away.
+  expect((await kit.store.list("ready/")).objects).toEqual([]);
+  await worker.stop();
 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import { silentLogger } from "../../src/host/logger.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
-import { createDocumentBytes, readDocument, updateDocument, Codec } from "../../src/store/document.ts";
+import { createDocumentBytes, readDocument, readDocuments, updateDocument, Codec } from "../../src/store/document.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { PutCondition, PutOutcome } from "../../src/store/object-store.ts";
 
@@ -195,4 +195,26 @@ test("gives up a create after eight tries and names the cause", async () => {
     cause: { message: "never arrived" },
   });
   expect(store.puts).toHaveLength(8);
+});
+
+test("many objects are read some at a time, in the order of their keys", async () => {
+  const { store } = setup();
+  for (let index = 0; index < 200; index += 1)
+    await store.put(`counts/${1_000 + index}`, index === 7 ? "{" : codec.encode({ count: index }), "always");
+  let reading = 0;
+  let most = 0;
+  const get = store.get.bind(store);
+  store.get = async (key) => {
+    most = Math.max(most, (reading += 1));
+    await Promise.resolve();
+    reading -= 1;
+    return get(key);
+  };
+  const unreadable: string[] = [];
+  const read = await readDocuments(store, "counts/", codec, (error) => unreadable.push(error.message));
+  expect(read.map(({ count }) => count)).toEqual(
+    Array.from({ length: 200 }, (_, index) => index).filter((n) => n !== 7),
+  );
+  expect(unreadable).toHaveLength(1);
+  expect(most).toBeLessThanOrEqual(32);
 });
