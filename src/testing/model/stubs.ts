@@ -11,7 +11,7 @@ export type Answer =
   | { readonly kind: "returns"; readonly value: unknown }
   /** `PermanentError`: nothing happened. */
   | { readonly kind: "fails" }
-  /** An ordinary error, at every attempt, until the retries are used up. */
+  /** An ordinary error, which fails the step for good: stubs have no retries. */
   | { readonly kind: "breaks" }
   /** It does not end now, and is to be asked again later. */
   | { readonly kind: "leaves" }
@@ -63,8 +63,8 @@ export class Answers {
 }
 
 /**
- * The workflow with stubs for handlers. Its chart is the same: only retries come at once, and timers are slow. `checked`: names of
- * signals whose schemas are kept.
+ * The workflow with stubs for handlers. Its chart is the same: there are no retries, so that an error is a failure also while the run
+ * stops, where nothing is tried again, and timers are slow. `checked`: names of signals whose schemas are kept.
  */
 export function stubbed(
   workflow: AnyWorkflow,
@@ -75,7 +75,7 @@ export function stubbed(
 ): AnyWorkflow {
   const steps = workflow.plan.steps.map((step) =>
     step.kind === "task"
-      ? { ...step, delayMs: slow(step.delayMs), retryPolicy: { initialMs: 0, maxMs: 0, multiplier: 1, jitter: 0 } }
+      ? { ...step, delayMs: slow(step.delayMs), retries: 0 }
       : { ...step, timeoutMs: slow(step.timeoutMs) },
   );
   const plan = { ...workflow.plan, steps };
