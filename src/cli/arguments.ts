@@ -2,6 +2,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { WorkflowError } from "../errors.ts";
 import { reasonOf } from "../host/error-data.ts";
+import { count } from "../settings.ts";
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -10,7 +11,12 @@ export interface OptionSpec {
   readonly help: string;
   /** Whether it may be given more than once. */
   readonly repeatable?: boolean;
+  /** Its value is a whole number from the first to the second; without a second one there is no upper bound. */
+  readonly counts?: readonly [least: number, most?: number];
 }
+
+/** Two options that cannot be meant together, and why. */
+export type Contradiction = readonly [option: string, other: string, why: string];
 
 /** What was typed behind a command. */
 export interface Typed {
@@ -22,8 +28,8 @@ export interface Typed {
   texts(option: string): readonly string[];
   /** Whether an option without value was given. */
   has(option: string): boolean;
-  /** A whole number from `least`. @throws {WorkflowError} `invalid` */
-  count(option: string, least: number): number | undefined;
+  /** The value of an option that counts. */
+  count(option: string): number | undefined;
 }
 
 /** One command: what it takes and what it does. Resolves with the exit code. */
@@ -33,6 +39,7 @@ export interface Command {
   readonly takes: readonly string[];
   readonly help: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  readonly contradictions: readonly Contradiction[];
   readonly examples: readonly string[];
   run(typed: Typed): Promise<number>;
 }
@@ -56,26 +63,36 @@ export function readTyped(command: Command, words: readonly string[]): Typed {
     if (list.length > 1 && command.options[name]?.repeatable !== true)
       throw new UsageError(`--${name} was given ${list.length} times`, command.name);
   }
+  const contradiction = command.contradictions.find(([option, other]) => given.has(option) && given.has(other));
+  if (contradiction !== undefined) {
+    const [option, other, why] = contradiction;
+    throw new UsageError(`--${option} and --${other} cannot be given together: ${why}`, command.name);
+  }
   const missing = command.takes.find((name, index) => !name.startsWith("[") && positionals[index] === undefined);
   if (missing !== undefined) throw new UsageError(`${command.name} needs ${missing}`, command.name);
   const tooMany = positionals[command.takes.length];
   if (tooMany !== undefined)
     throw new UsageError(`${JSON.stringify(tooMany)} is one word too many; quote JSON as one word`, command.name);
   const text = (option: string): string | undefined => given.get(option)?.[0] as string | undefined;
+  const counts = new Map<string, number>();
+  for (const [option, { counts: bounds }] of Object.entries(command.options)) {
+    const typed = text(option);
+    if (typed !== undefined && bounds !== undefined) counts.set(option, readCount(command.name, option, typed, bounds));
+  }
   return {
     values: positionals,
     text,
     texts: (option) => (given.get(option) ?? []) as string[],
     has: (option) => given.has(option),
-    count: (option, least) => {
-      const typed = text(option);
-      if (typed === undefined) return undefined;
-      const value = /^\d{1,15}$/.test(typed) ? Number(typed) : Number.NaN;
-      if (!(value >= least))
-        throw new UsageError(`--${option} is a whole number from ${least}, not ${JSON.stringify(typed)}`, command.name);
-      return value;
-    },
+    count: (option) => counts.get(option),
   };
+}
+
+function readCount(command: string, option: string, typed: string, [least, most]: readonly [number, number?]): number {
+  const value = /^-?\d{1,15}$/.test(typed) ? Number(typed) : typed;
+  return count(least, most)(value, `--${option}`, (reason) => {
+    throw new UsageError(reason, command);
+  });
 }
 
 /** No option is a number: `-2` is a value. No word of a command line can hold this character, so that it marks one for the parser. */
@@ -114,11 +131,17 @@ const columns = (rows: readonly (readonly [string, string])[]): string => {
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
 };
 
+function boundsOf({ counts }: OptionSpec): string {
+  if (counts === undefined) return "";
+  const [least, most] = counts;
+  return most === undefined ? `; ${least} or more` : `; ${least} to ${most}`;
+}
+
 /** The help of one command. */
 export function helpOf(command: Command): string {
   const options = Object.entries(command.options).map(([name, spec]): [string, string] => [
     `--${name}${spec.value === undefined ? "" : ` <${spec.value}>`}`,
-    spec.help,
+    spec.help + boundsOf(spec),
   ]);
   return [
     `${command.help}.`,

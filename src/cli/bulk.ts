@@ -18,15 +18,15 @@ export const FILTERS: Readonly<Record<string, OptionSpec>> = {
 export const BULK: Readonly<Record<string, OptionSpec>> = {
   all: { help: "Every run that fits, in place of one" },
   ...FILTERS,
-  limit: { value: "n", help: "With --all: most runs that are changed (default: all)" },
-  "dry-run": { help: "With --all: only tell what would be done" },
+  limit: { value: "n", help: "With --all: most runs that are changed (default: all)", counts: [1] },
+  "dry-run": { help: "With --all: only tell what would be done, also with --yes" },
   yes: { help: "With --all: do it; nobody is asked, so that scripts need not answer" },
 };
 
 /** What was typed as filters, checked before anything is opened. @throws {WorkflowError} `invalid` */
 export function filtersOf(typed: Typed): ListRunsOptions {
   const [type, status, prefix, olderThan] = ["type", "status", "prefix", "older-than"].map((name) => typed.text(name));
-  const limit = typed.count("limit", 1);
+  const limit = typed.count("limit");
   const filters = {
     ...(type === undefined ? {} : { type }),
     ...(status === undefined ? {} : { status: status as NonNullable<ListRunsOptions["status"]> }),

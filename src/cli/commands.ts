@@ -1,5 +1,5 @@
 /** Every command with its options, help and examples. */
-import type { Command, OptionSpec, Typed } from "./arguments.ts";
+import type { Command, Contradiction, OptionSpec, Typed } from "./arguments.ts";
 import { BULK, FILTERS } from "./bulk.ts";
 import { explainRunCost } from "./cost.ts";
 import { runDoctor } from "./doctor.ts";
@@ -9,6 +9,7 @@ import { exploreWorkflow } from "./explore.ts";
 import { inspectRun } from "./inspect.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { showNext } from "./next.ts";
+import { MOST_CONCURRENCY } from "../services/worker-options.ts";
 import { runSweeper, runWorker } from "./operate.ts";
 import {
   cancelRun,
@@ -40,6 +41,7 @@ function command(
   run: (typed: Typed) => Promise<number>,
   options: Readonly<Record<string, OptionSpec>>,
   examples: readonly string[],
+  contradictions: readonly Contradiction[] = [],
 ): Command {
   return {
     name,
@@ -47,6 +49,7 @@ function command(
     help,
     run,
     options: { ...options, ...COMMON },
+    contradictions,
     examples: examples.map((example) => `buquet-workflow ${name}${example === "" ? "" : ` ${example}`}`),
   };
 }
@@ -59,13 +62,19 @@ export const commands: readonly Command[] = [
     "Run steps until the process is told to stop",
     runWorker,
     {
-      concurrency: { value: "n", help: "How many steps run at once (default: 10)" },
-      poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s)" },
-      lease: { value: "duration", help: "How long a task is held between heartbeats (default: 30s)" },
-      grace: { value: "duration", help: "How long a stop takes at most; then handlers are handed back (default: 30s)" },
+      concurrency: { value: "n", help: "How many steps run at once (default: 10)", counts: [1, MOST_CONCURRENCY] },
+      poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s); 1ms to 1d" },
+      lease: {
+        value: "duration",
+        help: "How long a task is held without a heartbeat (default: 30s); 6s to 1d, on Cloudflare R2 from 10s",
+      },
+      grace: {
+        value: "duration",
+        help: "How long a stop takes at most; then handlers are handed back (default: 30s); 0s to ten years",
+      },
       "foreign-poll": {
         value: "duration",
-        help: "How often runs with foreign: true are asked for changes (default: 10s)",
+        help: "How often runs with foreign: true are asked for changes (default: 10s); 1ms to 1d",
       },
     },
     ["--workflows ./workflows.js", "--workflows ./orders.js --workflows ./etl.js --concurrency 50"],
@@ -111,6 +120,10 @@ export const commands: readonly Command[] = [
       why: { help: "Also what the requests are for" },
     },
     ["order_fulfillment --workflows ./orders.js", "order_fulfillment --path 'charge fails' --why"],
+    [
+      ["json", "why", "JSON always says what the requests are for"],
+      ["json", "all", "JSON always has every path"],
+    ],
   ),
   command("steps", ["<id>"], "Show the steps of a run", showSteps, {}, ["order-123"]),
   command(
@@ -120,7 +133,11 @@ export const commands: readonly Command[] = [
     listRuns,
     {
       ...FILTERS,
-      limit: { value: "n", help: "Most runs; narrow with --prefix too: other filters read every run (default: 100)" },
+      limit: {
+        value: "n",
+        help: "Most runs; narrow with --prefix too: other filters read every run (default: 100)",
+        counts: [1],
+      },
     },
     ["--status failed", "--type order_fulfillment --prefix order- --limit 1000 --json"],
   ),
@@ -206,11 +223,17 @@ export const commands: readonly Command[] = [
     {
       file: { value: "timeline", help: "Show a timeline from a file instead of a run" },
       out: { value: "page", help: "Write the page to a file that needs nothing else, and exit" },
-      port: { value: "n", help: "Port on 127.0.0.1 (default: any that is free)" },
+      port: { value: "n", help: "Port on 127.0.0.1 (default: any that is free)", counts: [1, 65_535] },
       "no-open": { help: "Open no browser" },
       stately: { help: "Hand the run to the Stately inspector" },
     },
     ["order-123", "order-123 --out order-123.html", "--file counterexample.json"],
+    [
+      ["out", "port", "a page that is written to a file is not served"],
+      ["out", "no-open", "a page that is written to a file is never opened"],
+      ["file", "store", "a timeline from a file needs no store"],
+      ["file", "workflows", "a timeline from a file holds its workflow"],
+    ],
   ),
   command(
     "sweeper",
@@ -218,16 +241,29 @@ export const commands: readonly Command[] = [
     "Look at runs that are due for it and repair them",
     runSweeper,
     {
-      interval: { value: "seconds", help: "Seconds between sweeps (default: 300)" },
+      interval: { value: "seconds", help: "Seconds between sweeps (default: 300)", counts: [1, 86_400] },
       once: { help: "Sweep once and exit; exit code 1 when a run cannot be read" },
       run: { value: "id", help: "Only this run, whether it is due or not, and exit" },
-      report: { help: "Only report, change nothing" },
+      report: { help: "Only report, change nothing, and exit" },
       tasks: { help: "Also read the whole task log for tasks that no index key leads to" },
-      "stale-after": { value: "seconds", help: "Accepted for compatibility; runs are found by their next look" },
+      "stale-after": {
+        value: "seconds",
+        help: "Accepted for compatibility, changes nothing: runs are found by their next look",
+        counts: [0],
+      },
       prefix: { value: "text", help: "Only ids that begin with this" },
-      limit: { value: "n", help: "Most runs that one sweep does something about (default: 1000)" },
+      limit: { value: "n", help: "Most runs that one sweep does something about (default: 1000)", counts: [1] },
     },
     ["--once", "--report --json", "--interval 60", "--run order-123"],
+    [
+      ["once", "interval", "one sweep has no next one"],
+      ["report", "interval", "a report is one sweep"],
+      ["report", "tasks", "a report changes nothing, and only a repair reads the task log"],
+      ["run", "report", "the run is repaired; status shows how it stands"],
+      ...["once", "interval", "tasks", "prefix", "limit"].map(
+        (other) => ["run", other, "only this run is looked at, once"] as const,
+      ),
+    ],
   ),
   command(
     "explore",
@@ -235,8 +271,12 @@ export const commands: readonly Command[] = [
     "Walk every state that a workflow can reach, and show the shortest path that breaks a rule",
     exploreWorkflow,
     {
-      faults: { value: "n", help: "Most things that go wrong or come in between on one path (default: 2)" },
-      limit: { value: "n", help: "Most states (default: 500000)" },
+      faults: {
+        value: "n",
+        help: "Most things that go wrong or come in between on one path (default: 2)",
+        counts: [0],
+      },
+      limit: { value: "n", help: "Most states (default: 500000)", counts: [1] },
       symmetry: { help: "Look at steps that could change places in one order only" },
       "with-operator": { help: "Also terminate, and retry failed runs" },
       rules: { value: "export", help: "The module's options of explore: signals, outputs, always, finally …" },

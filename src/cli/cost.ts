@@ -79,6 +79,9 @@ async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow>
 function optionsOf(typed: Typed): CostOptions {
   const durations = typed.texts("duration").map((text) => halves("duration", text));
   const all = durations.find(([step]) => step === undefined)?.[1];
+  const twice = durations.find(([step], index) => durations.findIndex(([other]) => other === step) < index);
+  if (twice !== undefined)
+    throw new WorkflowError("invalid", `--duration was given twice for ${twice[0] ?? "all steps"}`);
   const own = durations.flatMap(([step, value]): [string, Duration][] =>
     step === undefined ? [] : [[step, value as Duration]],
   );

@@ -6,7 +6,7 @@ import { checkExploreOptions } from "../testing/explore/options.ts";
 import { DEFAULT_FAULTS } from "../testing/explore/setting.ts";
 import { type Exploration, explore, type ExploreOptions, type ExploreProgress } from "../testing/explore/explore.ts";
 import type { TestImports } from "../testing/explore/violation.ts";
-import type { Typed } from "./arguments.ts";
+import { type Typed, UsageError } from "./arguments.ts";
 import { out as colours } from "./colours.ts";
 import { print, printable, printableLines, printJson } from "./output.ts";
 import { isWorkflow, loadExports, loadWorkflows } from "./session.ts";
@@ -27,9 +27,11 @@ export async function exploreWorkflow(typed: Typed): Promise<number> {
       known === "" ? `name the module of ${name}: --workflows ./module.js` : `there is no ${name}; there are ${known}`,
     );
   }
-  const faults = typed.count("faults", 0);
-  const limit = typed.count("limit", 1);
+  const faults = typed.count("faults");
+  const limit = typed.count("limit");
   const test = typed.text("test");
+  if (test !== undefined && test === typed.text("out"))
+    throw new UsageError(`--out and --test both write ${test}; give each a file of its own`, "explore");
   // Before the walk, which may take a while.
   const imports = test === undefined ? undefined : await importsOf(typed, workflow, test);
   const result = explore(workflow, {

@@ -56,14 +56,16 @@ const draw = ({ plan, snapshot }: Subject, format: DrawingFormat): Promise<strin
   drawWorkflow({ plan }, { format, snapshot });
 
 function formatOf(typed: string | undefined, out: string | undefined): Format {
+  const guessed = out === undefined ? undefined : BY_EXTENSION[extname(out).toLowerCase()];
   if (typed !== undefined) {
     const format = FORMATS.find((known) => known === typed);
     if (format === undefined)
       throw new UsageError(`--format is one of ${FORMATS.join(", ")}, not ${JSON.stringify(typed)}`, "graph");
+    if (guessed !== undefined && guessed !== format)
+      throw new UsageError(`--format ${format} and --out ${out} contradict each other; leave one out`, "graph");
     return format;
   }
   if (out === undefined) return "svg";
-  const guessed = BY_EXTENSION[extname(out).toLowerCase()];
   if (guessed === undefined)
     throw new UsageError(`${out} does not say which format; give --format ${FORMATS.join("|")}`, "graph");
   return guessed;

@@ -22,7 +22,7 @@ export async function inspectRun(typed: Typed): Promise<number> {
   const file = typed.text("file");
   if ((id === undefined) === (file === undefined))
     throw new UsageError("name a run, or a timeline with --file", "inspect");
-  const port = portOf(typed);
+  const port = typed.count("port") ?? 0;
   await using session = id === undefined ? undefined : await openSession(typed);
   const subject = session === undefined ? await fileSubject(file ?? "") : runSubject(session, id ?? "");
   const out = typed.text("out");
@@ -36,12 +36,6 @@ export async function inspectRun(typed: Typed): Promise<number> {
   if (process.stdout.isTTY && !typed.has("no-open")) openBrowser(served.url);
   await stop.requested;
   return 0;
-}
-
-function portOf(typed: Typed): number {
-  const port = typed.count("port", 1) ?? 0;
-  if (port > 65_535) throw new UsageError(`--port is at most 65535, not ${port}`, "inspect");
-  return port;
 }
 
 function runSubject({ handle, workflows }: Session, id: string): Subject {

@@ -35,7 +35,7 @@ export async function runWorker(typed: Typed): Promise<number> {
   await using session = opened;
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
-    ...given("concurrency", typed.count("concurrency", 1)),
+    ...given("concurrency", typed.count("concurrency")),
     ...given("poll", typed.text("poll") as Duration | undefined),
     ...given("lease", typed.text("lease") as Duration | undefined),
     ...given("shutdownGrace", typed.text("grace") as Duration | undefined),
@@ -78,10 +78,8 @@ function given<const Name extends string, T>(name: Name, value: T | undefined): 
 /** `sweeper`: sweeps once, or until SIGTERM or SIGINT; a sweep that fails later than the first one is tried again. */
 export async function runSweeper(typed: Typed): Promise<number> {
   const prefix = typed.text("prefix");
-  const limit = typed.count("limit", 1) ?? 1_000;
-  const intervalMs = (typed.count("interval", 1) ?? 300) * 1_000;
-  // Checked, though it changes nothing: a typing mistake is to be seen.
-  typed.count("stale-after", 0);
+  const limit = typed.count("limit") ?? 1_000;
+  const intervalMs = (typed.count("interval") ?? 300) * 1_000;
   await using session = await openSession(typed);
   const run = typed.text("run");
   if (run !== undefined) {

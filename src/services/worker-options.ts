@@ -22,7 +22,7 @@ const SHORTEST_POLL_MS = 1;
 /** Whatever is looked at less often than once a day is not looked at. */
 const LONGEST_PERIOD_MS = 86_400_000;
 /** More handlers in one process than any process carries. */
-const MOST_CONCURRENCY = 10_000;
+export const MOST_CONCURRENCY = 10_000;
 
 /** Settings of a worker. Durations: `"30s"` or milliseconds. */
 export interface WorkerOptions {

@@ -75,14 +75,40 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["status a b", '"b" is one word too many; quote JSON as one word'],
     ["status a --verbose", 'Unknown option "--verbose"'],
     ["cancel a --reason", 'Option "--reason'],
-    ["list --limit many", '--limit is a whole number from 1, not "many"'],
-    ["list --limit 0", '--limit is a whole number from 1, not "0"'],
+    ["list --limit many", '--limit is "many"; it is a whole number from 1'],
+    ["list --limit 0", "--limit is 0; it is a whole number from 1"],
     ["list --limit 1 --limit 2", "--limit was given 2 times"],
     ["list --status done", 'status is "done"; it is'],
-    ["sweeper --interval 0 --once", '--interval is a whole number from 1, not "0"'],
-    ["sweeper --stale-after x --once", '--stale-after is a whole number from 0, not "x"'],
+    ["sweeper --interval 0", "--interval is 0; it is a whole number from 1 to 86400"],
+    ["sweeper --interval 86401", "--interval is 86401; it is a whole number from 1 to 86400"],
+    ["sweeper --stale-after x --once", '--stale-after is "x"; it is a whole number from 0'],
+    ["sweeper --once --interval 5", "--once and --interval cannot be given together: one sweep has no next one"],
+    ["sweeper --report --interval 5", "--report and --interval cannot be given together"],
+    ["sweeper --report --tasks", "--report and --tasks cannot be given together: a report changes nothing"],
+    ["sweeper --run a --report", "--run and --report cannot be given together: the run is repaired"],
+    ["sweeper --run a --prefix b", "--run and --prefix cannot be given together: only this run is looked at"],
+    [`explain greet --workflows ${MODULE} --duration 1s --duration 2s`, "--duration was given twice for all steps"],
+    [`explain greet --workflows ${MODULE} --duration hello=1s --duration hello=2s`, "given twice for hello"],
+    ["inspect a --out x.html --port 5", "--out and --port cannot be given together"],
+    ["inspect a --port 65536", "--port is 65536; it is a whole number from 1 to 65535"],
+    ["inspect --file x.json", "--file and --store cannot be given together: a timeline from a file needs no store"],
+    [
+      `graph greet --workflows ${MODULE} --format svg --out x.png`,
+      "--format svg and --out x.png contradict each other",
+    ],
+    [`explore greet --workflows ${MODULE} --out x --test x`, "--out and --test both write x"],
+    ["explore greet --faults -1", "--faults is -1; it is a whole number from 0"],
     ["worker", "a worker needs --workflows <module>"],
-    [`worker --workflows ${MODULE} --concurrency 0`, '--concurrency is a whole number from 1, not "0"'],
+    [`worker --workflows ${MODULE} --concurrency 0`, "--concurrency is 0; it is a whole number from 1 to 10000"],
+    [
+      `worker --workflows ${MODULE} --concurrency 10001`,
+      "--concurrency is 10001; it is a whole number from 1 to 10000",
+    ],
+    [
+      `worker --workflows ${MODULE} --lease 2s`,
+      "options of a worker: a lease of 2s cannot be kept: a lease is used until",
+    ],
+    [`worker --workflows ${MODULE} --foreign-poll 2d`, 'foreignPoll is "2d"; it is a duration from 1ms to 1d'],
     [`worker --workflows ${MODULE} --poll soon`, '"soon" is not a duration'],
     [`worker --workflows ${MODULE} --poll 0s`, 'poll is "0s"; it is a duration from 1ms to 1d'],
     [`worker --workflows ${MODULE} --lease 10ms`, 'lease is "10ms"; it is a duration from 1s to 1d'],
@@ -113,6 +139,11 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
         message: expect.stringContaining(reason),
       },
     });
+  });
+
+  test.each(["why", "all"])("explain takes no --%s with --json, which has all of it", async (option) => {
+    const told = await here("explain", "greet", "--json", `--${option}`);
+    expect(told).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be given together: JSON always") });
   });
 
   test("and a store that cannot be understood", async () => {
@@ -256,7 +287,7 @@ describe("sweeper", () => {
   test("reports, sweeps once, and takes the flags of the original", async () => {
     await here("start", "greet", '{"name":"E"}', "--id", "w-1", "--workflows", MODULE);
     expect((await here("sweeper", "--report", "--prefix", "none-")).stdout).toBe("nothing is due\n");
-    const once = await here("sweeper", "--once", "--stale-after", "600", "--limit", "5", "--interval", "1", "--json");
+    const once = await here("sweeper", "--once", "--stale-after", "600", "--limit", "5", "--json");
     expect(once).toMatchObject({ code: 0 });
     expect(once.json()).toEqual([]);
   });

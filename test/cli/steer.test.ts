@@ -186,7 +186,7 @@ describe("many runs", () => {
     ["pause a --type asking", "--type goes with --all"],
     ["resume a --yes", "--yes goes with --all"],
     ["terminate --all", "terminate --all changes every run that fits"],
-    ["terminate --all --yes --limit 0", "--limit is a whole number from 1"],
+    ["terminate --all --yes --limit 0", "--limit is 0; it is a whole number from 1"],
     ["terminate --all --yes --older-than soon", '"soon" is not a duration'],
     ["terminate --all --yes --status done", 'status is "done"; it is'],
     ["skip a", "skip needs <step>"],
