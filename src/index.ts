@@ -6,6 +6,7 @@ export {
   type CancelOptions,
   type ClientOptions,
   type CommandOptions,
+  type ReasonedCommandOptions,
   type Run,
   type RunOf,
   type StartOptions,
@@ -66,7 +67,7 @@ export type { RepairedTasks, RepairOptions } from "./queue/repair.ts";
 export type { SubmitOptions } from "./queue/submit.ts";
 export type { TaskRecord, TaskStatus } from "./queue/task.ts";
 export type { Clock, Host, Logger, Random } from "./host/host.ts";
-export { createLogger, nodeHost } from "./host/node.ts";
+export { createLogger, nodeHost } from "./checked-host.ts";
 export { type LoggerOptions, type LogLevel, silentLogger } from "./host/logger.ts";
 export { Worker } from "./services/worker.ts";
 export type { WorkerOptions } from "./services/worker-options.ts";

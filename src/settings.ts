@@ -52,12 +52,12 @@ export function refuseSettings(what: string, reason: string): never {
   throw new WorkflowError("invalid", `options of ${what}: ${reason}`);
 }
 
-/** Refuses what is no object, and the first member that is not known, with the one that may have been meant. */
-export function checkMembers(refuse: Refuse, what: string, written: unknown, known: readonly string[]): void {
+/** Refuses what is no object and, where all members are known, the first that is not, with the one that may have been meant. */
+export function checkMembers(refuse: Refuse, what: string, written: unknown, known?: readonly string[]): void {
   if (typeof written !== "object" || written === null || Array.isArray(written))
     refuse(`${what} are an object, not ${shown(written)}`);
-  const unknown = Object.keys(written as object).find((option) => !known.includes(option));
-  if (unknown !== undefined) refuse(`there is no option ${JSON.stringify(unknown)}; there are ${known.join(", ")}`);
+  const unknown = Object.keys(written as object).find((option) => known?.includes(option) === false);
+  if (unknown !== undefined) refuse(`there is no option ${JSON.stringify(unknown)}; there are ${known?.join(", ")}`);
 }
 
 /** A duration within these bounds, in milliseconds. */
@@ -128,7 +128,9 @@ export function objectWith<T extends object>(...needs: readonly (keyof T & strin
     const isObject = typeof value === "object" && value !== null;
     const missing = isObject ? needs.find((member) => !(member in value)) : needs[0];
     if (!isObject || missing !== undefined)
-      refuse(`${name} is ${isObject ? `an object without ${missing}` : shown(value)}; it has ${needs.join(", ")}`);
+      refuse(
+        `${name} is ${isObject ? `an object without ${missing}` : shown(value)}; it ${needs.length === 0 ? "is an object" : `has ${needs.join(", ")}`}`,
+      );
     return value as T;
   };
 }

@@ -4,8 +4,9 @@ import type { Program } from "../run/program.ts";
 import type { RunRecord } from "../run/record.ts";
 import { type ChecksOf, count, flag, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { type BulkCommand, checkReason } from "./commands.ts";
+import type { BulkCommand } from "./commands.ts";
 import { LIMIT_CHECKS, type WaitLimits } from "./limit.ts";
+import { checkBulkCommand } from "./options.ts";
 import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
 import { reasonOf } from "../host/error-data.ts";
 
@@ -53,7 +54,7 @@ export async function* bulkCommand(
   // The limit counts runs that are changed, not those that are looked at.
   const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
   checkFilters(filter);
-  checkReason(command);
+  checkBulkCommand(command);
   const running = new Map<string, Promise<BulkResult>>();
   const takeOne = async (): Promise<BulkResult> => {
     const result = await Promise.race(running.values());

@@ -70,18 +70,22 @@ export interface WatchOptions extends WaitForRunOptions {
 }
 
 /**
- * Options of `cancel` and its like. `timeout` and `signal` are for the call; a command that is durable is applied all the same. With `applied`
+ * Options of every command. `timeout` and `signal` are for the call; a command that is durable is applied all the same. With `applied`
  * the timeout is `"60s"` when none is given, since no worker may be there.
  */
 export interface CommandOptions extends WaitLimits {
-  /** Why, for people: at most 10,000 characters. */
-  readonly reason?: string;
   /** Wait until the record shows it, for `timeout` at most. @defaultValue false */
   readonly applied?: boolean;
 }
 
+/** Options of the commands that hold a run up or end it; the others keep no reason, and refuse one. */
+export interface ReasonedCommandOptions extends CommandOptions {
+  /** Why, for people: at most 10,000 characters. */
+  readonly reason?: string;
+}
+
 /** Options of `cancel`. */
-export interface CancelOptions extends CommandOptions {
+export interface CancelOptions extends ReasonedCommandOptions {
   /** Undo completed steps. @defaultValue true */
   readonly compensate?: boolean;
 }
@@ -112,7 +116,7 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   /** Stops the run and undoes what it did. Resolves once the command is durable; with `applied`, once the record shows it. */
   cancel(options?: CancelOptions): Promise<void>;
   /** Lets running handlers end and starts nothing new, until `resume`. */
-  pause(options?: CommandOptions): Promise<void>;
+  pause(options?: ReasonedCommandOptions): Promise<void>;
   /** Goes on after a pause; held steps are tried again. */
   resume(options?: CommandOptions): Promise<void>;
   /** Goes on past a held step, as if it had completed with the result null. @throws {WorkflowError} `invalid` when it is not held */
@@ -120,7 +124,7 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   /** Opens a failed run again: see `WorkflowClient.retry`. */
   retry(options?: CommandOptions): Promise<void>;
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
-  terminate(options?: CommandOptions): Promise<void>;
+  terminate(options?: ReasonedCommandOptions): Promise<void>;
   /** The run as it is now. */
   get(options?: WaitLimits): Promise<RunView>;
   /** Why it does not move, a sentence for each reason; none when it is over. */
@@ -418,7 +422,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /** Lets running handlers end and starts nothing new, until `resume`. */
-  pause(id: string, options: CommandOptions = {}): Promise<void> {
+  pause(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
     const { reason } = options;
     return this.#command(id, { type: "pause", ...(reason === undefined ? {} : { reason }) }, options);
   }
@@ -437,7 +441,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
-  terminate(id: string, options: CommandOptions = {}): Promise<void> {
+  terminate(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
     const { reason } = options;
     return this.#command(id, { type: "terminate", ...(reason === undefined ? {} : { reason }) }, options);
   }

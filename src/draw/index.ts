@@ -1,6 +1,7 @@
 /** Drawings of workflows, for documents and other tools. */
 import { compilePlan, type MachineConfig } from "../../machines/compile.ts";
 import type { Plan } from "../../machines/plan.ts";
+import { type ChecksOf, objectWith, oneOf, readSettings } from "../settings.ts";
 import { chartMermaid } from "./mermaid.ts";
 import { liveStates, type StateValue } from "./live.ts";
 import { chartJson, chartSource } from "./source.ts";
@@ -20,8 +21,17 @@ export interface DrawOptions {
   readonly snapshot?: { readonly [member: string]: unknown } | undefined;
 }
 
-/** Draws a workflow (what `workflow(…)` returns, or anything with a valid plan) before it ever runs, or as a run stands. */
-export function drawWorkflow(workflow: { readonly plan: Plan }, options: DrawOptions = {}): Promise<string> {
+const CHECKS = {
+  format: oneOf("svg", "mermaid", "json", "source"),
+  snapshot: objectWith<NonNullable<DrawOptions["snapshot"]>>(),
+} satisfies ChecksOf<DrawOptions>;
+
+/**
+ * Draws a workflow (what `workflow(…)` returns, or anything with a valid plan) before it ever runs, or as a run stands.
+ * @throws {WorkflowError} `invalid` for options that cannot be
+ */
+export async function drawWorkflow(workflow: { readonly plan: Plan }, options: DrawOptions = {}): Promise<string> {
+  readSettings("drawWorkflow", CHECKS, options);
   const config = compilePlan(workflow.plan);
   const value = options.snapshot?.["value"];
   const live = value === undefined ? [] : liveStates(config, value as StateValue);

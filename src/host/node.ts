@@ -53,10 +53,13 @@ export interface NodeHostOptions {
   readonly logger?: Logger;
 }
 
-/** Warnings and errors on standard error, a line each: a step that fails must not be silent because nobody chose a logger. */
+/**
+ * Warnings and errors on standard error, a line each: a step that fails must not be silent because nobody chose a logger. What a terminal
+ * would obey, or be confused by (control characters, those that turn the direction of writing), is a space.
+ */
 const standardLogger: Logger = createLogger({
   level: "warn",
-  write: (line) => process.stderr.write(`${line.replaceAll(/[\p{Cc}\u2028\u2029]/gu, " ")}\n`),
+  write: (line) => process.stderr.write(`${line.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, " ")}\n`),
 });
 
 /** The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away. */

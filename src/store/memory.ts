@@ -2,6 +2,7 @@
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import type { Clock } from "../host/host.ts";
+import { type ChecksOf, flag, objectWith, oneOf, readSettings } from "../settings.ts";
 import type {
   GetOutcome,
   ListOptions,
@@ -24,6 +25,12 @@ export interface MemoryStoreOptions {
   readonly etags?: "unique" | "content";
 }
 
+const CHECKS = {
+  clock: objectWith<Clock>("now", "monotonic", "sleep"),
+  versions: flag,
+  etags: oneOf("unique", "content"),
+} satisfies ChecksOf<MemoryStoreOptions>;
+
 interface Version extends ObjectVersion {
   readonly body: string;
   readonly etag: string;
@@ -40,7 +47,9 @@ export class MemoryStore implements ObjectStore {
   #count = 0;
   #closed = false;
 
+  /** @throws {WorkflowError} `invalid` for options that cannot be */
   constructor(options: MemoryStoreOptions) {
+    readSettings("a memory store", CHECKS, options, ["clock"]);
     this.#clock = options.clock;
     this.#etags = options.etags ?? "unique";
     this.capabilities = { versions: options.versions ?? true };

@@ -26,7 +26,7 @@ import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { callback, type ChecksOf, count, duration, milliseconds, objectWith, readSettings } from "../settings.ts";
 import type { TestSignals } from "../services/test-signals.ts";
 import { Worker } from "../services/worker.ts";
-import type { WorkerOptions } from "../services/worker-options.ts";
+import { resolveWorkerOptions, type WorkerOptions } from "../services/worker-options.ts";
 import { readDocument } from "../store/document.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { SkippingClient } from "./kit-client.ts";
@@ -134,8 +134,9 @@ export interface TestKit extends AsyncDisposable {
  * @throws {WorkflowError} `invalid` for options that cannot work.
  */
 export async function createTestKit(options: TestKitOptions): Promise<TestKit> {
-  const { workers = 1 } = readSettings("a test kit", CHECKS, options);
+  const { workers = 1 } = readSettings("a test kit", CHECKS, options, ["workflows"]);
   const kit = new Kit(options);
+  kit.checkWorkers();
   for (let index = 0; index < workers; index += 1) await kit.startWorker();
   return kit;
 }
@@ -175,6 +176,12 @@ class Kit implements TestKit {
 
   get workers(): readonly TestWorker[] {
     return this.#workers;
+  }
+
+  /** Also where no worker is started yet. @throws {WorkflowError} `invalid` for settings that a worker would refuse. */
+  checkWorkers(): void {
+    const { worker, workflows } = this.#options;
+    if (worker !== undefined) resolveWorkerOptions({ ...worker, workflows }, this.queue.context);
   }
 
   async startWorker(options: Partial<WorkerOptions> = {}): Promise<TestWorker> {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import {
   connect,
+  createLogger,
   explainCost,
   handleOf,
   nodeHost,
@@ -12,6 +13,7 @@ import {
   WorkflowClient,
   WorkflowError,
 } from "../../src/index.ts";
+import { drawWorkflow } from "../../src/draw/index.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 
@@ -59,6 +61,11 @@ const ENTRANCES: Readonly<Record<string, (options: never) => unknown>> = {
   repairTasks: (options) => queue.repairTasks(options),
   explainCost: (options) => explainCost(flow, options),
   createTestKit: (options) => createTestKit({ workflows, workers: 0, ...(options as object) }),
+  MemoryStore: (options) => new MemoryStore({ clock: host.clock, ...(options as object) }),
+  createLogger: (options) => createLogger({ write: () => {}, ...(options as object) }),
+  nodeHost: (options) => nodeHost(options),
+  drawWorkflow: (options) => drawWorkflow(flow, options),
+  "bulk command": (command) => drain(client.bulk({ type: "pause", ...(command as object) }, {}, { dryRun: true })),
 };
 
 async function refusalOf(call: () => unknown): Promise<string> {
@@ -157,6 +164,23 @@ const TABLE: readonly (readonly [entrance: string, option: string, bad: readonly
   ["createTestKit", "workers", [-1, 1.5, Number.NaN, "1"]],
   ["createTestKit", "startAt", [Number.NaN, -1, "2026", 1e308]],
   ["createTestKit", "patience", [...NO_DURATIONS, 0]],
+  ["createTestKit", "worker", [null, 5, { lease: "2s" }, { concurrency: 0 }, { leese: "30s" }]],
+  ["createTestKit", "workflows", [undefined, null]],
+  ["MemoryStore", "clock", [undefined, null, {}]],
+  ["MemoryStore", "versions", NO_FLAGS],
+  ["MemoryStore", "etags", ["md5", "", null]],
+  ["createLogger", "level", ["verbose", "", null]],
+  ["createLogger", "format", ["logfmt", null]],
+  ["createLogger", "write", [undefined, null, "stderr"]],
+  ["nodeHost", "logger", [null, {}, "stderr"]],
+  ["drawWorkflow", "format", ["png", "", null]],
+  ["drawWorkflow", "snapshot", [null, "lit"]],
+  ["resume", "reason", ["it is kept nowhere"]],
+  ["retry", "reason", ["it is kept nowhere"]],
+  ["skip", "reason", ["it is kept nowhere"]],
+  ["bulk command", "type", ["stop", "skip", null]],
+  ["bulk command", "compensate", [true]],
+  ["bulk command", "reason", [...NO_TEXTS, "x".repeat(10_001)]],
 ];
 
 test.each(TABLE)("%s refuses %s that makes no sense", async (entrance, option, bad) => {

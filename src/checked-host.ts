@@ -1,0 +1,29 @@
+/** What users make a host with, its options checked: `src/host/` imports nothing, so that it cannot check them itself. */
+import type { Host, Logger } from "./host/host.ts";
+import type { LoggerOptions } from "./host/logger.ts";
+import * as unchecked from "./host/node.ts";
+import { callback, type ChecksOf, objectWith, oneOf, readSettings } from "./settings.ts";
+
+const LOGGER = {
+  level: oneOf("debug", "info", "warn", "error"),
+  format: oneOf("text", "json"),
+  write: callback,
+} satisfies ChecksOf<LoggerOptions>;
+const HOST = {
+  logger: objectWith<Logger>("debug", "info", "warn", "error"),
+} satisfies ChecksOf<unchecked.NodeHostOptions>;
+
+/** A logger that writes lines. @throws {WorkflowError} `invalid` for options that cannot be */
+export function createLogger(options: LoggerOptions): Logger {
+  readSettings("a logger", LOGGER, options, ["write"]);
+  return unchecked.createLogger(options);
+}
+
+/**
+ * The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away.
+ * @throws {WorkflowError} `invalid` for options that cannot be
+ */
+export function nodeHost(options: unchecked.NodeHostOptions = {}): Host {
+  readSettings("a host", HOST, options);
+  return unchecked.nodeHost(options);
+}
