@@ -3,7 +3,7 @@ import { checkHandle, type QueueHandle, submitTo } from "../run/handle.ts";
 import { servingKey, stateKey } from "../keys.ts";
 import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
 import { checkLeases } from "../queue/monitor.ts";
-import { ReadyLister } from "../queue/poll.ts";
+import { ReadyLister, type ReadyTask } from "../queue/poll.ts";
 import { promoteDue } from "../queue/promote.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
@@ -20,6 +20,7 @@ import { newsOf } from "../run/view.ts";
 import { insist, isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
+import { workThrough } from "../store/work-through.ts";
 import { Chain, type ChainContext } from "./chain.ts";
 import { errandOf } from "./errands.ts";
 import { FewLines } from "./few-lines.ts";
@@ -58,6 +59,9 @@ const UNREADABLE_MS = 60_000;
 const LONGEST_IGNORE_MS = 3_600_000;
 /** When the store did not answer for a task, this is the longest pause. */
 const LONGEST_SILENCE_MS = 60_000;
+
+/** A task that may be ready: found by a list, or known to this process. */
+type FoundTask = Pick<ReadyTask, "id"> & Partial<ReadyTask>;
 
 /** Runs the steps of the workflows that it is given. */
 export class Worker implements Service {
@@ -299,18 +303,10 @@ export class Worker implements Service {
   /** One turn of the poll: hints of this process first, then one LIST when it is time. Returns how long to rest. */
   async #poll(): Promise<number> {
     const { clock } = this.#queue.host;
-    await this.#followHints();
+    await this.#tryTasks(this.#dueHints());
     if (!this.#isFull() && clock.monotonic() >= this.#nextListAt) {
       const found = await this.#lister.list(this.#queue);
-      let claimed = 0;
-      for (const { id, foundAt } of found) {
-        // A crowd that nobody here runs does not keep waiting what this process knows of.
-        await this.#followHints();
-        if (this.#isFull() || this.#life.stopping.aborted) break;
-        // Asked for before, and not due yet.
-        if ((this.#hints.at(id) ?? 0) > this.#now()) continue;
-        if (await this.#tryTask(id, foundAt)) claimed += 1;
-      }
+      const claimed = await this.#tryTasks(this.#readyTasks(found));
       this.signals.emit({ signal: "polled", found: found.length, claimed });
       if (claimed === 0) this.#nextListAt = clock.monotonic() + this.#pollMs;
     }
@@ -318,14 +314,40 @@ export class Worker implements Service {
     return Math.max(1, Math.min(this.#nextListAt - clock.monotonic(), this.#hints.nextAt - this.#now()));
   }
 
-  /** Asks for the tasks that this process knows to be due. */
-  async #followHints(): Promise<void> {
+  /** The tasks of a list, as long as there is a place for them. A crowd that nobody here runs keeps no hint of this process waiting. */
+  *#readyTasks(found: readonly ReadyTask[]): Generator<FoundTask> {
+    for (const task of found) {
+      yield* this.#dueHints();
+      if (this.#isFull() || this.#life.stopping.aborted) return;
+      // Asked for before, and not due yet.
+      if ((this.#hints.at(task.id) ?? 0) <= this.#now()) yield task;
+    }
+  }
+
+  /** The tasks that this process knows to be due, as long as there is a place for them. */
+  *#dueHints(): Generator<FoundTask> {
     const now = this.#now();
     while (!this.#isFull() && !this.#life.stopping.aborted) {
       const id = this.#hints.takeDue(now);
       if (id === undefined) return;
-      await this.#tryTask(id);
+      yield { id };
     }
+  }
+
+  /** Tries to claim tasks, one after the other, and says how many of a list it got. @throws when the store is away. */
+  async #tryTasks(tasks: Iterable<FoundTask>): Promise<number> {
+    const lines = this.#lines();
+    let claimed = 0;
+    await workThrough(tasks, {
+      work: async ({ id, foundAt }) => {
+        if ((await this.#tryTask(id, foundAt)) && foundAt !== undefined) claimed += 1;
+      },
+      onFailed: ({ id }, error) => {
+        lines.warn("task could not be claimed", error, { task: id });
+        this.#failedFor(this.#putOff, id, error);
+      },
+    }).finally(() => lines.end());
+    return claimed;
   }
 
   async #monitor(): Promise<void> {
@@ -416,23 +438,18 @@ export class Worker implements Service {
 
   async #tryTask(taskId: string, foundAt?: string): Promise<boolean> {
     if (this.#putOff.has(taskId)) return false;
-    try {
-      const answer = await claimTask(this.#queue, taskId, {
-        workerId: this.id,
-        leaseMs: this.#leaseMs,
-        accepts: (task) => this.#served.accepts(task),
-        ...(foundAt === undefined ? {} : { foundAt }),
-      });
-      if (answer.kind === "claimed") {
-        this.#take(answer.claim);
-        return true;
-      }
-      if (answer.kind === "not_mine") this.#putOff.add(taskId, IGNORE_MS, LONGEST_IGNORE_MS);
-      if (answer.kind === "not_due") this.#hints.set(taskId, Math.max(answer.availableAt, this.#now() + 1));
-    } catch (error) {
-      this.#log("warn", "task could not be claimed", error, { task: taskId });
-      this.#failedFor(this.#putOff, taskId, error);
+    const answer = await claimTask(this.#queue, taskId, {
+      workerId: this.id,
+      leaseMs: this.#leaseMs,
+      accepts: (task) => this.#served.accepts(task),
+      ...(foundAt === undefined ? {} : { foundAt }),
+    });
+    if (answer.kind === "claimed") {
+      this.#take(answer.claim);
+      return true;
     }
+    if (answer.kind === "not_mine") this.#putOff.add(taskId, IGNORE_MS, LONGEST_IGNORE_MS);
+    if (answer.kind === "not_due") this.#hints.set(taskId, Math.max(answer.availableAt, this.#now() + 1));
     return false;
   }
 

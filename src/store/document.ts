@@ -75,6 +75,9 @@ export async function readDocument<T>(store: ObjectStore, key: string, codec: Co
   return { kind: "found", value: codec.decode(read.object.body, key), etag: read.object.etag };
 }
 
+/** So many are read at a time. */
+const READ_AT_ONCE = 32;
+
 /**
  * Reads and decodes every object under a prefix: one LIST for each thousand, one GET each. `onUnreadable` is told of those that cannot
  * be read, and the others follow.
@@ -85,10 +88,16 @@ export async function readDocuments<T>(
   codec: Codec<T>,
   onUnreadable: (error: WorkflowError) => void = () => {},
 ): Promise<readonly T[]> {
-  const keys: string[] = [];
-  for await (const key of listKeys(store, prefix)) keys.push(key);
-  const read = await Promise.all(keys.map((key) => readOrTell(store, key, codec, onUnreadable)));
-  return read.flatMap((outcome) => (outcome?.kind === "found" ? [outcome.value] : []));
+  const values: T[] = [];
+  let keys: string[] = [];
+  const readAll = async (): Promise<void> => {
+    for (const read of await Promise.all(keys.map((key) => readOrTell(store, key, codec, onUnreadable))))
+      if (read?.kind === "found") values.push(read.value);
+    keys = [];
+  };
+  for await (const key of listKeys(store, prefix)) if (keys.push(key) === READ_AT_ONCE) await readAll();
+  await readAll();
+  return values;
 }
 
 async function readOrTell<T>(
