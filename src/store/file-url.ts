@@ -34,6 +34,10 @@ function parsePlain(rest: string): FolderUrl {
     throw invalid(
       `the shell does not expand ~ behind file:, so ${JSON.stringify(folder)} would be a folder of that name; write file:$HOME/… for your home, or file:./~… for such a folder`,
     );
+  if (/^\$[A-Z_{]/.test(folder))
+    throw invalid(
+      `nothing fills in ${JSON.stringify(folder)} here; let the shell do it, in double quotes, or write file:./$… for such a folder`,
+    );
   if (sep === "/" && /^[a-z]:[\\/]/i.test(folder))
     throw invalid(`${JSON.stringify(folder)} is a path of Windows; write a path of this machine`);
   return checked(folder, mark === -1 ? "" : rest.slice(mark));

@@ -114,6 +114,8 @@ describe("the url of a store", () => {
     ["file:data?permissions=all", 'the option permissions of the url is "all"; it is private or umask'],
     ["file:data?permissions=umask&permissions=private", "permissions twice"],
     ["file:~/runs", "write file:$HOME/… for your home"],
+    ["file:$HOME/runs", 'nothing fills in "$HOME/runs" here'],
+    ["file:${HOME}/runs", "let the shell do it, in double quotes"],
     ["file:~", "the shell does not expand ~"],
     ["file:C:\\runs", "a path of Windows"],
     ["file:///runs#1", "write %23 for a # in a name"],
