@@ -1,5 +1,8 @@
 /** What the command line prints: tables for people, JSON for programs. */
+import { printable } from "../host/printable.ts";
 import { err, out } from "./colours.ts";
+
+export { printable } from "../host/printable.ts";
 
 /** Prints a value as JSON. Gives the exit code of a command that did what it was told. */
 export function printJson(value: unknown): 0 {
@@ -10,14 +13,6 @@ export function printJson(value: unknown): 0 {
 /** Prints a line. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/** What a terminal obeys or is confused by: control characters, and those that turn the direction of writing. */
-const UNPRINTABLE = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\p{Cs}]/gu;
-
-/** A text of somebody else on one line: what a terminal would obey is shown as `\u001b`. */
-export function printable(text: string): string {
-  return text.replaceAll(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** A text of somebody else that may have lines: the rest is as in `printable`. */

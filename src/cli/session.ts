@@ -10,7 +10,6 @@ import type { QueueHandle } from "../run/handle.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Typed } from "./arguments.ts";
-import { printable } from "./output.ts";
 import { parsePlainJson } from "../wire/json.ts";
 import { createLogger, nodeHost } from "../host/node.ts";
 import { reasonOf } from "../host/error-data.ts";
@@ -30,7 +29,7 @@ export async function openSession(typed: Typed, options: OpenOptions = {}): Prom
   const logger = createLogger({
     level: "info",
     format: typed.has("json") ? "json" : "text",
-    write: (line) => process.stderr.write(`${typed.has("json") ? line : printable(line)}\n`),
+    write: (record) => process.stderr.write(`${record}\n`),
   });
   const workflows = await loadWorkflows(typed.texts("workflows"));
   const handle = await connect(typed.text("store"), { host: nodeHost({ logger }), create: false, ...options });

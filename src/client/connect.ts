@@ -1,6 +1,7 @@
 /** Opening a bucket from a url, the environment or settings. */
 import { resolveStoreUrl } from "../config.ts";
 import type { Host } from "../host/host.ts";
+import { withSafeLogger } from "../host/logger.ts";
 import { nodeHost } from "../host/node.ts";
 import { HANDLE_CHECKS, type HandleOptions, handleOf, type QueueHandle } from "../run/handle.ts";
 import { type ChecksOf, flag, objectWith, readSettings } from "../settings.ts";
@@ -32,7 +33,7 @@ const CHECKS = {
  */
 export async function connect(url?: string | URL, options: ConnectOptions = {}): Promise<QueueHandle> {
   const {
-    host = nodeHost(),
+    host: given = nodeHost(),
     allowUnsafe = false,
     create = true,
     skewMarginMs,
@@ -40,6 +41,7 @@ export async function connect(url?: string | URL, options: ConnectOptions = {}):
   // A `URL` of another realm is one too.
   const text = (url as Partial<URL> | undefined)?.href ?? (url as string | undefined);
   const wanted = resolveStoreUrl(text === undefined ? {} : { url: text });
+  const host = withSafeLogger(given);
   const store = await openStore(wanted, host, { allowUnsafe, create });
   return handleOf(store, host, skewMarginMs === undefined ? {} : { skewMarginMs });
 }

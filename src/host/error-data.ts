@@ -105,7 +105,7 @@ function isObject(value: unknown): value is object {
 }
 
 /** An error of any realm, or what is built like one. */
-function isErrorLike(value: unknown): value is object {
+export function isErrorLike(value: unknown): value is object {
   return isObject(value) && typeof read(value, "message") === "string";
 }
 
@@ -362,14 +362,24 @@ export function errorOfText(text: string): ErrorData {
   };
 }
 
-/** The frames of a stack and of its causes, indented, for people. */
+/** Longest text of the members of an error for people. */
+const MAX_MEMBERS_SHOWN = 500;
+
+/** What stands under an error for people, each line indented: the frames of its stack, its own members, and the same of its causes. */
 export function stackLines(data: ErrorData): readonly string[] {
-  const frames = framesOf(data).map((line) => `    ${line.trim()}`);
   const inner = [...causesOf(data)].flatMap((cause) => [
     `  caused by ${summarize(withoutCauses(cause))}`,
-    ...framesOf(cause).map((line) => `    ${line.trim()}`),
+    ...detailLines(cause),
   ]);
-  return [...frames, ...inner];
+  return [...detailLines(data), ...inner];
+}
+
+function detailLines(data: ErrorData): readonly string[] {
+  const frames = framesOf(data).map((line) => `    ${line.trim()}`);
+  const { members } = data;
+  return members === undefined
+    ? frames
+    : [...frames, `    with ${cutText(JSON.stringify(members), MAX_MEMBERS_SHOWN)}`];
 }
 
 function framesOf({ stack = "" }: ErrorData): readonly string[] {

@@ -54,13 +54,11 @@ export interface NodeHostOptions {
 }
 
 /**
- * Warnings and errors on standard error, a line each: a step that fails must not be silent because nobody chose a logger. What a terminal
- * would obey, or be confused by (control characters, those that turn the direction of writing), is a space.
+ * Warnings and errors on standard error: a step that fails must not be silent because nobody chose a logger. `console` leaves it alone when
+ * standard error is closed, where a write of our own would end the process.
  */
-const standardLogger: Logger = createLogger({
-  level: "warn",
-  write: (line) => process.stderr.write(`${line.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, " ")}\n`),
-});
+// oxlint-disable-next-line no-console
+const standardLogger: Logger = createLogger({ level: "warn", write: (record) => console.error("%s", record) });
 
 /** The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away. */
 export function nodeHost(options: NodeHostOptions = {}): Host {

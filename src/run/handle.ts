@@ -1,6 +1,7 @@
 /** A bucket (or folder) that is open: what clients and workers share in one process. */
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { withSafeLogger } from "../host/logger.ts";
 import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../queue/cancel.ts";
 import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
 import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
@@ -101,7 +102,7 @@ export function checkHandle(whose: string, handle: QueueHandle): void {
 export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {
   const { skewMarginMs = DEFAULT_SKEW_MARGIN_MS } = readSettings("a connection", HANDLE_CHECKS, options);
   const closed = new AbortController();
-  const context: QueueContext = { store: leashStore(store, closed.signal), host, skewMarginMs };
+  const context: QueueContext = { store: leashStore(store, closed.signal), host: withSafeLogger(host), skewMarginMs };
   const events = new ProcessEvents();
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {

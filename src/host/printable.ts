@@ -1,0 +1,9 @@
+/** Texts of somebody else, safe for a terminal and for a file of lines. */
+
+/** What a terminal obeys or is confused by: control characters, and those that turn the direction of writing. */
+const UNPRINTABLE = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\p{Cs}]/gu;
+
+/** A text of somebody else on one line: what a terminal would obey is shown as `\u001b`. */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
