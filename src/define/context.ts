@@ -93,7 +93,10 @@ export interface StepContext<
   readonly runId: string;
   readonly workflow: string;
   readonly step: string;
-  /** Counts from 1; grows with every retry and every lost worker, not with a `RescheduleError`, nor when it waits for a signal. */
+  /**
+   * The retries that were used up, and 1: grows with every attempt that failed, timed out or lost its worker, in place or over the queue.
+   * `RescheduleError` and a wake by a signal leave it as it is; a new generation begins at 1.
+   */
   readonly attempt: number;
   /** Counts from 1; grows when an operator has the step tried again. */
   readonly generation: number;

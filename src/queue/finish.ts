@@ -9,7 +9,7 @@ import { formatInstant } from "../wire/instant.ts";
 import type { Writable } from "../wire/json.ts";
 import type { Claim } from "./claim.ts";
 import { putWaitingKey } from "./index-keys.ts";
-import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
+import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord, U32 } from "./task.ts";
 
 /** Whether the end was written, or the task is not held under this lease any more. */
 export type FinishOutcome = { readonly kind: "finished" } | { readonly kind: "lost" };
@@ -78,10 +78,18 @@ export function failClaim(queue: QueueContext, claim: Claim, error: string, outp
 }
 
 /**
- * Pending again after a delay, one retry used up. Without the delay when the task is asked to stop at this moment, which the caller did not
- * know of: whoever claims it finds out what is wanted (a fence that found the task running waits for that). The lease key stays: the next claimer or the monitor removes it (planted mistake 15). */
-export function retryClaim(queue: QueueContext, claim: Claim, error: string, delayMs: number): Promise<FinishOutcome> {
-  return requeue(queue, claim, delayMs, (task) => ({ retry_count: task.retry_count + 1, last_error: error }));
+ * Pending again after a delay, one retry used up, or so many in all. Without the delay when the task is asked to stop at this moment, which
+ * the caller did not know of: whoever claims it finds out what is wanted (a fence that found the task running waits for that). The lease key
+ * stays: the next claimer or the monitor removes it (planted mistake 15).
+ */
+export function retryClaim(
+  queue: QueueContext,
+  claim: Claim,
+  error: string,
+  delayMs: number,
+  retries: number = claim.task.retry_count + 1,
+): Promise<FinishOutcome> {
+  return requeue(queue, claim, delayMs, () => ({ retry_count: Math.min(retries, U32), last_error: error }));
 }
 
 /** Pending again after a delay; costs no retry. A task that has been rescheduled as often as it may (`max_reschedules`) fails instead. */

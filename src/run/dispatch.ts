@@ -7,7 +7,8 @@ import { createTask } from "../queue/submit.ts";
 import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
 import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import { STORED_NULL, StoredValue } from "../wire/value.ts";
-import type { AttemptFailure, Fact } from "./facts.ts";
+import { attemptsOfText } from "./attempts-text.ts";
+import type { Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import {
   type Actor,
@@ -167,10 +168,10 @@ export async function endedWithoutUs(
   // A monitor of buquet leaves the name of the worker that it gave up in the task; who ends its own task takes its name out.
   const type = status === "failed" && task.worker_id !== null ? "WorkerLost" : "StepFailed";
   const text = task.last_error ?? `its task was ended as ${status} by somebody else`;
-  const error = errorOfText(text);
+  const failures = attemptsOfText(text, { attempt, endedAt: millisOf(task.updated_at) });
+  const error = failures.at(-1)?.error ?? errorOfText(text);
   // A text of another program may name no class.
   const message = text.startsWith(`${error.name}:`) ? summarize(error) : error.message;
-  const failures: readonly AttemptFailure[] = [{ attempt, endedAt: millisOf(task.updated_at), error }];
   return [{ fact: "failed", ref, failure: { type, message, outcome: "unknown", attempt }, failures }];
 }
 

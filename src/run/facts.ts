@@ -65,10 +65,10 @@ export type Fact =
       Told)
   /** The holder of this task with an older attempt (or any, when the task is over) is gone. */
   | { readonly fact: "release"; readonly task: string; readonly before: number }
-  /** The step of this task was claimed before and that holder is gone. `error`: why that attempt failed, if it did. */
-  | { readonly fact: "begun"; readonly task: string; readonly retries: number; readonly error?: ErrorData }
+  /** The step of this task was claimed before and that holder is gone. `failures`: the attempts that the task knows of. */
+  | ({ readonly fact: "begun"; readonly task: string; readonly retries: number } & Pick<Told, "failures">)
   /** The step of this task has lost its worker once too often. */
-  | { readonly fact: "lost"; readonly task: string; readonly attempt: number }
+  | ({ readonly fact: "lost"; readonly task: string; readonly attempt: number } & Pick<Told, "failures">)
   | { readonly fact: "signals"; readonly found: readonly FoundSignal[] }
   | {
       readonly fact: "due";

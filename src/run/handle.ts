@@ -94,7 +94,8 @@ export const HANDLE_CHECKS: { readonly skewMarginMs: Check<number> } = {
 export function checkHandle(whose: string, handle: QueueHandle): void {
   const given: unknown = handle;
   if (typeof given === "object" && given !== null && "context" in given && "events" in given) return;
-  const found = given instanceof Promise ? "a promise; await it" : shown(given);
+  const isPromise = typeof given === "object" && given !== null && "then" in given;
+  const found = isPromise ? "a promise; await it" : shown(given);
   throw new WorkflowError("invalid", `${whose} is given an open bucket, which connect(url) resolves to, not ${found}`);
 }
 

@@ -254,7 +254,7 @@ const refShape = {
 };
 const refSchema = z.object(refShape);
 /** Milliseconds since 1970 that are an instant. */
-const moment = z.number().min(-8.64e15).max(8.64e15);
+export const moment: z.ZodNumber = z.number().min(-8.64e15).max(8.64e15);
 const timerSchema = z.object({
   timer: z.enum(["delay", "deadline"]),
   step: z.string(),
@@ -298,7 +298,8 @@ const errorSchema = z.looseObject({
 const memberSchema: z.ZodType<PlainJson> = z.lazy(() =>
   z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(memberSchema), z.record(z.string(), memberSchema)]),
 );
-const errorDataSchema: z.ZodType<ErrorData> = z.lazy(() =>
+/** Of what was thrown, as data. */
+export const errorDataSchema: z.ZodType<ErrorData> = z.lazy(() =>
   z.object({
     name: z.string(),
     message: z.string(),

@@ -1,6 +1,6 @@
 /** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
 import type { StepQueue } from "../define/context.ts";
-import { type ErrorData, summarize, textOfError } from "../host/error-data.ts";
+import { type ErrorData, summarize } from "../host/error-data.ts";
 import type { Logger } from "../host/host.ts";
 import { joinSignals } from "../host/signals.ts";
 import type { Claim } from "../queue/claim.ts";
@@ -9,6 +9,7 @@ import type { TaskEnd } from "../queue/settle.ts";
 import { createRunningTask } from "../queue/submit.ts";
 import { type QueueContext, serverNow } from "../queue/task.ts";
 import type { DispatchContext } from "../run/dispatch.ts";
+import { textOfAttempts } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { FAILURES_KEPT } from "../run/decide/failures.ts";
 import type { RunWriters } from "../run/commit.ts";
@@ -343,19 +344,25 @@ export class Chain {
     counts = true,
   ): Promise<HandlerEnd> {
     return ownerOf(flight) === undefined
-      ? this.#requeue(delayMs, story.text ?? message, counts)
+      ? this.#requeue(delayMs, retries, story.text ?? message, counts)
       : this.#release(flight, delayMs, retries, message, story, counts);
   }
 
-  async #requeue(delayMs: number, error: string, counts: boolean): Promise<HandlerEnd> {
+  async #requeue(delayMs: number, retries: number, error: string, counts: boolean): Promise<HandlerEnd> {
     const { claim } = this.#lease;
     // Told just now: whoever claims it next finds out. Who tells it from here on finds no live lease here, and tells the task itself.
     const restMs = this.#lease.takeUnwanted() ? 0 : delayMs;
     this.#lease.stop();
-    if (counts) await retryClaim(this.#context.queue, claim, error, restMs);
-    else await rescheduleClaim(this.#context.queue, claim, restMs);
+    await this.#putBack(claim, restMs, retries, error, counts);
     this.#context.dispatch.onReady(claim.task.id, this.#now() + restMs);
     return { kind: "requeued" };
+  }
+
+  /** Retries that were used up in place count like those over the queue, also where the handler then asks for a later time itself. */
+  async #putBack(claim: Claim, delayMs: number, retries: number, error: string, counts: boolean): Promise<void> {
+    const { queue } = this.#context;
+    if (counts || retries > claim.task.retry_count) await retryClaim(queue, claim, error, delayMs, retries);
+    else await rescheduleClaim(queue, claim, delayMs);
   }
 
   async #release(
@@ -384,9 +391,7 @@ export class Chain {
         this.#long.delete(taskId);
         // What stopped the run in the same write may have found the task running: whoever claims it next says that it does not go on.
         const stops = record.machine !== undefined && drains(record.machine, program, flight);
-        const restMs = stops ? 0 : delayMs;
-        if (counts) await retryClaim(this.#context.queue, long.claim, message, restMs);
-        else await rescheduleClaim(this.#context.queue, long.claim, restMs);
+        await this.#putBack(long.claim, stops ? 0 : delayMs, retries, message, counts);
       },
     };
   }
@@ -436,10 +441,9 @@ class Story {
     if (this.#isFirst) this.#beganAt ??= at;
   }
 
-  /** The newest failure as the text of a task. */
+  /** The failures as the text of a task. */
   get text(): string | undefined {
-    const last = this.#failures.at(-1);
-    return last === undefined ? undefined : textOfError(last.error);
+    return textOfAttempts(this.#failures);
   }
 
   failed(failure: AttemptFailure): void {

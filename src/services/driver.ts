@@ -2,12 +2,13 @@
  * Drives a run under the claim of one task: apply, persist, carry out, and go on with the next step at once (hand-off). The first
  * task of the chain stays leased and is finished last; its lease key is the token of the whole chain.
  */
-import { type ErrorData, errorOfText } from "../host/error-data.ts";
 import type { Claim } from "../queue/claim.ts";
+import type { TaskRecord } from "../queue/task.ts";
 import type { TaskEnd } from "../queue/settle.ts";
 import { carryOut, type DispatchContext, isMine } from "../run/dispatch.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
-import type { Fact } from "../run/facts.ts";
+import { attemptsOfText } from "../run/attempts-text.ts";
+import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../run/program.ts";
 import {
@@ -284,17 +285,27 @@ const isRetry = (fact: Fact): boolean => fact.fact === "command" && fact.command
 /** FENCE WRITE: makes every etag held by an earlier holder stale, and releases what it owned. */
 function fenceFacts({ task, isTakenOver }: Claim): readonly Fact[] {
   const lost = task.retry_count > task.max_retries;
-  const error: ErrorData = isTakenOver
-    ? { name: "WorkerLost", message: "its worker was lost: it let the lease run out" }
-    : errorOfText(task.last_error ?? "handed back");
+  const failures = attemptsBefore(task, isTakenOver);
   return [
     { fact: "release", task: task.id, before: task.attempt },
     // Each attempt that was lost used up a retry, also those before the step had a task of its own.
     lost
-      ? { fact: "lost", task: task.id, attempt: task.retry_count }
-      : { fact: "begun", task: task.id, retries: task.retry_count, error },
+      ? { fact: "lost", task: task.id, attempt: task.retry_count, failures }
+      : { fact: "begun", task: task.id, retries: task.retry_count, failures },
     { fact: "fence" },
   ];
+}
+
+/** What the task says of its attempts, and what its take-over does. */
+function attemptsBefore(
+  { last_error, retry_count: attempt }: TaskRecord,
+  isTakenOver: boolean,
+): readonly AttemptFailure[] {
+  if (!isTakenOver) return attemptsOfText(last_error ?? "handed back", { attempt });
+  // The text of another program does not say which attempt it is about.
+  const told = attemptsOfText(last_error ?? "");
+  const error = { name: "WorkerLost", message: "its worker was lost: it let the lease run out" };
+  return told.some((one) => one.attempt === attempt) ? told : [...told, { attempt, error }];
 }
 
 async function runOwn(

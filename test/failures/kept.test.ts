@@ -1,6 +1,19 @@
 /** Why a run failed is kept with its record and told by every view, without a request more. */
 import { describe, expect, test } from "vitest";
-import { PermanentError, RescheduleError, type RunView, workflow, WorkflowFailedError } from "../../src/index.ts";
+import {
+  connect,
+  createLogger,
+  nodeHost,
+  PermanentError,
+  RescheduleError,
+  type RunView,
+  Worker,
+  workflow,
+  WorkflowClient,
+  WorkflowFailedError,
+} from "../../src/index.ts";
+import { handleOf } from "../../src/run/handle.ts";
+import type { ObjectStore, PutOutcome } from "../../src/store/object-store.ts";
 import { stateKey } from "../../src/keys.ts";
 import { newTask } from "../../src/queue/task.ts";
 import { FAILURES_KEPT, keepFailures, MAX_FAILURES_LENGTH } from "../../src/run/decide/failures.ts";
@@ -8,6 +21,7 @@ import type { Draft } from "../../src/run/decide/draft.ts";
 import { endedWithoutUs } from "../../src/run/dispatch.ts";
 import type { FailedAttempt } from "../../src/run/record.ts";
 import { createTestKit } from "../../src/testing/index.ts";
+import { moodyStore } from "../services/moody-store.ts";
 
 /** An error as a driver of a database throws it. */
 function refused(order: string): Error {
@@ -117,29 +131,89 @@ describe("a step that fails for good", () => {
   });
 });
 
-test("an attempt that goes back to the queue is told by the writes that are made anyway", async () => {
-  const calls = { a: 0, b: 0 };
-  const failsOnce = (name: "a" | "b") => ({
-    retries: 1,
-    retryPolicy: { initialMs: 60_000, maxMs: 60_000, multiplier: 1, jitter: 0 },
-    run: (): Promise<number> => {
-      calls[name] += 1;
-      if (calls[name] === 1) throw refused("o-3");
-      return kit.hold(new Promise<number>(() => {}));
+test("attempts in place and over the queue are counted together, and all told by the writes that are made anyway", async () => {
+  const attempts: Record<"a" | "b", number[]> = { a: [], b: [] };
+  // The first delay is short and waited for in place; the second one is not, and the attempt after it comes from the queue.
+  const fails = (name: "a" | "b") => ({
+    retries: 3,
+    retryPolicy: { initialMs: 1_000, maxMs: 60_000, multiplier: 60, jitter: 0 },
+    run: (ctx: { readonly attempt: number }): Promise<number> => {
+      attempts[name].push(ctx.attempt);
+      if (ctx.attempt > 2) return kit.hold(new Promise<number>(() => {}));
+      throw refused(`o-${ctx.attempt}`);
     },
   });
   // One of them is handed off to the holder of the start, the other has a task of its own.
-  const wf = workflow("slow").step("a", failsOnce("a")).step("b", failsOnce("b"));
+  const wf = workflow("slow").step("a", fails("a")).step("b", fails("b"));
   await using kit = await createTestKit({ workflows: [wf] });
   const run = await kit.client.start(wf);
   await kit.clock.advance("2m");
+  expect(attempts).toEqual({ a: [1, 2, 3], b: [1, 2, 3] });
   const { steps } = await run.get();
-  expect(calls).toEqual({ a: 2, b: 2 });
-  for (const name of ["a", "b"])
-    expect(steps[name]).toMatchObject({
-      status: "running",
-      failed_attempts: [{ attempt: 1, error: { name: "TypeError", stack: expect.stringContaining("kept.test.ts") } }],
+  for (const name of ["a", "b"]) {
+    const failed = steps[name]?.failed_attempts ?? [];
+    expect(failed.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    for (const { attempt, error, began_at, ended_at } of failed) {
+      expect([began_at, ended_at]).not.toContain(undefined);
+      expect(error).toMatchObject({
+        name: "TypeError",
+        code: "E_CHARGE",
+        members: { order: `o-${attempt}` },
+        stack: expect.stringContaining("kept.test.ts"),
+        cause: { code: "ECONNREFUSED", members: { port: 1 } },
+      });
+    }
+  }
+});
+
+test("a step that is tried again over the queue has no more attempts than it may, and keeps the last ones whole", async () => {
+  const attempts: Record<"a" | "b", number[]> = { a: [], b: [] };
+  const fails = (name: "a" | "b") => ({
+    retries: 4,
+    retryPolicy: { initialMs: 4_000, maxMs: 60_000, multiplier: 2, jitter: 0 },
+    onFailure: "continue" as const,
+    run: (ctx: { readonly attempt: number }): null => {
+      attempts[name].push(ctx.attempt);
+      throw refused(`o-${ctx.attempt}`);
+    },
+  });
+  const wf = workflow("slow").step("a", fails("a")).step("b", fails("b"));
+  await using kit = await createTestKit({ workflows: [wf] });
+  const { steps } = await (await kit.client.start(wf)).wait();
+  expect(attempts).toEqual({ a: [1, 2, 3, 4, 5], b: [1, 2, 3, 4, 5] });
+  for (const name of ["a", "b"]) {
+    const failed = steps[name]?.failed_attempts ?? [];
+    expect(failed.map(({ attempt }) => attempt)).toEqual([3, 4, 5]);
+    for (const { error } of failed) expect(error.cause?.members).toEqual({ port: 1 });
+  }
+});
+
+test("what a task says of attempts is not lost with the worker that claimed it next", async () => {
+  const attempts: number[] = [];
+  const wf = workflow("unlucky")
+    .step("first", { onFailure: "continue", run: () => 1 })
+    .step("own", {
+      retries: 1,
+      retryPolicy: { initialMs: 60_000, maxMs: 60_000, multiplier: 1, jitter: 0 },
+      run: (ctx): Promise<number> => {
+        attempts.push(ctx.attempt);
+        if (ctx.attempt === 1) throw refused("o-1");
+        kit.workers.at(-1)?.crash();
+        return kit.hold(new Promise<number>(() => {}));
+      },
     });
+  await using kit = await createTestKit({ workflows: [wf] });
+  const run = await kit.client.start(wf);
+  await kit.clock.advance("2m");
+  await kit.startWorker();
+  const view = await run.wait();
+  expect(attempts).toEqual([1, 2]);
+  expect(view.error).toMatchObject({ type: "WorkerLost", step: "own", attempt: 2 });
+  const failed = view.steps["own"]?.failed_attempts ?? [];
+  expect(failed.map(({ attempt, error }) => [attempt, error.name])).toEqual([
+    [1, "TypeError"],
+    [2, "WorkerLost"],
+  ]);
 });
 
 test("RescheduleError is no failure: no attempt more, no warning, and the history says what it is", async () => {
@@ -266,4 +340,32 @@ test("a thousand failing steps stay within the bound, the newest with their deta
   expect(last.map(({ attempt }) => attempt)).toEqual([3, 4, 5]);
   expect(last).toHaveLength(FAILURES_KEPT);
   expect(last.at(-1)?.error.stack).toBe(stack);
+});
+
+test("a write whose answer was lost, but which landed, is in the log like any other", async () => {
+  let lost = 0;
+  const wf = workflow("unheard").step("a", () => {
+    throw new PermanentError("no");
+  });
+  const messages: string[] = [];
+  const logger = createLogger({ level: "error", write: (record) => messages.push(record) });
+  await using opened = await connect("memory:unheard");
+  const { store } = moodyStore(opened.context.store, opened.context.host.clock);
+  const deaf: ObjectStore = {
+    ...store,
+    put: async (key, body, condition): Promise<PutOutcome> => {
+      const outcome = await store.put(key, body, condition);
+      if (key !== stateKey("r") || !/"status":"failed","current_steps"/.test(String(body))) return outcome;
+      lost += 1;
+      return { kind: "unknown", cause: new Error("reset") };
+    },
+  };
+  await using queue = handleOf(deaf, nodeHost({ logger }));
+  await using worker = new Worker(queue, { workflows: [wf] });
+  await worker.start();
+  const run = await new WorkflowClient(queue, { workflows: [wf] }).start(wf, null, { id: "r" });
+  await run.wait();
+  await worker.stop();
+  expect(lost).toBe(1);
+  expect(messages.filter((record) => record.startsWith("error run failed"))).toHaveLength(1);
 });

@@ -88,7 +88,7 @@ function applyFact(draft: Draft, fact: Fact): void {
     case "begun":
       return applyBegun(draft, fact);
     case "lost":
-      return applyLost(draft, fact.task, fact.attempt);
+      return applyLost(draft, fact);
     case "signals":
       for (const signal of fact.found) applySignal(draft, signal);
       return;

@@ -44,14 +44,23 @@ function bounded(all: readonly FailedAttempt[]): readonly FailedAttempt[] {
     const count = (counts.get(of) ?? 0) + 1;
     counts.set(of, count);
     if (count > FAILURES_KEPT) continue;
-    const { length } = JSON.stringify(one);
+    const length = lengthOf(one);
     const isWhole = total + length <= MAX_FAILURES_LENGTH * 0.75;
     const shown = isWhole ? one : { ...one, error: brief(one.error) };
-    total += isWhole ? length : JSON.stringify(shown).length;
+    total += isWhole ? length : lengthOf(shown);
     if (total > MAX_FAILURES_LENGTH) break;
     kept.push(shown);
   }
   return kept.toReversed();
+}
+
+const lengths = new WeakMap<FailedAttempt, number>();
+
+/** Measured once: what is kept is looked at with every attempt that comes to it. */
+function lengthOf(one: FailedAttempt): number {
+  const length = lengths.get(one) ?? JSON.stringify(one).length;
+  lengths.set(one, length);
+  return length;
 }
 
 function brief(error: ErrorData): ErrorData {

@@ -137,12 +137,12 @@ function leaveToTask(draft: Draft, ref: FlightRef): void {
  * A claim of attempt 2 or more: the handler may have begun. Whoever takes over the task of a long step that was handed off holds the
  * step: its owner has lost that lease too. While the run drains it is not run again: its outcome is unknown.
  */
-export function applyBegun(draft: Draft, { task, retries, error }: Extract<Fact, { fact: "begun" }>): void {
+export function applyBegun(draft: Draft, { task, retries, failures }: Extract<Fact, { fact: "begun" }>): void {
   const flight = flightOfTask(draft, task);
   if (flight === undefined) return;
   const { owner, ...rest } = flight;
   const isStopping = isDraining(draft, flight);
-  if (error !== undefined && retries > flight.retries) keepFailures(draft, flight, [{ attempt: retries, error }]);
+  keepFailures(draft, flight, unknownOf(flight, failures));
   // When the first one began is not known any more.
   if (!flight.begun) noteBegin(draft, flight, draft.nowMs);
   // One that used up no retry did not fail: its handler asked for the next, or it was left to another worker.
@@ -153,11 +153,20 @@ export function applyBegun(draft: Draft, { task, retries, error }: Extract<Fact,
 }
 
 /** The workers of this step died more often than it has retries. */
-export function applyLost(draft: Draft, task: string, attempt: number): void {
+export function applyLost(draft: Draft, { task, attempt, failures }: Extract<Fact, { fact: "lost" }>): void {
   const flight = flightOfTask(draft, task);
   if (flight === undefined) return;
   const message = `given up after ${attempt} attempts: its last worker was lost`;
-  applyFailed(draft, { ref: refOf(flight), failure: { type: "WorkerLost", message, outcome: "unknown", attempt } });
+  applyFailed(draft, {
+    ref: refOf(flight),
+    failure: { type: "WorkerLost", message, outcome: "unknown", attempt },
+    failures: unknownOf(flight, failures).filter((one) => one.attempt < attempt),
+  });
+}
+
+/** A task keeps its text over later claims: of what it says, the attempts that used up retries of which the record does not know yet. */
+function unknownOf({ retries }: Flight, failures: readonly AttemptFailure[] = []): readonly AttemptFailure[] {
+  return failures.filter(({ attempt }) => attempt > retries);
 }
 
 /** The forward task can never start again. */
