@@ -113,7 +113,9 @@ describe("show", () => {
     expect(undoing.stdout).toMatch(/^the undo of book flight is held by task \S+ attempt 1$/m);
     expect(undoing.stdout).toMatch(/^the undo of book_hotel has a task of its own$/m);
     expect(undoing.stdout).toMatch(/^asked of task \S+, not confirmed yet: create:undo:book_hotel:1:0$/m);
-    expect((await here("show", "trip", "--at", "7")).stdout).toMatch(/^confirm was given \[\{"signal":"answer","id":".*"yes":true/m);
+    expect((await here("show", "trip", "--at", "7")).stdout).toMatch(
+      /^confirm was given \[\{"signal":"answer","id":".*"yes":true/m,
+    );
   });
 
   test("takes a number from either end, an instant, a time ago, and the id in the store", async () => {
