@@ -10,6 +10,9 @@ import type { RunRecord } from "./record.ts";
 /** A worker that was not seen for this long does not count. */
 export const SEEN_MS: number = 60_000 + 15_000;
 
+/** Who was not seen for this long has died without taking its announcement away. */
+const DEAD_MS = 24 * 60 * 60_000;
+
 const servingSchema = z.object({
   worker_id: z.string(),
   seen_at: z.number(),
@@ -43,15 +46,27 @@ export async function listServing(
   onUnreadable?: (error: WorkflowError) => void,
 ): Promise<readonly Serving[]> {
   const known = await readDocuments(store, SERVING_PREFIX, servingCodec, onUnreadable);
-  return known.filter(({ seen_at }) => seen_at > nowMs - SEEN_MS);
+  return known.filter((worker) => isAlive(worker, nowMs));
 }
 
-/** Whether a worker that was seen in the last minute serves the definition of this run. */
+/**
+ * Whether a worker that was seen in the last minute serves the definition of this run. For workers: announcements of workers that died
+ * more than a day ago are deleted, so that the next check does not read them again.
+ */
 export async function isServedElsewhere(store: ObjectStore, record: RunRecord, nowMs: number): Promise<boolean> {
-  const serving = await listServing(store, nowMs);
-  return serving.some((worker) =>
-    worker.workflows.some(
-      (workflow) => workflow.name === record.type && workflow.definition_hash === record.definition_hash,
-    ),
+  const known = await readDocuments(store, SERVING_PREFIX, servingCodec);
+  const dead = known.filter(({ seen_at }) => seen_at <= nowMs - DEAD_MS);
+  // One that cannot be deleted now is found again by the next check.
+  await Promise.allSettled(dead.map(({ worker_id }) => store.delete(servingKey(worker_id))));
+  return known.some(
+    (worker) =>
+      isAlive(worker, nowMs) &&
+      worker.workflows.some(
+        (workflow) => workflow.name === record.type && workflow.definition_hash === record.definition_hash,
+      ),
   );
+}
+
+function isAlive({ seen_at }: Serving, nowMs: number): boolean {
+  return seen_at > nowMs - SEEN_MS;
 }
