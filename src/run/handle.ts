@@ -16,6 +16,8 @@ import { toPlain } from "../wire/json.ts";
 export const DEFAULT_SKEW_MARGIN_MS = 2_000;
 /** An hour: clocks that are further apart are to be set, and a lease is three times as long. */
 const LONGEST_SKEW_MARGIN_MS = 3_600_000;
+/** How long a close waits for what a store does to end. */
+const CLOSE_MS = 10_000;
 
 /** Facts that one part of a process tells another, so that it need not ask the bucket. Hints only: nothing depends on them. */
 export class ProcessEvents {
@@ -62,6 +64,8 @@ export interface QueueHandle extends AsyncDisposable {
   /**
    * Closes it; again is the same as once. Requests under way and later ones throw `closed`. Whoever opened a handle closes it, once the
    * workers that share it have been stopped: one that has not stops by itself, and what it held is taken over when its leases have run out.
+   * It waits ten seconds for a store that is being disposed of, then logs a warning and resolves. Rejects with what the store's own
+   * disposal throws.
    */
   close(): Promise<void>;
 }
@@ -108,7 +112,7 @@ export function handleOf(store: ObjectStore, host: Host, options: HandleOptions 
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed.abort(new WorkflowError("closed", "this store is closed; open a new one"));
-    closing ??= store[Symbol.asyncDispose]();
+    closing ??= disposeWithin(CLOSE_MS, store, context.host);
     return closing;
   };
   return {
@@ -126,4 +130,13 @@ export function handleOf(store: ObjectStore, host: Host, options: HandleOptions 
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A store of a user may take as long as it likes, or for ever; who closes a bucket wants to go on. */
+async function disposeWithin(ms: number, store: ObjectStore, host: Host): Promise<void> {
+  const ended = new AbortController();
+  const disposal = (async () => store[Symbol.asyncDispose]())().finally(() => ended.abort());
+  await Promise.race([disposal, host.clock.sleep(ms, { signal: ended.signal })]);
+  if (ended.signal.aborted) return disposal;
+  host.logger.warn("the store is not disposed of in time; nobody waits for it any more", { store: store.url, ms });
 }

@@ -122,6 +122,6 @@ export interface ObjectStore extends AsyncDisposable {
   getVersion(key: string, versionId: string, options?: RequestOptions): Promise<GetOutcome>;
   /** The store's clock. Costs no request: a store over a network learns it from the answers it gets anyway. */
   time(): TimeBounds;
-  /** Releases sockets and the like; later calls throw `closed`. */
+  /** Releases sockets and the like; later calls throw `closed`. Who closes the bucket waits at most ten seconds for it. */
   [Symbol.asyncDispose](): Promise<void>;
 }
