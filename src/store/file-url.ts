@@ -1,7 +1,7 @@
 /**
  * The urls of folders. Two spellings, told apart by the slashes:
  *
- * - `file:folder` and `file:/folder`: the path as it stands, letter for letter up to a `?`. What a shell or a config file holds.
+ * - `file:folder` and `file:/folder`: the path as it stands, letter for letter up to a `?`, without control characters. What a shell or a config file holds.
  * - `file:///folder`: a url in the sense of RFC 8089, percent-encoded, as `pathToFileURL` makes it.
  */
 import { sep } from "node:path";
@@ -22,7 +22,7 @@ export function parseFolderUrl(url: string): FolderUrl {
 
 /** The url of an absolute path: the plain spelling where that can be read back, else the encoded one. */
 export function folderUrl(path: string): string {
-  return path.includes("?") || path.startsWith("//") || path.startsWith("\\\\")
+  return /[?\p{Cc}]/u.test(path) || path.startsWith("//") || path.startsWith("\\\\")
     ? pathToFileURL(path).href
     : `file:${path}`;
 }

@@ -103,7 +103,10 @@ export interface RequestOptions {
 
 /** A bucket, or what acts as one. `storeCases` in `buquet-workflow/testing` tests a store of your own; `handleOf` opens it for clients and workers. */
 export interface ObjectStore extends AsyncDisposable {
-  /** For people and error messages: `memory:`, `file:…`, `s3://bucket…`. No secrets. */
+  /**
+   * For people and error messages: `memory:`, `file:…`, `s3://bucket?endpoint=…`. It says where the objects are, and not with which options
+   * the store was opened: region, addressing, checksums and permissions are no part of it. No secrets.
+   */
   readonly url: string;
   readonly capabilities: StoreCapabilities;
   /** What the server behind it calls itself in its answers; absent where there is none or it does not say. */

@@ -3,6 +3,7 @@ import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type Check, type ChecksOf, flag, oneOf, type ReadBy, readSettings } from "../settings.ts";
 import { parseFolderUrl } from "./file-url.ts";
+import { shown } from "../wire/duration.ts";
 import { leashStore } from "./leash.ts";
 import { MemoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -41,6 +42,11 @@ export async function openStore(url: string | URL, host: Host, options: OpenOpti
   const text = typeof url === "string" ? url : String(url?.href);
   const scheme = /^[a-z0-9]+:/i.exec(text)?.[0];
   if (scheme === undefined) notAStore();
+  const control = /\p{Cc}/u.exec(text)?.[0];
+  if (control !== undefined)
+    invalid(
+      `the url holds the control character ${shown(control)}; leave it out, as the line end of a file that was read, or write it percent-encoded in file:///…`,
+    );
   // Schemes have no case; what follows has.
   const lower = scheme.toLowerCase() + text.slice(scheme.length);
   if (lower.startsWith("memory:")) return openMemory(memoryName(lower), host);

@@ -38,6 +38,14 @@ export const serverUrl: Check<string> = (value, name, refuse) => {
   return value as string;
 };
 
+/**
+ * The url of a bucket: which one it is and where. How it is spoken to (region, addressing, checksums) is not part of it. Of the endpoint
+ * only what would be read otherwise is escaped, so that it stays legible.
+ */
+export function bucketUrl({ bucket, endpoint }: Pick<S3StoreOptions, "bucket" | "endpoint">): string {
+  return `s3://${bucket}${endpoint === undefined ? "" : `?endpoint=${endpoint.replaceAll(/[%&+]/g, encodeURIComponent)}`}`;
+}
+
 /** Whether the bucket is named in the path of a url, as the url of a store says it. */
 export const addressing: Check<"path" | "virtual"> = oneOf("path", "virtual");
 

@@ -35,7 +35,7 @@ import {
 } from "./s3-client.ts";
 import { classifyS3Error, refusedError, type S3Failure } from "./s3-errors.ts";
 import { checkFolder } from "./paging.ts";
-import { checkS3Options } from "./s3-settings.ts";
+import { bucketUrl, checkS3Options } from "./s3-settings.ts";
 import { ServerClock } from "./server-clock.ts";
 
 type Library = typeof aws;
@@ -67,9 +67,7 @@ export class S3Store implements ObjectStore {
     this.#host = options.host;
     this.#bucket = options.bucket;
     this.#clock = clock;
-    // Escaped as far as the url would be read otherwise, so that the endpoint stays legible.
-    const endpoint = options.endpoint?.replaceAll(/[%&+]/g, encodeURIComponent);
-    this.url = `s3://${options.bucket}${endpoint === undefined ? "" : `?endpoint=${endpoint}`}`;
+    this.url = bucketUrl(options);
   }
 
   /**

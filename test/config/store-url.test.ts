@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { connect } from "../../src/client/connect.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { openStore } from "../../src/store/open.ts";
+import { bucketUrl } from "../../src/store/s3-settings.ts";
 
 const host = nodeHost();
 const folders: string[] = [];
@@ -45,20 +46,32 @@ describe("the url of a store", () => {
     }
   });
 
-  test.each(["my folder", "a#b", "a?b", "100%", "%20", "ü€", "a+b", "it's", "a&b=c", "~x", 'a"b', "a\\b"])(
-    "pathToFileURL leads to the folder %s, and the url of its store leads back",
-    async (name) => {
-      const made = join(await folder(), name);
-      await mkdir(made);
-      for (const url of [pathToFileURL(made), pathToFileURL(made).href]) {
-        await using queue = await connect(url, { create: false });
-        await queue.context.store.put("x", name, "always");
-        await using again = await connect(queue.context.store.url, { create: false });
-        expect(await again.context.store.get("x")).toMatchObject({ object: { body: name } });
-      }
-      expect((await readdir(made)).toSorted()).toContain("x%");
-    },
-  );
+  test.each([
+    "my folder",
+    "a#b",
+    "a?b",
+    "100%",
+    "%20",
+    "ü€",
+    "a+b",
+    "it's",
+    "a&b=c",
+    "~x",
+    'a"b',
+    "a\\b",
+    "a\nb",
+    "a\n",
+  ])("pathToFileURL leads to the folder %s, and the url of its store leads back", async (name) => {
+    const made = join(await folder(), name);
+    await mkdir(made);
+    for (const url of [pathToFileURL(made), pathToFileURL(made).href]) {
+      await using queue = await connect(url, { create: false });
+      await queue.context.store.put("x", name, "always");
+      await using again = await connect(queue.context.store.url, { create: false });
+      expect(await again.context.store.get("x")).toMatchObject({ object: { body: name } });
+    }
+    expect((await readdir(made)).toSorted()).toContain("x%");
+  });
 
   test("a plain path is taken letter for letter", async () => {
     const made = await folder();
@@ -122,7 +135,12 @@ describe("the url of a store", () => {
     ["file:///100%", "cannot be decoded; write %25 for a %"],
     ["file:///a%2Fb", "cannot be decoded"],
     ["file:///a%00b", "a zero character"],
-    ["file:a\0b", "a zero character"],
+    ["file:a\0b", 'the control character "\\u0000"'],
+    ["file:runs\n", 'the control character "\\n"; leave it out'],
+    ["file:///runs\r\n", 'the control character "\\r"'],
+    ["file:a\u009Bb", "the control character"],
+    ["memory:runs\n", 'the control character "\\n"'],
+    ["s3://ru\tns", 'the control character "\\t"'],
     ["file:package.json", "package.json is not a folder"],
     ["file:package.json/runs", "is not a folder"],
     ["memory://x", "write memory:name"],
@@ -132,5 +150,24 @@ describe("the url of a store", () => {
     const said = await refusal(url);
     expect(said).toContain(message);
     expect(said).not.toContain("hunter2");
+  });
+
+  test.each([
+    "https://host/path",
+    "https://host/a%20b",
+    "https://host/a&region=x",
+    "https://host/a+b",
+    "http://[::1]:9000",
+    "https://höst/ü'\"",
+  ])("of a bucket leads back to the endpoint %s", (endpoint) => {
+    const options = new URL(bucketUrl({ bucket: "runs", endpoint })).searchParams;
+    expect([...options]).toEqual([["endpoint", endpoint]]);
+  });
+
+  test("of a bucket keeps an endpoint legible, and names none that was not given", () => {
+    expect(bucketUrl({ bucket: "runs", endpoint: "http://127.0.0.1:9000/a&b" })).toBe(
+      "s3://runs?endpoint=http://127.0.0.1:9000/a%26b",
+    );
+    expect(bucketUrl({ bucket: "runs" })).toBe("s3://runs");
   });
 });
