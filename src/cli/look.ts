@@ -1,6 +1,7 @@
 /** Commands that only look. */
 import type { RunView } from "../client/view.ts";
 import { stackLines, summarize } from "../host/error-data.ts";
+import { isTerminated } from "../run/view.ts";
 import { attemptLines } from "./attempts.ts";
 import { filtersOf } from "./bulk.ts";
 import { coloured, fail, print, printable, printJson, table } from "./output.ts";
@@ -15,6 +16,11 @@ function json(view: RunView): unknown {
   return rest;
 }
 
+/** The word that filters take, and what it leaves out. */
+function runWord(view: RunView): string {
+  return coloured(view.status, isTerminated(view) ? `${view.status} (terminated)` : view.status);
+}
+
 /** `status`: the run and why it does not move. */
 export async function showStatus(typed: Typed): Promise<number> {
   await using session = await openSession(typed);
@@ -22,27 +28,38 @@ export async function showStatus(typed: Typed): Promise<number> {
   const view = await session.client.get(id);
   const reasons = await session.client.explain(id);
   if (typed.has("json")) return printJson({ ...(json(view) as object), reasons });
-  print(`${printable(view.id)}  ${printable(view.type)}  ${coloured(view.status)}`);
+  print(`${printable(view.id)}  ${printable(view.type)}  ${runWord(view)}`);
   for (const line of whyNot(view)) print(line);
   if (view.currentSteps.length > 0) print(printable(`now: ${view.currentSteps.join(", ")}`));
   for (const reason of reasons) print(printable(reason));
   return 0;
 }
 
-/** What went wrong: the step and the attempt by name, the stack of what its handler threw, undos that failed, and what was undone. */
+/** What went wrong: steps that failed, with the stack of what stopped the run, undos that failed, and what was undone. */
 function* whyNot(view: RunView): Generator<string> {
-  const { error, failure, stopping } = view;
+  const { error, steps } = view;
   if (error !== undefined) {
     const { step, attempt } = error;
     const where = step === undefined ? "" : ` in step ${step}${attempt === undefined ? "" : `, attempt ${attempt}`}`;
     yield printable(`${error.type}${where}: ${error.message}`);
-    const stack = failure === undefined ? [] : stackLines(failure);
-    yield* stack.map(printable);
+    yield* stackOf(step === undefined ? undefined : steps[step]?.failure);
   }
-  if (stopping !== undefined) yield `it is stopped, and will end ${stopping}`;
-  const undone = Object.entries(view.steps).flatMap(([name, { undo }]) => (undo === "done" ? [name] : []));
+  for (const [name, { failure }] of Object.entries(steps)) {
+    if (failure === undefined || name === error?.step) continue;
+    yield printable(`step ${name} failed: ${summarize(failure)}`);
+    // Nothing nearer is known of why the run failed, stops or is held.
+    if (failure === view.failure) yield* stackOf(failure);
+  }
+  const undone = Object.entries(steps).flatMap(([name, { undo }]) => (undo === "done" ? [name] : []));
   if (undone.length > 0) yield printable(`undone: ${undone.join(", ")}`);
-  for (const { step, message } of view.compensationErrors) yield printable(`could not undo ${step}: ${message}`);
+  for (const { step, message } of view.compensationErrors) {
+    yield printable(`could not undo ${step}: ${message}`);
+    yield* stackOf(steps[step]?.undo_failure);
+  }
+}
+
+function stackOf(failure: RunView["failure"]): readonly string[] {
+  return failure === undefined ? [] : stackLines(failure).map(printable);
 }
 
 /** `steps`: a row for each step. */
@@ -98,7 +115,7 @@ export async function listRuns(typed: Typed): Promise<number> {
     const rows = views.map((view) => [
       printable(view.id),
       printable(view.type),
-      coloured(view.status),
+      runWord(view),
       printable(view.currentSteps.join(", ")),
       printable(view.updatedAt),
     ]);
@@ -115,7 +132,7 @@ export async function watchRun(typed: Typed): Promise<number> {
   for await (const view of session.client.watch(id)) {
     last = view.status;
     if (typed.has("json")) process.stdout.write(`${JSON.stringify(json(view))}\n`);
-    else print(`${printable(view.updatedAt)}  ${coloured(view.status)}  ${printable(view.currentSteps.join(", "))}`);
+    else print(`${printable(view.updatedAt)}  ${runWord(view)}  ${printable(view.currentSteps.join(", "))}`);
   }
   return last === "completed" ? 0 : 1;
 }

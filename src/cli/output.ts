@@ -59,6 +59,7 @@ export function coloured(status: string, text: string = status): string {
     case "undo_failed":
       return out.red(text);
     case "cancelled":
+    case "terminated":
     case "compensating":
     case "undoing":
     case "undone":

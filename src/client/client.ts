@@ -14,6 +14,7 @@ import { checkFits } from "../run/fitting.ts";
 import { checkHandle, type QueueHandle } from "../run/handle.ts";
 import type { Program } from "../run/program.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { isTerminated } from "../run/view.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { servedPlan } from "../define/served.ts";
@@ -123,7 +124,7 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   skip(step: string, options?: CommandOptions): Promise<void>;
   /** Opens a failed run again: see `WorkflowClient.retry`. */
   retry(options?: CommandOptions): Promise<void>;
-  /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
+  /** Ends the run at once as cancelled: nothing is drained, nothing undone. `error.type` of the run is `Terminated`, and its steps that were not over read `terminated`. */
   terminate(options?: ReasonedCommandOptions): Promise<void>;
   /** The run as it is now. */
   get(options?: WaitLimits): Promise<RunView>;
@@ -294,8 +295,10 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       const cause = failure === undefined ? {} : { cause: errorOf(failure) };
       throw new WorkflowFailedError(id, `run ${id} failed: ${error?.message ?? "no reason given"}`, error, cause);
     }
-    if (view.status === "cancelled")
-      throw new WorkflowCancelledError(id, `run ${id} was cancelled: ${view.error?.message ?? "no reason given"}`);
+    if (view.status === "cancelled") {
+      const how = isTerminated(view) ? "terminated" : "cancelled";
+      throw new WorkflowCancelledError(id, `run ${id} was ${how}: ${view.error?.message ?? "no reason given"}`);
+    }
     const workflow = definition ?? this.#workflows.get(view.type);
     const resultOf = (name: string): unknown => view.steps[name]?.result ?? null;
     const names = Object.keys(view.steps);
@@ -440,7 +443,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     await this.#command(id, { type: "skip", step }, options);
   }
 
-  /** Ends the run at once as cancelled: nothing is drained, nothing undone. */
+  /** Ends the run at once as cancelled: nothing is drained, nothing undone. `error.type` of the run is `Terminated`, and its steps that were not over read `terminated`. */
   terminate(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
     const { reason } = options;
     return this.#command(id, { type: "terminate", ...(reason === undefined ? {} : { reason }) }, options);

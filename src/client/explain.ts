@@ -1,13 +1,15 @@
 /** Why a run does not move, in sentences for people. */
 import { isWorkflowError } from "../errors.ts";
+import { summarize } from "../host/error-data.ts";
 import { getTask } from "../queue/submit.ts";
-import { millisOf, type QueueContext } from "../queue/task.ts";
+import { millisOf, type QueueContext, type TaskRecord } from "../queue/task.ts";
+import { attemptsOfText } from "../run/attempts-text.ts";
 import type { Plan, Program } from "../run/program.ts";
 import { checkFits } from "../run/fitting.ts";
 import { type Flight, isOver, type MachinePart, ownerOf, type RunRecord } from "../run/record.ts";
 import { StoredPrograms } from "../run/stored-programs.ts";
 import { flightTaskId } from "../run/tasks.ts";
-import { viewOf } from "../run/view.ts";
+import { failedStepOf, openWaits, stepsOf, stoppingAs } from "../run/view.ts";
 import { listServing } from "../run/serving.ts";
 import { parseInstant } from "../wire/instant.ts";
 
@@ -35,7 +37,9 @@ export async function explainRun(queue: QueueContext, record: RunRecord): Promis
   }
   for (const timer of machine.timers)
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
-  if (program !== undefined) reasons.push(...waiting(record, program));
+  if (program !== undefined)
+    for (const { step, signal } of openWaits(record, program)) reasons.push(`step ${step} waits for signal ${signal}`);
+  reasons.push(...held(record));
   return reasons;
 }
 
@@ -109,6 +113,11 @@ function* stopped(record: RunRecord): Generator<string> {
     const why = record.error === undefined ? "" : ` (${record.error.message})`;
     yield `it is paused${why}; resume goes on`;
   }
+  const end = stoppingAs(record);
+  if (end === undefined) return;
+  const failed = end === "failed" ? failedStepOf(record) : undefined;
+  const why = failed === undefined ? "" : `, because step ${failed.step} failed: ${summarize(failed.failure)}`;
+  yield `it is stopped, and will end ${end}${why}`;
 }
 
 async function explainFlight(
@@ -120,6 +129,7 @@ async function explainFlight(
 ): Promise<readonly string[]> {
   const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
   const task = await getTask(queue, ownerOf(flight)?.task ?? flightTaskId(record.id, flight));
+  const before = lastAttempt(record, flight, task);
   const reasons: string[] = [];
   if (task?.status === "running") {
     const until = String(task.lease_expires_at);
@@ -127,8 +137,8 @@ async function explainFlight(
     const holder = task.worker_id ?? "somebody";
     return [
       over
-        ? `${what} was leased by ${holder} until ${until}, and that is over; the next worker that looks takes it over`
-        : `${what} is leased by ${holder} until ${until}`,
+        ? `${what} was leased by ${holder} until ${until}, and that is over; the next worker that looks takes it over${before}`
+        : `${what} is leased by ${holder} until ${until}${before}`,
     ];
   }
   if (served.length > 0 && !served.some(({ plan }) => plan === undefined || hasHandler(plan, flight))) {
@@ -140,7 +150,7 @@ async function explainFlight(
   }
   if (task === undefined) reasons.push(`${what} has no task yet`);
   else if (task.status === "pending") {
-    reasons.push(`${what} is pending on the queue, available at ${task.available_at}`);
+    reasons.push(`${what} is pending on the queue, available at ${task.available_at}${before}`);
     if (reasons.length === 1 && served.length > 0)
       reasons.push(...passedOver(queue, what, millisOf(String(task.available_at))));
   } else {
@@ -148,6 +158,17 @@ async function explainFlight(
     reasons.push(`the task of ${what} is ${task.status}, but the record does not say so; ${nextLook(record)}`);
   }
   return reasons;
+}
+
+/** Why the attempt before failed, to end a sentence; empty when none did. The task knows of attempts that the record was not told of yet. */
+function lastAttempt({ machine }: RunRecord, flight: Flight, task: TaskRecord | undefined): string {
+  const { kind, step, generation } = flight;
+  const told = machine?.failures?.findLast(
+    (one) => one.kind === kind && one.step === step && one.generation === generation,
+  );
+  const own = ownerOf(flight) === undefined && task?.last_error != null;
+  const last = (own ? attemptsOfText(task.last_error, { attempt: task.retry_count }).at(-1) : undefined) ?? told;
+  return last === undefined ? "" : `; attempt ${last.attempt} failed: ${summarize(last.error)}`;
 }
 
 /** Ready work is taken within a poll, which is every five seconds unless a worker is told otherwise. */
@@ -179,12 +200,11 @@ function hasStep(plan: Plan | undefined, name: string, remote: boolean): boolean
   return plan?.steps.some((step) => step.name === name && step.kind === "task" && step.remote === remote) ?? false;
 }
 
-/** What the machine itself waits for. */
-function* waiting(record: RunRecord, program: Program): Generator<string> {
-  const view = viewOf(record, program);
-  if (view === undefined) return;
-  for (const wait of view.waits) yield `step ${wait.step} waits for signal ${wait.signal}`;
-  for (const [name, step] of view.steps) {
-    if (step.phase === "held") yield `step ${name} failed and is held; resume tries it again, skip goes on without it`;
+/** Steps that an operator must decide about, also when the plan is gone. */
+function* held(record: RunRecord): Generator<string> {
+  for (const [name, { status, failure }] of stepsOf(record)) {
+    if (status !== "held") continue;
+    const why = failure === undefined ? "" : ` (${summarize(failure)})`;
+    yield `step ${name} failed and is held${why}; resume tries it again, skip goes on without it`;
   }
 }

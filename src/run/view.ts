@@ -33,7 +33,7 @@ export function openWaits(record: RunRecord, program: Program): readonly OpenWai
 
 /**
  * The true word for a step. The wire knows five of these: there `waiting` and `stopping` are `running`, `skipped`, `undoing`, `undone` and
- * `undo_failed` are `completed`, `held` is `failed`.
+ * `undo_failed` are `completed`, `held` is `failed`, `terminated` is `cancelled`.
  */
 export type StepStatus =
   | "pending"
@@ -49,6 +49,8 @@ export type StepStatus =
   /** It failed, and an operator is to say how to go on. */
   | "held"
   | "cancelled"
+  /** It was not over when the run was terminated: what it does may go on. */
+  | "terminated"
   /** It completed, and its undo is asked for. */
   | "undoing"
   /** It completed and was undone. */
@@ -106,7 +108,10 @@ function stepOf(record: RunRecord, name: string, state: Omit<StepState, "result"
   const { started_at, ...rest } = state;
   return {
     ...rest,
-    status: statusOf(state.status, marks, undo, isWaiting),
+    status:
+      state.status === "cancelled" && isTerminated(record)
+        ? "terminated"
+        : statusOf(state.status, marks, undo, isWaiting),
     ...(started_at === undefined || (state.status === "running" && !hasBegun) ? {} : { started_at }),
     ...(undo === "none" ? {} : { undo }),
     ...(state.status === "failed" ? { failure: last("run") ?? plainFailure(record, name, state) } : {}),
@@ -140,6 +145,17 @@ function plainFailure({ error }: RunRecord, name: string, state: Omit<StepState,
     name: error?.step === name ? error.type : "Error",
     message: state.error ?? error?.message ?? "no reason given",
   };
+}
+
+/** Whether a run was ended at once. The wire has one word, `cancelled`, for this and for a cancel. */
+export function isTerminated({
+  status,
+  error,
+}: {
+  readonly status: RunRecord["status"];
+  readonly error?: RunRecord["error"];
+}): boolean {
+  return status === "cancelled" && error?.type === "Terminated";
 }
 
 /** How a run that is being stopped will end; undefined: it is not being stopped. */

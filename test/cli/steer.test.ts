@@ -15,6 +15,26 @@ const holding = workflow("holding").step("check", {
     throw new PermanentError("it is broken");
   },
 });
+const limping = workflow("limping")
+  .step("book", {
+    run: () => 1,
+    compensate: () => {
+      throw new PermanentError("it is sold");
+    },
+  })
+  .step("rate", {
+    onFailure: "continue",
+    run: () => {
+      throw new PermanentError("no stars");
+    },
+  })
+  .step("ship", {
+    dependsOn: ["book", "rate"],
+    onFailure: "compensate",
+    run: () => {
+      throw new PermanentError("no ship");
+    },
+  });
 const mending = workflow("mending", { signals: { go: z.object({ n: z.number() }) } }).step("mend", (ctx) => {
   if (ctx.generation === 1) throw new PermanentError("not yet");
 });
@@ -36,7 +56,7 @@ async function until(
   start: readonly (readonly [string, string])[] = [],
 ): Promise<void> {
   const queue = await connect(store);
-  const workflows = [asking, failing, holding, mending];
+  const workflows = [asking, failing, holding, limping, mending];
   const client = new WorkflowClient(queue, { workflows });
   for (const [name, id] of start) await client.start(name, null, { id });
   const worker = new Worker(queue, { workflows, poll: 20 });
@@ -108,11 +128,29 @@ describe("one run", () => {
     expect((await here("steps", "a", "--json")).json()).toMatchObject({ ask: { result: { yes: true } } });
   });
 
+  test("status names each step and undo that failed, with what they threw", async () => {
+    await until({ a: "failed", h: "paused" }, [
+      ["limping", "a"],
+      ["holding", "h"],
+    ]);
+    const { stdout } = await here("status", "a");
+    expect(stdout).toMatch(/^step ship failed: PermanentError: no ship\n {4}at .*steer\.test\.ts/m);
+    expect(stdout).toMatch(/^step rate failed: PermanentError: no stars$/m);
+    expect(stdout).toMatch(/^could not undo book: PermanentError: it is sold\n {4}at .*steer\.test\.ts/m);
+    const held = await here("status", "h");
+    expect(held.stdout).toContain("in step check, attempt 1: PermanentError: it is broken\n    at ");
+    expect(held.stdout).toContain("step check failed and is held (PermanentError: it is broken); resume tries");
+  });
+
   test("terminate ends a run at once", async () => {
     await until({ a: "waiting_signal" }, [["asking", "a"]]);
     expect((await here("terminate", "a", "--reason", "a test")).code).toBe(0);
     await until({ a: "cancelled" });
-    expect((await here("status", "a")).stdout).toContain("Terminated: a test");
+    expect((await here("status", "a")).stdout).toContain("a  asking  cancelled (terminated)\nTerminated: a test");
+    expect((await here("list", "--status", "cancelled")).stdout).toContain("cancelled (terminated)");
+    expect((await here("watch", "a")).stdout).toContain("cancelled (terminated)");
+    expect((await here("steps", "a")).stdout).toMatch(/^ask +terminated /m);
+    expect((await here("status", "a", "--json")).json()).toMatchObject({ status: "cancelled" });
   });
 });
 

@@ -110,7 +110,50 @@ describe("explain says", () => {
     const run = await kit.client.start(flaky);
     await kit.idle();
     expect(await run.explain()).toEqual([
-      expect.stringMatching(/^step a is pending on the queue, available at 2026-01-01T01:00:00/),
+      expect.stringMatching(
+        /^step a is pending on the queue, available at 2026-01-01T01:00:00.*; attempt 1 failed: Error: no$/,
+      ),
+    ]);
+  });
+
+  test("why the attempt before the one that runs failed", async () => {
+    const again = workflow("again").step("a", {
+      retryPolicy: { initialMs: 60_000, maxMs: 60_000, jitter: 0 },
+      run: async ({ attempt }) => {
+        if (attempt === 1) throw new Error("no answer", { cause: new Error("refused") });
+        await kit.clock.sleep("10m");
+      },
+    });
+    await using kit = await createTestKit({ workflows: [again] });
+    const run = await kit.client.start(again);
+    await kit.clock.advance("5m");
+    expect(await run.explain()).toEqual([
+      expect.stringMatching(/^step a is leased by worker-1 until .*; attempt 1 failed: Error: no answer \(refused\)$/),
+    ]);
+  });
+
+  test("why the undo that is tried again failed, and which step made the run stop", async () => {
+    const stubborn = workflow("stubborn")
+      .step("a", {
+        run: () => 1,
+        compensate: () => {
+          throw new Error("bank closed");
+        },
+        retryPolicy: { initialMs: 3_600_000, maxMs: 3_600_000, jitter: 0 },
+      })
+      .step("b", {
+        dependsOn: ["a"],
+        onFailure: "compensate",
+        run: () => {
+          throw new PermanentError("no stock");
+        },
+      });
+    await using kit = await createTestKit({ workflows: [stubborn] });
+    const run = await kit.client.start(stubborn);
+    await kit.idle();
+    expect(await run.explain()).toEqual([
+      "it is stopped, and will end failed, because step b failed: PermanentError: no stock",
+      expect.stringMatching(/^the undo of a is pending .*; attempt 1 failed: Error: bank closed$/),
     ]);
   });
 
@@ -173,8 +216,12 @@ describe("explain says", () => {
     await kit.until(run, "paused");
     expect(await run.explain()).toEqual([
       "it is paused (PermanentError: no stock); resume goes on",
-      "step a failed and is held; resume tries it again, skip goes on without it",
+      "step a failed and is held (PermanentError: no stock); resume tries it again, skip goes on without it",
     ]);
+    // Nothing but the record is needed for that.
+    await kit.store.delete(planKey((await run.get()).record.machine?.plan_hash ?? ""));
+    await kit.workers[0]?.stop();
+    expect((await run.explain()).at(-1)).toContain("(PermanentError: no stock)");
   });
 
   test("nothing of a run that is over", async () => {

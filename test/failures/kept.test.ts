@@ -278,7 +278,7 @@ test("a step began when its handler did, not when it was asked for", async () =>
   expect((began[1] ?? 0) - (began[0] ?? 0)).toBeGreaterThanOrEqual(10_000);
 });
 
-test("the true words: skipped, held, waiting, stopping", async () => {
+test("the true words: held, waiting, skipped", async () => {
   const wf = workflow("words")
     .step("held", {
       onFailure: "pause_workflow",
@@ -298,6 +298,48 @@ test("the true words: skipped, held, waiting, stopping", async () => {
   expect(paused.failure?.message).toBe("not today");
   await run.skip("held", { applied: true });
   expect((await run.get()).steps["held"]?.status).toBe("skipped");
+});
+
+test("the true words of a run that is stopped: first stopping, then undoing", async () => {
+  const wf = workflow("stopped")
+    .step("booked", { run: () => 1, compensate: () => kit.clock.sleep("1h") })
+    .step("slow", () => kit.clock.sleep("10m"))
+    .step("last", { dependsOn: ["slow"], run: () => 1 });
+  await using kit = await createTestKit({ workflows: [wf] });
+  const run = await kit.client.start(wf);
+  await kit.idle();
+  await run.cancel();
+  await kit.idle();
+  const words = async (): Promise<readonly unknown[]> => {
+    const view = await run.get();
+    return [view.status, view.stopping, ...["booked", "slow", "last"].map((name) => view.steps[name]?.status)];
+  };
+  expect(await words()).toEqual(["compensating", "cancelled", "completed", "stopping", "cancelled"]);
+  await kit.clock.advance("11m");
+  expect(await words()).toEqual(["compensating", "cancelled", "undoing", "cancelled", "cancelled"]);
+});
+
+test("a run that is terminated says so, where the wire says cancelled", async () => {
+  const wf = workflow("ended")
+    .step("done", () => 1)
+    .step("slow", () => kit.clock.sleep("10m"))
+    .step("last", { dependsOn: ["slow"], run: () => 1 });
+  await using kit = await createTestKit({ workflows: [wf] });
+  const [ended, cancelled] = [await kit.client.start(wf), await kit.client.start(wf)];
+  await kit.idle();
+  await ended.terminate({ reason: "a test" });
+  await cancelled.cancel();
+  await kit.clock.advance("1h");
+  const view = await ended.get();
+  expect(view).toMatchObject({
+    status: "cancelled",
+    error: { type: "Terminated", message: "a test" },
+    steps: { done: { status: "completed" }, slow: { status: "terminated" }, last: { status: "terminated" } },
+  });
+  expect(view.record.steps.get("slow")?.status).toBe("cancelled");
+  expect((await cancelled.get()).steps["last"]?.status).toBe("cancelled");
+  await expect(ended.result()).rejects.toThrow(`run ${ended.id} was terminated: a test`);
+  await expect(cancelled.result()).rejects.toThrow(`run ${cancelled.id} was cancelled`);
 });
 
 test("a program of buquet that fails a step is no lost worker", async () => {
