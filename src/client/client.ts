@@ -23,6 +23,7 @@ import type { QueueContext } from "../queue/task.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { shown } from "../wire/duration.ts";
 import { bulkCommand, type BulkOptions, type BulkResult } from "./bulk.ts";
 import { type BulkCommand, checkHeld, commandFor } from "./commands.ts";
 import { explainRun } from "./explain.ts";
@@ -184,7 +185,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     const id = options.id ?? `wf-${host.random.ulid(Math.round(store.time().latest))}`;
     checkRunId(id);
     const data = await takeInput(definition, input);
-    const late = `the store has not taken the start of run ${id} in time; it may still be there: start it again with the same id`;
+    const late = `the store has not taken the start of run ${shown(id)} in time; it may still be there: start it again with the same id`;
     const started = await this.#limit(options).run(late, (signal) =>
       this.#start(this.#bound(signal), { id, name, definition, data }),
     );
@@ -508,7 +509,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       ...(timeout === undefined ? {} : { timeout }),
       ...(signal === undefined ? {} : { signal }),
     });
-    const late = `the store has not taken ${given.type} for run ${id} in time; it may still be given: ask again`;
+    const late = `the store has not taken ${given.type} for run ${shown(id)} in time; it may still be given: ask again`;
     const sent = await limit.run(late, async (until) => {
       const queue = this.#bound(until);
       const record = await readRecord(queue.store, id);
@@ -565,10 +566,10 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 
 const hasEnded = ({ status }: RunView): boolean => isOver(status);
 
-const lateRead = (id: string): string => `the store has not answered for run ${id} in time; ask again`;
+const lateRead = (id: string): string => `the store has not answered for run ${shown(id)} in time; ask again`;
 
 const lateSignal = (id: string, name: string): string =>
-  `the store has not taken ${name} for run ${id} in time; it may still be given, and given twice when it is sent again`;
+  `the store has not taken ${shown(name)} for run ${shown(id)} in time; it may still be given, and given twice when it is sent again`;
 
 async function readRecord(store: ObjectStore, id: string): Promise<RunRecord> {
   checkRunId(id);

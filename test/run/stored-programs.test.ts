@@ -12,7 +12,7 @@ const plansOf = (count: number) =>
 
 test("what is served is compiled once, however many workflows there are and whatever else is looked up", async () => {
   const host = nodeHost();
-  const store = new MemoryStore(host);
+  const store = new MemoryStore({ clock: host.clock });
   const others = Array.from({ length: 70 }, (_, index) =>
     servedPlan(workflow(`other-${index}`).step("b", () => index)),
   );
@@ -30,7 +30,7 @@ test("what is served is compiled once, however many workflows there are and what
 
 test("of plans that are not served here the ones that were used last are kept", async () => {
   const host = nodeHost();
-  const store = meterStore(new MemoryStore(host));
+  const store = meterStore(new MemoryStore({ clock: host.clock }));
   const plans = plansOf(65);
   await new StoredPrograms(store, host, plans).publish();
   const programs = new StoredPrograms(store, host, []);
