@@ -8,7 +8,6 @@
 import type { GetObjectCommandOutput, ObjectVersion as S3Version, S3Client } from "@aws-sdk/client-s3";
 import type * as aws from "@aws-sdk/client-s3";
 import { isWorkflowError, WorkflowError } from "../errors.ts";
-import { reasonOf } from "../host/error-data.ts";
 import type { Host } from "../host/host.ts";
 import type {
   ETag,
@@ -33,7 +32,7 @@ import {
   type S3StoreOptions,
   writeIntervalMs,
 } from "./s3-client.ts";
-import { classifyS3Error, refusedError, type S3Failure } from "./s3-errors.ts";
+import { classifyS3Error, refusedError, type S3Failure, silenceOf } from "./s3-errors.ts";
 import { checkFolder } from "./paging.ts";
 import { bucketUrl, checkS3Options } from "./s3-settings.ts";
 import { ServerClock } from "./server-clock.ts";
@@ -321,7 +320,10 @@ export class S3Store implements ObjectStore {
         if (failure.kind === "missing" || failure.kind === "conflict") {
           throw this.#refused(`the store answered ${statusOf(error)} (${what}), which it must not`, error);
         }
-        if (tries + 1 >= TRIES) throw this.#silent(what, error);
+        if (tries + 1 >= TRIES) {
+          const advice = failure.kind === "undecided" ? failure.advice : undefined;
+          throw advice === undefined ? this.#silent(what, error) : this.#refused(advice, error);
+        }
         const first = failure.kind === "undecided" ? failure.firstBackoffMs : FIRST_BACKOFF_MS;
         await this.#pause(first, tries, options);
       }
@@ -339,8 +341,7 @@ export class S3Store implements ObjectStore {
   }
 
   #silent(what: string, cause: unknown): WorkflowError {
-    const reason = reasonOf(cause);
-    return new WorkflowError("unavailable", `${this.url} does not answer (${what}): ${reason}`, { cause });
+    return new WorkflowError("unavailable", `${this.url} does not answer (${what}): ${silenceOf(cause)}`, { cause });
   }
 
   #pause(firstMs: number, tries: number, options: RequestOptions): Promise<void> {
