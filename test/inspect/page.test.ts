@@ -625,11 +625,12 @@ describe("inspect", () => {
     [["--file", "package.json"], "package.json is not a timeline"],
     [["--file", "no-such-file.json"], "no-such-file.json cannot be read"],
     [["nobody"], 'run "nobody" does not exist'],
-    [["nobody", "--port", "70000"], "--port is at most 65535"],
+    [["nobody", "--port", "70000"], "--port is 70000; it is a whole number from 1 to 65535"],
   ];
   test.for(wrong)("%j is answered with a reason", async ([words, reason]) => {
     await mkdir(join(folder, "empty"), { recursive: true });
-    const told = await tell("inspect", ...words, "--store", `file:${join(folder, "empty")}`);
+    const store = words.includes("--file") ? [] : ["--store", `file:${join(folder, "empty")}`];
+    const told = await tell("inspect", ...words, ...store);
     expect(told).toMatchObject({ code: 2, stdout: "" });
     expect(told.stderr).toContain(reason);
   });

@@ -321,7 +321,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     await python.client("signal", [run.id, "go+ahead: now", null]);
     expect(await run.result({ timeout: "60s" })).toEqual({ "go+ahead: now": null });
     const record = await here.record(run.id);
-    expect(record.steps.get("ask")?.result).toEqual({ heard: { yes: true, n: 1.5 } });
+    expect(record.steps.get("ask")?.result?.read()).toEqual({ heard: { yes: true, n: 1.5 } });
     const cursor = record.signals.get("answer")?.cursor ?? "";
     expect(cursor).toMatch(new RegExp(`_${id}\\.json$`, "u"));
     expect(await python.call("workflow", "count_signals", {}, [run.id, "answer", cursor])).toBe(0);
@@ -469,7 +469,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     );
     expect(failed?.error).toMatchObject({ step: "r", message: "ValueError: no" });
     expect(held?.steps.get("r")).toMatchObject({ status: "failed" });
-    expect(passed?.steps.get("after")).toMatchObject({ status: "completed", result: "went on" });
+    expect(passed?.steps.get("after")?.result?.read()).toBe("went on");
     expect(compensated?.error).toMatchObject({ step: "r" });
     expect(undone).toEqual(["before"]);
     await runs[1]?.skip("r");
