@@ -5,6 +5,7 @@
  * What several settings must fit together is checked by whoever owns them all (`resolveWorkerOptions`), where they are given.
  */
 import { WorkflowError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
 import { LONGEST_DURATION_MS, parseDuration, shown, spellDuration } from "./wire/duration.ts";
 import { reasonOf } from "./host/error-data.ts";
 
@@ -36,8 +37,8 @@ export function readSettings<const Checks extends Readonly<Record<string, Check<
 ): ReadBy<Checks> {
   const refuse = (reason: string): never => refuseSettings(what, reason);
   const known = Object.keys(checks);
-  checkMembers(refuse, "they", given ?? {}, known);
-  const values = (given ?? {}) as Readonly<Record<string, unknown>>;
+  const values = (given === undefined ? {} : given) as Readonly<Record<string, unknown>>;
+  checkMembers(refuse, "they", values, known);
   const missing = needed.find((member) => values[member] === undefined);
   if (missing !== undefined) refuse(`${missing} is missing`);
   const read = known.map((member): [string, unknown] => {
@@ -45,6 +46,18 @@ export function readSettings<const Checks extends Readonly<Record<string, Check<
     return [member, value === undefined ? undefined : checks[member]?.(value, member, refuse)];
   });
   return Object.fromEntries(read) as ReadBy<Checks>;
+}
+
+/** Reads an argument that is no object of options. @throws {WorkflowError} `invalid`, with `what` as its caller calls what is called. */
+export function readArgument<T>(what: string, name: string, check: Check<T>, given: unknown): T {
+  return check(given, name, (reason) => {
+    throw new WorkflowError("invalid", `${what}: ${reason}`);
+  });
+}
+
+/** A copy, so that what the caller changes later is not looked at; what is no object stays as it is, for a check to refuse. */
+export function copied<T>(given: T): T {
+  return typeof given === "object" && given !== null ? { ...given } : given;
 }
 
 /** Says no to settings that are right one by one and cannot work together. @throws {WorkflowError} `invalid`, always. */
@@ -102,6 +115,10 @@ export const flag: Check<boolean> = (value, name, refuse) =>
 export const text: Check<string> = (value, name, refuse) =>
   typeof value === "string" ? value : refuse(`${name} is ${shown(value)}; it is a text`);
 
+/** A list of anything. */
+export const list: Check<readonly unknown[]> = (value, name, refuse) =>
+  Array.isArray(value) ? value : refuse(`${name} is ${shown(value)}; it is a list`);
+
 /** One of these texts. */
 export function oneOf<const T extends string>(...allowed: readonly T[]): Check<T> {
   return (value, name, refuse) =>
@@ -134,6 +151,9 @@ export function objectWith<T extends object>(...needs: readonly (keyof T & strin
     return value as T;
   };
 }
+
+/** What the process lends us. */
+export const processHost: Check<Host> = objectWith("clock", "random", "logger");
 
 /** A value that a function of ours checks itself, and that throws with the reason. */
 export function checkedBy<T>(check: (value: T) => void): Check<T> {

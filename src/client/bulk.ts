@@ -51,10 +51,10 @@ export async function* bulkCommand(
   options: BulkOptions,
 ): AsyncGenerator<BulkResult> {
   const { dryRun = false, concurrency = DEFAULT_CONCURRENCY } = readSettings("bulk", CHECKS, options);
-  // The limit counts runs that are changed, not those that are looked at.
-  const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
   checkFilters(filter);
   checkBulkCommand(command);
+  // The limit counts runs that are changed, not those that are looked at.
+  const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
   const running = new Map<string, Promise<BulkResult>>();
   const takeOne = async (): Promise<BulkResult> => {
     const result = await Promise.race(running.values());

@@ -7,6 +7,8 @@ import {
   WorkflowError,
   WorkflowFailedError,
 } from "../errors.ts";
+import { definitionOrName } from "../define/definitions.ts";
+import { copied, readArgument } from "../settings.ts";
 import { errorOf } from "../host/error-data.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
@@ -178,6 +180,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     ...input: InputArguments<Meant<C, W>>
   ): Promise<RunOf<Meant<C, W>>>;
   async start(workflow: AnyWorkflow | string, input?: unknown, options: StartOptions = {}): Promise<Run> {
+    readArgument("start", "workflow", definitionOrName, workflow);
     const name = typeof workflow === "string" ? workflow : workflow.name;
     const definition = typeof workflow === "string" ? this.#workflows.get(name) : workflow;
     const { host, store } = this.#handle.context;
@@ -217,6 +220,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   run<C, const W extends AnyWorkflow | string = AnyWorkflow>(this: C, id: string, workflow?: W): RunOf<Meant<C, W>>;
   run(id: string, workflow?: AnyWorkflow | string): Run {
     checkRunId(id);
+    if (workflow !== undefined) readArgument("run", "workflow", definitionOrName, workflow);
     const definition = typeof workflow === "string" ? this.#workflows.get(workflow) : workflow;
     return {
       id,
@@ -289,6 +293,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     definition?: W,
   ): Promise<OutputOf<W>>;
   async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
+    checkWatchOptions(options);
     const limit = this.#limit(options);
     const view = await this.wait(id, options);
     if (view.status === "failed") {
@@ -421,14 +426,12 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 
   /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
   cancel(id: string, options: CancelOptions = {}): Promise<void> {
-    const { reason, compensate = true } = options;
-    return this.#command(id, { type: "cancel", compensate, ...(reason === undefined ? {} : { reason }) }, options);
+    return this.#command(id, { type: "cancel" }, options);
   }
 
   /** Lets running handlers end and starts nothing new, until `resume`. */
   pause(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
-    const { reason } = options;
-    return this.#command(id, { type: "pause", ...(reason === undefined ? {} : { reason }) }, options);
+    return this.#command(id, { type: "pause" }, options);
   }
 
   /** Goes on after a pause; held steps are tried again. */
@@ -446,8 +449,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 
   /** Ends the run at once as cancelled: nothing is drained, nothing undone. `error.type` of the run is `Terminated`, and its steps that were not over read `terminated`. */
   terminate(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
-    const { reason } = options;
-    return this.#command(id, { type: "terminate", ...(reason === undefined ? {} : { reason }) }, options);
+    return this.#command(id, { type: "terminate" }, options);
   }
 
   /**
@@ -473,8 +475,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * @throws {WorkflowError} `invalid` for filters or options that make no sense.
    */
   bulk(command: BulkCommand, filter: ListRunsOptions = {}, options: BulkOptions = {}): AsyncGenerator<BulkResult> {
-    const [of, given, to] = [{ ...filter }, { ...command }, { ...options }];
-    const late = `${command.type} has not been given to all runs in time; to some it may have been: ask again`;
+    const [of, given, to] = [copied(filter), copied(command), copied(options)];
+    const late = "the command has not been given to all runs in time; to some it may have been: ask again";
     return eachWithin(this.#handle.context.host.clock, to, late, (signal) => {
       const queue = this.#bound(signal);
       const context = {
@@ -496,15 +498,20 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     const { host } = this.#handle.context;
     const warn = (id: string, error: WorkflowError): void =>
       host.logger.warn("run left out: its record cannot be read", { run: id, reason: error.message });
-    const given = { ...options };
+    const given = copied(options);
     return eachWithin(host.clock, given, "not all runs could be listed in time", (signal) =>
       listRuns(this.#bound(signal).store, given, given.onUnreadable ?? warn),
     );
   }
 
-  async #command(id: string, given: Parameters<typeof commandFor>[1], options: CommandOptions): Promise<void> {
-    checkCommandOptions(given.type, options);
-    const { signal, applied = false, timeout = applied ? APPLIED_TIMEOUT : undefined } = options;
+  async #command(id: string, command: Parameters<typeof commandFor>[1], options: CancelOptions): Promise<void> {
+    checkCommandOptions(command.type, options);
+    const { signal, applied = false, timeout = applied ? APPLIED_TIMEOUT : undefined, reason, compensate } = options;
+    const given = {
+      ...command,
+      ...(reason === undefined ? {} : { reason }),
+      ...(compensate === undefined ? {} : { compensate }),
+    };
     const limit = this.#limit({
       ...(timeout === undefined ? {} : { timeout }),
       ...(signal === undefined ? {} : { signal }),

@@ -4,7 +4,7 @@ import type { Host } from "../host/host.ts";
 import { withSafeLogger } from "../host/logger.ts";
 import { nodeHost } from "../host/node.ts";
 import { HANDLE_CHECKS, type HandleOptions, handleOf, type QueueHandle } from "../run/handle.ts";
-import { type ChecksOf, flag, objectWith, readSettings } from "../settings.ts";
+import { type ChecksOf, flag, processHost, readSettings } from "../settings.ts";
 import { openStore } from "../store/open.ts";
 
 /** Components of a connection; all have working defaults. */
@@ -21,7 +21,7 @@ export interface ConnectOptions extends HandleOptions {
 
 const CHECKS = {
   ...HANDLE_CHECKS,
-  host: objectWith<Host>("clock", "random", "logger"),
+  host: processHost,
   allowUnsafe: flag,
   create: flag,
 } satisfies ChecksOf<ConnectOptions>;

@@ -2,7 +2,15 @@
 import { TimeoutError } from "../errors.ts";
 import type { Clock } from "../host/host.ts";
 import { joinSignals, untilAborted } from "../host/signals.ts";
-import { abortSignal, type Check, type ChecksOf, duration, readSettings } from "../settings.ts";
+import {
+  abortSignal,
+  type Check,
+  type ChecksOf,
+  checkMembers,
+  duration,
+  readSettings,
+  refuseSettings,
+} from "../settings.ts";
 import type { Duration } from "../wire/duration.ts";
 
 /** Options of every call of a client. */
@@ -30,6 +38,7 @@ export class Limit {
 
   /** @throws {WorkflowError} `invalid` for limits that make no sense. */
   constructor(clock: Clock, limits: WaitLimits) {
+    checkMembers((why) => refuseSettings("a call", why), "they", limits);
     const { timeout, signal } = readSettings("a call", LIMIT_CHECKS, {
       timeout: limits.timeout,
       signal: limits.signal,

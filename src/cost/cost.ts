@@ -8,8 +8,8 @@ import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
 import { shortestLeaseMs } from "../services/lease.ts";
-import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS } from "../services/worker-options.ts";
-import { checkMembers } from "../settings.ts";
+import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, foreignPollPeriod, LONGEST_PERIOD_MS } from "../services/worker-options.ts";
+import { type ChecksOf, duration, list, objectWith, readArgument, readSettings } from "../settings.ts";
 import { type CostPath, type Course, DEFAULT_DURATION_MS } from "./path.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
 import { NO_REQUESTS, type Requests } from "./requests.ts";
@@ -36,26 +36,21 @@ export interface CostOptions {
   readonly paths?: readonly CostPath[];
 }
 
-/** As a worker with the usual margin takes it. */
-function leaseOf({ lease = DEFAULT_LEASE_MS }: CostOptions): number {
-  const leaseMs = parseDuration(lease);
-  const leastMs = shortestLeaseMs(DEFAULT_SKEW_MARGIN_MS);
-  return leaseMs >= leastMs ? leaseMs : refuseOption(`lease is ${shown(lease)}; a worker takes ${leastMs} ms or more`);
-}
+const DEFAULT_ANSWER_MS = 3_600_000;
+const usual = duration(0);
+const bySteps = objectWith();
+const costed = objectWith<CostedWorkflow>("name", "plan");
 
-/** Every option, so that a new one has to be thought of here. */
-const KNOWN: Readonly<Record<keyof CostOptions, true>> = {
-  duration: true,
-  waits: true,
-  answer: true,
-  lease: true,
-  foreignPoll: true,
-  paths: true,
-};
-
-function refuseOption(reason: string): never {
-  throw new WorkflowError("invalid", `options of explainCost: ${reason}`);
-}
+const CHECKS = {
+  duration: (value, name, refuse) =>
+    typeof value === "object" && !Array.isArray(value) ? bySteps(value, name, refuse) : usual(value, name, refuse),
+  waits: bySteps,
+  answer: duration(0),
+  // As a worker with the usual margin takes it.
+  lease: duration(shortestLeaseMs(DEFAULT_SKEW_MARGIN_MS), LONGEST_PERIOD_MS),
+  foreignPoll: foreignPollPeriod,
+  paths: list,
+} satisfies ChecksOf<CostOptions>;
 
 /** Requests with what a million times as many cost, by price list; requests only. */
 export interface Priced {
@@ -111,20 +106,21 @@ const SOME_MINUTE = 1_767_225_600_000;
  * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
  */
 export function explainCost(workflow: CostedWorkflow, options: CostOptions = {}): CostReport {
-  checkMembers(refuseOption, "they", options, Object.keys(KNOWN));
+  readArgument("explainCost", "workflow", costed, workflow);
+  const given = readSettings("explainCost", CHECKS, options);
   const { plan, planHash, definitionHash } = workflow;
   const program = { machine: buildMachine(plan), planHash, definitionHash };
   const settings: WalkOptions = {
     startAt: SOME_MINUTE,
     workerAt: SOME_MINUTE,
-    leaseMs: leaseOf(options),
+    leaseMs: given.lease ?? DEFAULT_LEASE_MS,
     skewMarginMs: DEFAULT_SKEW_MARGIN_MS,
-    foreignPollMs: foreignPollOf(options),
+    foreignPollMs: given.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS,
     horizonMs: YEAR_MS,
   };
   const waits = waitsOf(workflow, options);
   const durationMs = durationsOf(workflow, options);
-  const answerMs = parseDuration(options.answer ?? "1h");
+  const answerMs = given.answer ?? DEFAULT_ANSWER_MS;
   checkPaths(workflow, options.paths ?? []);
   const paths = options.paths ?? typicalPaths(plan, { durationMs, waits, answerMs });
   return {
@@ -148,12 +144,6 @@ function costOf(path: string, { ledger, record }: Walked): PathCost {
 function priced(requests: Requests): Priced {
   const dollars = Object.fromEntries(PRICE_LISTS.map((list) => [list.name, dollarsPerMillion(requests, list)]));
   return { requests, dollars };
-}
-
-function foreignPollOf({ foreignPoll = DEFAULT_FOREIGN_POLL_MS }: CostOptions): number {
-  const periodMs = parseDuration(foreignPoll);
-  if (periodMs < 1) throw new WorkflowError("invalid", "foreignPoll is a duration of a millisecond or more");
-  return periodMs;
 }
 
 /** The rounds of an idle worker: one LIST each, and two puts each time it says that it lives. */

@@ -1,7 +1,7 @@
 /** Drawings of workflows, for documents and other tools. */
 import { compilePlan, type MachineConfig } from "../../machines/compile.ts";
 import type { Plan } from "../../machines/plan.ts";
-import { type ChecksOf, objectWith, oneOf, readSettings } from "../settings.ts";
+import { type ChecksOf, objectWith, oneOf, readArgument, readSettings } from "../settings.ts";
 import { chartMermaid } from "./mermaid.ts";
 import { liveStates, type StateValue } from "./live.ts";
 import { chartJson, chartSource } from "./source.ts";
@@ -31,6 +31,7 @@ const CHECKS = {
  * @throws {WorkflowError} `invalid` for options that cannot be
  */
 export async function drawWorkflow(workflow: { readonly plan: Plan }, options: DrawOptions = {}): Promise<string> {
+  readArgument("drawWorkflow", "workflow", objectWith("plan"), workflow);
   readSettings("drawWorkflow", CHECKS, options);
   const config = compilePlan(workflow.plan);
   const value = options.snapshot?.["value"];

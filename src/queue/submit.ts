@@ -1,6 +1,6 @@
 /** Putting tasks on the queue: the object first, then its index key. */
 import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
-import { checkMembers } from "../settings.ts";
+import { checkMembers, copied, objectWith, readArgument } from "../settings.ts";
 import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
 import { insist } from "../store/again.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
@@ -120,6 +120,7 @@ export async function submitTask(
   input: unknown,
   options: SubmitOptions = {},
 ): Promise<TaskRecord> {
+  readArgument("submit", "the object of options", objectWith(), options);
   const { timeoutMs = 300_000, maxRetries = 3, idempotency, ...rest } = copyOf(options);
   const stored = takeInput(taskType, input);
   checkSubmission(taskType, { timeoutMs, maxRetries, ...rest, ...(idempotency === undefined ? {} : { idempotency }) });
@@ -133,8 +134,8 @@ export async function submitTask(
 function copyOf({ retryPolicy, idempotency, ...options }: SubmitOptions): SubmitOptions {
   return {
     ...options,
-    ...(retryPolicy === undefined ? {} : { retryPolicy: { ...retryPolicy } }),
-    ...(idempotency === undefined ? {} : { idempotency: { ...idempotency } }),
+    ...(retryPolicy === undefined ? {} : { retryPolicy: copied(retryPolicy) }),
+    ...(idempotency === undefined ? {} : { idempotency: copied(idempotency) }),
   };
 }
 

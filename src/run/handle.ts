@@ -6,7 +6,8 @@ import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../q
 import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
 import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
-import { type Check, type ChecksOf, milliseconds, readSettings } from "../settings.ts";
+import { type Check, type ChecksOf, milliseconds, processHost, readArgument, readSettings } from "../settings.ts";
+import { isStore } from "../store/is-store.ts";
 import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { shown } from "../wire/duration.ts";
@@ -105,6 +106,8 @@ export function checkHandle(whose: string, handle: QueueHandle): void {
 
 /** Wraps a store of your own. @throws {WorkflowError} `invalid` for options that make no sense. */
 export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {
+  readArgument("handleOf", "store", isStore, store);
+  readArgument("handleOf", "host", processHost, host);
   const { skewMarginMs = DEFAULT_SKEW_MARGIN_MS } = readSettings("a connection", HANDLE_CHECKS, options);
   const closed = new AbortController();
   const context: QueueContext = { store: leashStore(store, closed.signal), host: withSafeLogger(host), skewMarginMs };

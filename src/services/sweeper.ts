@@ -13,7 +13,7 @@ import { standingLook } from "../run/decide/look.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { isUnanswered } from "../store/again.ts";
-import { callback, type ChecksOf, count, flag, objectWith, readSettings, text } from "../settings.ts";
+import { callback, type ChecksOf, count, flag, objectWith, readArgument, readSettings, text } from "../settings.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { compareBytes } from "../store/order.ts";
@@ -75,6 +75,7 @@ export interface SweptRun {
  */
 export async function sweepActive(queue: QueueContext, options: SweepOptions = {}): Promise<readonly SweptRun[]> {
   const swept: SweptRun[] = [];
+  readArgument("sweepActive", "queue", objectWith<QueueContext>("store", "host"), queue);
   readSettings("sweepActive", CHECKS, options);
   await new Sweeper(queue, { ...options, onSwept: (run) => swept.push(run) }).turn();
   return swept;

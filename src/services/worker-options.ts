@@ -4,7 +4,7 @@ import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkWorkerId } from "../names.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { type ChecksOf, checkedBy, count, duration, flag, readSettings } from "../settings.ts";
+import { type Check, type ChecksOf, checkedBy, count, duration, flag, readSettings } from "../settings.ts";
 import { type Duration, spellDuration } from "../wire/duration.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "./foreign-poll.ts";
 import { shortestLeaseMs } from "./lease.ts";
@@ -20,7 +20,7 @@ export const DEFAULT_SHUTDOWN_GRACE_MS = 30_000;
 /** A poll of nothing would list without a rest. */
 const SHORTEST_POLL_MS = 1;
 /** Whatever is looked at less often than once a day is not looked at. */
-const LONGEST_PERIOD_MS = 86_400_000;
+export const LONGEST_PERIOD_MS: number = 86_400_000;
 /** More handlers in one process than any process carries. */
 export const MOST_CONCURRENCY = 10_000;
 
@@ -69,13 +69,16 @@ interface ResolvedWorkerOptions {
   readonly catchUnhandledRejections: boolean;
 }
 
+/** How often runs of other programs may be asked for. */
+export const foreignPollPeriod: Check<number> = duration(1, LONGEST_PERIOD_MS);
+
 const CHECKS = {
   workflows: definitions,
   concurrency: count(1, MOST_CONCURRENCY),
   poll: duration(SHORTEST_POLL_MS, LONGEST_PERIOD_MS),
   lease: duration(shortestLeaseMs(0), LONGEST_PERIOD_MS),
   shutdownGrace: duration(0),
-  foreignPoll: duration(1, LONGEST_PERIOD_MS),
+  foreignPoll: foreignPollPeriod,
   id: checkedBy(checkWorkerId),
   catchUnhandledRejections: flag,
 } satisfies ChecksOf<WorkerOptions>;

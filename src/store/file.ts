@@ -10,7 +10,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";
-import { type ChecksOf, count, flag, objectWith, oneOf, readSettings } from "../settings.ts";
+import { type ChecksOf, count, flag, oneOf, processHost, readArgument, readSettings, text } from "../settings.ts";
 import { checkBodySize, decodeBody } from "./body.ts";
 import { fileError, hasCode } from "./file-errors.ts";
 import { withLock } from "./file-lock.ts";
@@ -58,7 +58,7 @@ export interface FileStoreOptions {
 }
 
 const CHECKS = {
-  host: objectWith<Host>("clock", "random", "logger"),
+  host: processHost,
   durability: oneOf("fsync", "none"),
   versions: count(0, MOST_VERSIONS_KEPT),
   create: flag,
@@ -113,8 +113,9 @@ export class FileStore implements ObjectStore {
    * when `create` is false.
    */
   static async open(folder: string, options: FileStoreOptions): Promise<FileStore> {
-    readSettings("a file store", CHECKS, options);
-    if (folder.trim() === "") throw new WorkflowError("invalid", "file: needs a folder, for instance file:.buquet");
+    readSettings("a file store", CHECKS, options, ["host"]);
+    if (readArgument("a file store", "the folder", text, folder).trim() === "")
+      throw new WorkflowError("invalid", "file: needs a folder, for instance file:.buquet");
     const root = resolve(folder);
     const opened = await FileRoot.open(root);
     if (!opened.existed && options.create === false)

@@ -5,6 +5,8 @@
  * became of a put) is not seen here.
  */
 import { isWorkflowError } from "../errors.ts";
+import { readArgument } from "../settings.ts";
+import { isStore } from "./is-store.ts";
 import type {
   GetOutcome,
   ListOptions,
@@ -53,8 +55,9 @@ const TOTALS = ["bytesOut", "bytesIn", "conflicts", "unknowns", "errors"] as con
 /** S3 answers with so many versions at most. */
 const VERSIONS_PER_PAGE = 1_000;
 
-/** Wraps a store. Closing it closes the store within. */
+/** Wraps a store. Closing it closes the store within. @throws {WorkflowError} `invalid` for what is no store */
 export function meterStore(store: ObjectStore): MeteredStore {
+  readArgument("meterStore", "store", isStore, store);
   const counts = zeroCounts();
 
   /** What was refused before it was sent costs nothing. */

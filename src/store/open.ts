@@ -1,7 +1,16 @@
 /** Opens a store by its url. */
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { type Check, type ChecksOf, flag, oneOf, type ReadBy, readSettings } from "../settings.ts";
+import {
+  type Check,
+  type ChecksOf,
+  flag,
+  oneOf,
+  processHost,
+  readArgument,
+  type ReadBy,
+  readSettings,
+} from "../settings.ts";
 import { parseFolderUrl } from "./file-url.ts";
 import { shown } from "../wire/duration.ts";
 import { leashStore } from "./leash.ts";
@@ -38,6 +47,7 @@ type S3Options = Pick<OpenOptions, "allowUnsafe"> &
  * `unavailable` when nobody answers.
  */
 export async function openStore(url: string | URL, host: Host, options: OpenOptions = {}): Promise<ObjectStore> {
+  readArgument("openStore", "host", processHost, host);
   const { allowUnsafe = false, create = true } = readSettings("a store", CHECKS, options);
   const text = typeof url === "string" ? url : String(url?.href);
   const scheme = /^[a-z0-9]+:/i.exec(text)?.[0];

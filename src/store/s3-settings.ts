@@ -6,11 +6,11 @@ import {
   milliseconds,
   objectWith,
   oneOf,
+  processHost,
   readSettings,
   refuseSettings,
 } from "../settings.ts";
 import { shown } from "../wire/duration.ts";
-import type { Host } from "../host/host.ts";
 import { isDirectoryBucket, type S3StoreOptions } from "./s3-client.ts";
 
 /** The name of a bucket. */
@@ -58,7 +58,7 @@ const LONGEST_TIMEOUT_MS = 3_600_000;
 
 const CHECKS = {
   bucket: bucketName,
-  host: objectWith<Host>("clock", "random", "logger"),
+  host: processHost,
   endpoint: serverUrl,
   region: regionName,
   forcePathStyle: flag,

@@ -5,6 +5,8 @@ import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { createTestKit, type TestKit, type WorkerRequest } from "./kit.ts";
 import { reasonOf } from "../host/error-data.ts";
+import { callback, type ChecksOf, readArgument, readSettings } from "../settings.ts";
+import { definition } from "../define/definitions.ts";
 
 /** Options of `crashEverywhere`. */
 export interface CrashOptions {
@@ -17,6 +19,13 @@ export interface CrashOptions {
   /** What else happens to the run, such as signals. The end of the run is awaited after it. @defaultValue nothing */
   readonly play?: (run: Run, kit: TestKit) => Promise<void>;
 }
+
+const CHECKS = {
+  input: (value) => value,
+  setup: callback,
+  effects: callback,
+  play: callback,
+} satisfies ChecksOf<CrashOptions>;
 
 /** Crashes after which the world, or the end of the run, was not as it is without them. */
 export interface CrashFinding {
@@ -57,7 +66,7 @@ const AFTERMATH = "70s";
  * Plays a run of a workflow, with its own handlers, again and again in a kit; each time its worker dies before or after another one of
  * its requests to the store, and a second worker takes over. Steps run at least once, so some run twice: the findings say where that
  * can be seen from outside.
- * @throws {WorkflowError} `invalid` when `effects` returns what cannot be copied, such as a function.
+ * @throws {WorkflowError} `invalid` for options that cannot be, and when `effects` returns what cannot be copied, such as a function.
  *
  * @example
  * ```ts
@@ -66,6 +75,8 @@ const AFTERMATH = "70s";
  * ```
  */
 export async function crashEverywhere(workflow: AnyWorkflow, options: CrashOptions): Promise<CrashReport> {
+  readArgument("crashEverywhere", "workflow", definition, workflow);
+  readSettings("crashEverywhere", CHECKS, options, ["effects"]);
   const calm = await play(workflow, options, undefined);
   const findings = new Map<string, { crashes: string[]; repeated: readonly string[]; difference: string }>();
   const allRepeated = new Set<string>();

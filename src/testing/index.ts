@@ -28,7 +28,7 @@ export { coverage, type Coverage, type Covered } from "./model/coverage.ts";
 export { type ServiceFact, TestSignals } from "../services/test-signals.ts";
 export { MemoryStore, type MemoryStoreOptions } from "../store/memory.ts";
 export { type BucketLimits, EXPRESS_LIMITS, LimitedBucket, R2_LIMITS } from "./limited-bucket.ts";
-export { seededRandom } from "../host/seeded.ts";
+export { seededRandom } from "../checked-host.ts";
 export { storeCases, storeRaces, type RaceContext, type StoreCase, type StoreRace } from "./store-cases.ts";
 export {
   explore,

@@ -12,6 +12,8 @@ import type {
   RequestOptions,
   StoreCapabilities,
 } from "../store/object-store.ts";
+import { type ChecksOf, flag, milliseconds, processHost, readArgument, readSettings } from "../settings.ts";
+import { isStore } from "../store/is-store.ts";
 import { checkFolder, listKeys } from "../store/paging.ts";
 
 /** What a bucket does not allow. */
@@ -23,6 +25,12 @@ export interface BucketLimits {
   /** False: no versions, whatever the store keeps. @defaultValue true */
   readonly versions?: boolean;
 }
+
+const CHECKS = {
+  writeIntervalMs: milliseconds(0),
+  orderedList: flag,
+  versions: flag,
+} satisfies ChecksOf<BucketLimits>;
 
 /** Cloudflare R2: one write of a key a second, no versions. Deletes count as writes here, which its documents leave open. */
 export const R2_LIMITS: BucketLimits = { writeIntervalMs: 1_000, versions: false };
@@ -46,7 +54,9 @@ export class LimitedBucket {
   readonly #writtenAt = new Map<string, number>();
   #refused = 0;
 
+  /** @throws {WorkflowError} `invalid` for limits that cannot be */
   constructor(limits: BucketLimits) {
+    readSettings("a limited bucket", CHECKS, limits);
     this.#limits = limits;
   }
 
@@ -57,6 +67,8 @@ export class LimitedBucket {
 
   /** The bucket as one process sees it. `host`: of that process; its clock and chance make the pauses. */
   limit(store: ObjectStore, host: Host): ObjectStore {
+    readArgument("a limited bucket", "store", isStore, store);
+    readArgument("a limited bucket", "host", processHost, host);
     const { orderedList = true, versions = true, writeIntervalMs = 0 } = this.#limits;
     const capabilities: StoreCapabilities = {
       ...store.capabilities,

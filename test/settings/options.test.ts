@@ -4,7 +4,9 @@ import {
   connect,
   createLogger,
   explainCost,
+  FileStore,
   handleOf,
+  meterStore,
   nodeHost,
   openStore,
   sweepActive,
@@ -15,7 +17,7 @@ import {
 } from "../../src/index.ts";
 import { drawWorkflow } from "../../src/draw/index.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
-import { createTestKit } from "../../src/testing/index.ts";
+import { crashEverywhere, createTestKit, LimitedBucket, seededRandom } from "../../src/testing/index.ts";
 
 const host = nodeHost();
 const flow = untypedWorkflow("w").step("a", () => 1);
@@ -65,6 +67,9 @@ const ENTRANCES: Readonly<Record<string, (options: never) => unknown>> = {
   createLogger: (options) => createLogger({ write: () => {}, ...(options as object) }),
   nodeHost: (options) => nodeHost(options),
   drawWorkflow: (options) => drawWorkflow(flow, options),
+  FileStore: (options) => FileStore.open("nowhere", options),
+  LimitedBucket: (options) => new LimitedBucket(options),
+  crashEverywhere: (options) => crashEverywhere(flow, options),
   "bulk command": (command) => drain(client.bulk({ type: "pause", ...(command as object) }, {}, { dryRun: true })),
 };
 
@@ -82,6 +87,51 @@ async function refusalOf(call: () => unknown): Promise<string> {
 test.each(Object.keys(ENTRANCES))("%s refuses a name that it does not know, and names those it knows", async (name) => {
   const said = await refusalOf(() => ENTRANCES[name]?.({ timout: "5s" } as never));
   expect(said).toMatch(/there is no option "timout"; there are \w+/);
+});
+
+test.each(Object.keys(ENTRANCES))("%s refuses null in the place of its options, in words", async (name) => {
+  // Those that are called with more than what is given here.
+  const spreads = ["Worker", "createTestKit", "MemoryStore", "createLogger", "bulk command"];
+  const bare: Readonly<Record<string, () => unknown>> = {
+    Worker: () => new Worker(queue, null as never),
+    createTestKit: () => createTestKit(null as never),
+    MemoryStore: () => new MemoryStore(null as never),
+    createLogger: () => createLogger(null as never),
+    "bulk command": () => drain(client.bulk(null as never)),
+  };
+  const call = spreads.includes(name) ? bare[name] : () => ENTRANCES[name]?.(null as never);
+  expect(await refusalOf(() => call?.())).toMatch(/null/);
+});
+
+/** Arguments that are no options, and what else they were given as. */
+const ARGUMENTS: Readonly<Record<string, (given: never) => unknown>> = {
+  "Worker, bucket": (given) => new Worker(given, { workflows }),
+  "WorkflowClient, bucket": (given) => new WorkflowClient(given),
+  "handleOf, store": (given) => handleOf(given, host),
+  "handleOf, host": (given) => handleOf(queue.context.store, given),
+  "openStore, host": (given) => openStore("memory:", given),
+  "openStore, url": (given) => openStore(given, host),
+  "connect, url": (given) => connect(given),
+  "meterStore, store": (given) => meterStore(given),
+  "FileStore, folder": (given) => FileStore.open(given, { host }),
+  "LimitedBucket, store": (given) => new LimitedBucket({}).limit(given, host),
+  "LimitedBucket, host": (given) => new LimitedBucket({}).limit(queue.context.store, given),
+  "seededRandom, seed": (given) => seededRandom(given),
+  "start, workflow": (given) => client.start(given, undefined as never),
+  "run, workflow": (given) => client.run("run", given),
+  "crashEverywhere, workflow": (given) => crashEverywhere(given, { effects: () => 1 }),
+  "explainCost, workflow": (given) => explainCost(given),
+  "drawWorkflow, workflow": (given) => drawWorkflow(given),
+  "sweepActive, bucket": (given) => sweepActive(given),
+};
+
+test.each(Object.keys(ARGUMENTS))("%s: what it cannot be is refused in words", async (name) => {
+  for (const given of [null, {}, 5.5, Number.NaN, true]) {
+    const said = await refusalOf(() => ARGUMENTS[name]?.(given as never)).catch((error: unknown) => {
+      throw new Error(`${name}: ${String(given)}`, { cause: error });
+    });
+    expect(said).not.toMatch(/undefined|is not a function/);
+  }
 });
 
 const NO_COUNTS = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "5", null, 2n];
@@ -159,8 +209,17 @@ const TABLE: readonly (readonly [entrance: string, option: string, bad: readonly
   ["repairTasks", "limit", [...NO_COUNTS, 1_001]],
   ["repairTasks", "after", NO_TEXTS],
   ["cancelTask", "reason", NO_TEXTS],
-  ["explainCost", "lease", [...NO_DURATIONS, 0, "5s"]],
-  ["explainCost", "foreignPoll", [...NO_DURATIONS, 0]],
+  ["explainCost", "lease", [...NO_DURATIONS, 0, "5s", "2d"]],
+  ["explainCost", "foreignPoll", [...NO_DURATIONS, 0, "2d"]],
+  ["explainCost", "answer", NO_DURATIONS],
+  ["explainCost", "duration", [null, "soon", true, -1, []]],
+  ["explainCost", "waits", [null, "a"]],
+  ["explainCost", "paths", [null, "all", {}]],
+  ["FileStore", "host", [undefined, null, {}]],
+  ["LimitedBucket", "writeIntervalMs", [-1, Number.NaN, Number.POSITIVE_INFINITY, "1s", null]],
+  ["LimitedBucket", "orderedList", NO_FLAGS],
+  ["crashEverywhere", "effects", [undefined, null, {}]],
+  ["crashEverywhere", "play", [null, {}]],
   ["createTestKit", "workers", [-1, 1.5, Number.NaN, "1"]],
   ["createTestKit", "startAt", [Number.NaN, -1, "2026", 1e308]],
   ["createTestKit", "patience", [...NO_DURATIONS, 0]],
