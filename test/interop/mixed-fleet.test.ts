@@ -7,7 +7,7 @@ import { handleOf } from "../../src/run/handle.ts";
 import { openServer, pythonProgram, whyNoInterop } from "./server.ts";
 
 const README = readFileSync("examples/mixed-fleet/README.md", "utf8");
-const COMMANDS = [...README.matchAll(/^(?:npx tsx|python) .+$/gmu)].map(([line]) => line);
+const COMMANDS = [...README.matchAll(/^(?:npx buquet-workflow|python) .+$/gmu)].map(([line]) => line);
 
 test.skipIf(whyNoInterop() !== undefined)("the example of a mixed fleet ends as its README says", async () => {
   const server = await openServer();
@@ -15,7 +15,9 @@ test.skipIf(whyNoInterop() !== undefined)("the example of a mixed fleet ends as 
   try {
     const bucket = await server.bucket();
     const run = (command: string): Promise<string> => {
-      const [program = "", ...args] = command.replace(/^npx tsx/u, `${process.execPath} --import tsx`).split(" ");
+      const [program = "", ...args] = command
+        .replace(/^npx buquet-workflow/u, `${process.execPath} dist/src/cli/main.js`)
+        .split(" ");
       const child = spawn(program === "python" ? pythonProgram() : program, args, {
         env: { ...process.env, ...bucket.env, NO_COLOR: "1", RUST_LOG: "off" },
       });

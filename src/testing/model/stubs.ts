@@ -75,7 +75,7 @@ export function stubbed(
 ): AnyWorkflow {
   const steps = workflow.plan.steps.map((step) =>
     step.kind === "task"
-      ? { ...step, delayMs: slow(step.delayMs), retries: 0 }
+      ? { ...step, delayMs: slow(step.delayMs), timeoutMs: slow(step.timeoutMs), retries: 0 }
       : { ...step, timeoutMs: slow(step.timeoutMs) },
   );
   const plan = { ...workflow.plan, steps };
