@@ -115,11 +115,11 @@ export class PricedQueue {
     task.status = status;
   }
 
-  /** Pending again: the lease key stays. */
-  requeue(task: PricedTask, delayMs: number): void {
+  /** Pending again: the lease key stays. `retries` were used up so far, those in place included. */
+  requeue(task: PricedTask, delayMs: number, retries: number): void {
     this.#ledger.charge("requeue");
     task.status = "pending";
-    task.retries += 1;
+    task.retries = retries;
     task.availableAt = this.#agenda.now + Math.round(delayMs);
   }
 

@@ -638,7 +638,7 @@ class Walk {
     }
     const availableAt = this.#agenda.now + delayMs;
     if (ownerOf(flight) === undefined) {
-      this.#queue.requeue(chain.task, delayMs);
+      this.#queue.requeue(chain.task, delayMs, retries + 1);
       this.#leave(chain);
       this.#hint(chain.task.id, availableAt);
       return;
@@ -652,7 +652,7 @@ class Walk {
         return;
       }
       this.#release(chain, id);
-      this.#queue.requeue(long, delayMs);
+      this.#queue.requeue(long, delayMs, retries + 1);
     });
   }
 

@@ -81,7 +81,7 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: COMMIT,
         from: "      // R8: the reply alone says nothing.",
-        to: '      if (put.kind === "unknown") return settle(members, { kind: "missing" });',
+        to: '      if (put.kind === "unknown" && members.length > 0) return settle(members, { kind: "missing" });',
       },
     ],
     setting: { shapes: ["two", "three"], unknown: 2, sweeper: false },
@@ -94,7 +94,7 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: COMMIT,
         from: '      if (put.kind === "stored") {\n        this.#cached = { record: next, etag: put.etag,',
-        to: '      if (put.kind !== "conflict") {\n        this.#cached = { record: next, etag: "etag" in put ? put.etag : etag,',
+        to: '      if (put.kind !== "conflict" && members.length > 0) {\n        this.#cached = { record: next, etag: "etag" in put ? put.etag : etag,',
       },
     ],
     setting: { shapes: ["two", "three", "fork"], unknown: 2 },
