@@ -7,7 +7,7 @@ import { count, predict, shown } from "./counted.ts";
 import { setting } from "../setting.ts";
 
 /** Long runs are looked at; a lease runs out only when a run was terminated around it. Polls of foreign runs: `foreign.test.ts`. */
-const RARE = ["sweep", "sweep tick", "examine", "take over"];
+const RARE = ["sweep", "sweep tick", "examine", "take over", "tombstone"];
 const isRare = (rule: string): boolean => RARE.includes(rule) || rule.startsWith("foreign");
 
 /** Open fault: three reads of a stale lease key are predicted that the engine does not make, after six retries of a long step. */
