@@ -59,7 +59,13 @@ export interface CommitRequest extends Delivery {
 }
 
 export type CommitOutcome =
-  | { readonly kind: "committed"; readonly record: RunRecord; readonly program: Program; readonly wrote: boolean }
+  | {
+      readonly kind: "committed";
+      readonly record: RunRecord;
+      readonly program: Program;
+      /** Whether this changed the record, or may have: what was sent without an answer may have landed. */
+      readonly wrote: boolean;
+    }
   | { readonly kind: "dropped" }
   | { readonly kind: "missing" }
   /** The run is left as it is, with the reason for a log line. */
@@ -148,6 +154,7 @@ export class RunWriter {
     let fresh = members.some((member) => member.request.fresh);
     /** What was sent and not answered. */
     let sent: Written | undefined;
+    let mayHaveWritten = false;
     for (;;) {
       const read = await this.#read(fresh);
       if (read.kind === "unanswered") {
@@ -170,7 +177,8 @@ export class RunWriter {
         now: this.#now(),
         writeId: this.#context.host.random.ulid(this.#now()),
       });
-      if (next === whole.record) return settle(members, { kind: "committed", record: next, program, wrote: false });
+      if (next === whole.record)
+        return settle(members, { kind: "committed", record: next, program, wrote: mayHaveWritten });
       const put = await this.#put(etag, next, members);
       if (put.kind === "refused") {
         members = put.members;
@@ -187,6 +195,7 @@ export class RunWriter {
       fresh = true;
       if (put.kind === "unknown") {
         sent = { next, before: whole.record };
+        mayHaveWritten = true;
         await patience.rest(put.cause);
         continue;
       }

@@ -408,4 +408,17 @@ export const MISTAKES: readonly Mistake[] = [
     setting: { shapes: ["halt"], concurrency: 1, long: false, crash: 1 },
     seen: LOST,
   },
+  {
+    number: 24,
+    name: "a record that was written without an answer counts as not written",
+    edits: [{ file: COMMIT, from: "        mayHaveWritten = true;\n", to: "" }],
+    setting: {
+      shapes: ["early"],
+      long: false,
+      strikes: ["reply-lost"],
+      aim: "put workflow/run/state.json",
+      unknown: 1,
+    },
+    seen: LOST,
+  },
 ];

@@ -8,6 +8,7 @@ const ALL = [
   "fork",
   "wait",
   "parked",
+  "early",
   "twice",
   "gate",
   "undone",
@@ -47,7 +48,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   "lost and late replies": { shapes: ALL, unknown: 3 },
   "a frozen worker and a crash": { shapes: ALL, freeze: 1, crash: 1 },
   "a client on a bad line, and no sweeper": {
-    shapes: [...PLAIN, "wait", "parked", "gate", "hold", "pause"],
+    shapes: [...PLAIN, "wait", "parked", "early", "gate", "hold", "pause"],
     victims: "client",
     unknown: 2,
     sweeper: false,

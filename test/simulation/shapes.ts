@@ -143,6 +143,23 @@ const parked: Shape = {
   },
 };
 
+/** Its signal and the wake-up that tells of it come while `w` has not begun to wait, in a task of its own. */
+const early: Shape = {
+  ...wait,
+  name: "early",
+  make: (stage) => {
+    const { run } = handlersOf(stage);
+    return workflow("early")
+      .step("a", run)
+      .step("w", async (context) => {
+        await stage.process.host.clock.sleep(3_000);
+        const signal = await context.waitForSignal("go");
+        await run(context);
+        return { got: (signal as { n: number }).n };
+      });
+  },
+};
+
 const twice: Shape = {
   name: "twice",
   script: "signals",
@@ -409,6 +426,7 @@ export const PROTOCOL: readonly Shape[] = [
   fork,
   wait,
   parked,
+  early,
   twice,
   gate,
   undone,
