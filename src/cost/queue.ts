@@ -23,6 +23,7 @@ export interface PricedTask {
   retries: number;
   availableAt: number;
   leaseUntil: number;
+  updatedAt: number;
 }
 
 /** All tasks of one run. */
@@ -121,6 +122,7 @@ export class PricedQueue {
     task.status = "pending";
     task.retries = retries;
     task.availableAt = this.#agenda.now + Math.round(delayMs);
+    task.updatedAt = this.#agenda.now;
   }
 
   /** The task of a step that is over, held by nobody here. */
@@ -195,6 +197,7 @@ export class PricedQueue {
       retries: spec.retryCount ?? 0,
       availableAt: spec.availableAt ?? now,
       leaseUntil: 0,
+      updatedAt: now,
     };
     this.tasks.set(spec.id, task);
     return task;

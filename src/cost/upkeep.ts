@@ -1,6 +1,6 @@
 /** What a worker's rounds do for this run: stale lease keys, tasks that are nearly due, looks of the sweeper. Empty rounds are free here. */
 import { activeKey, leaseKey, minuteOf, minuteStart, parseIndexKey } from "../keys.ts";
-import { REPAIR_MS } from "../queue/monitor.ts";
+import { REPAIR_MS, SUPERSEDED_MS } from "../queue/monitor.ts";
 import { standingLook } from "../run/decide/look.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
@@ -83,27 +83,45 @@ export class Upkeep {
     return at > this.#doneAt ? at : at + periodMs;
   }
 
+  /** As `checkLeases` does it: one read for each task that has lease keys whose minute has come. */
   #monitor(): void {
     const { agenda, ledger, queue, holds } = this.#options;
-    for (const [key, id] of queue.leases) {
-      if ((parseIndexKey(key)?.minute ?? "") > minuteOf(agenda.now) || holds(id)) continue;
+    const until = minuteOf(agenda.now);
+    const leases = minutesByTask(queue.leases);
+    // A task that the worker holds when it looks is not looked at, and its repair is forgotten.
+    for (const id of leases.keys()) if (holds(id)) leases.delete(id);
+    for (const id of this.#repaired.keys()) if (!leases.has(id)) this.#repaired.delete(id);
+    for (const [id, minutes] of leases) {
+      const due = minutes.filter((minute) => minute <= until);
+      if (due.length === 0) continue;
       ledger.charge("stale lease key");
       const task = queue.tasks.get(id);
       if (task?.status === "pending") {
-        if (agenda.now - (this.#repaired.get(key) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) continue;
+        const over = minuteOf(task.updatedAt - SUPERSEDED_MS);
+        const newest = minutes.reduce((last, minute) => (minute > last ? minute : last));
+        this.#drop(
+          id,
+          due.filter((minute) => minute < over && minute < newest),
+        );
+        if (agenda.now - (this.#repaired.get(id) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) continue;
         queue.rekey(task, false);
-        this.#repaired.set(key, agenda.now);
-      } else if (task?.status !== "running") {
-        ledger.charge("unindex");
-        queue.leases.delete(key);
-      } else if (agenda.now > task.leaseUntil + this.#options.skewMarginMs) {
+        this.#repaired.set(id, agenda.now);
+      } else if (task?.status !== "running") this.#drop(id, due);
+      else if (agenda.now > task.leaseUntil + this.#options.skewMarginMs) {
         queue.takeOver(task);
         this.#options.begin(task);
-      } else if (key !== leaseKey(id, task.leaseUntil)) {
-        queue.rekey(task, false);
-        ledger.charge("unindex");
-        queue.leases.delete(key);
+      } else {
+        const stale = due.filter((minute) => minute !== minuteOf(task.leaseUntil));
+        if (stale.length > 0) queue.rekey(task, false);
+        this.#drop(id, stale);
       }
+    }
+  }
+
+  #drop(id: string, minutes: readonly string[]): void {
+    for (const minute of minutes) {
+      this.#options.ledger.charge("unindex");
+      this.#options.queue.leases.delete(leaseKey(id, minuteStart(minute)));
     }
   }
 
@@ -157,4 +175,14 @@ function earliest(keys: Iterable<string>): number {
   let first = Number.POSITIVE_INFINITY;
   for (const key of keys) first = Math.min(first, minuteStart(parseIndexKey(key)?.minute ?? ""));
   return first;
+}
+
+/** The minutes of the lease keys of each task. */
+function minutesByTask(leases: ReadonlyMap<string, string>): Map<string, readonly string[]> {
+  const minutes = new Map<string, string[]>();
+  for (const [key, id] of leases) {
+    const minute = parseIndexKey(key)?.minute ?? "";
+    minutes.set(id, [...(minutes.get(id) ?? []), minute]);
+  }
+  return minutes;
 }

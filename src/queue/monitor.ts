@@ -43,7 +43,7 @@ interface LeaseKeys {
 /** The ready key of a pending task that has a lease key is put this often. */
 export const REPAIR_MS = 300_000;
 /** A lease that was over so long before its task was written last belongs to nobody who could still claim it. */
-const SUPERSEDED_MS = 300_000;
+export const SUPERSEDED_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
 const RUN_TASK_PREFIX = "workflow.";
 
