@@ -1,6 +1,7 @@
 /** What must hold after every history, from the bucket and from what the handlers did. */
 import { ACTIVE_PREFIX, laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
+import { isTaskOver, millisOf, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
 import type { World } from "../../src/testing/simulation/simulation.ts";
 import type { Execution } from "./observer.ts";
@@ -25,8 +26,33 @@ export async function checkHistory(
     ...checkUndos(shape, record, executions),
     ...(await checkResults(world, record)),
     ...(await checkVersions(world, record, executions)),
+    ...(await checkTasks(world, run)),
     ...(await checkIndexes(world, setting)),
   ];
+}
+
+/** A task that is held is ended by its holder, and by nobody else while the lease lives. */
+async function checkTasks(world: World, run: string): Promise<string[]> {
+  const problems: string[] = [];
+  const writers = new Map(
+    world.trace.filter(({ kind }) => kind === "put").map(({ key, effect, process }) => [`${key} ${effect}`, process]),
+  );
+  const keys = new Set(world.trace.filter(({ key }) => key.startsWith("tasks/")).map(({ key }) => key));
+  for (const key of keys) {
+    let before: TaskRecord | undefined;
+    for (const { versionId } of (await world.store.versions(key)).toReversed()) {
+      const read = await world.store.getVersion(key, versionId);
+      if (read.kind === "missing") continue;
+      const task = taskCodec.decode(read.object.body, key);
+      const writer = writers.get(`${key} stored ${read.object.etag}`);
+      const isHeld =
+        before?.status === "running" && millisOf(before.lease_expires_at ?? "") > millisOf(task.updated_at);
+      if (isHeld && isTaskOver(task) && writer?.startsWith("worker-") === true && writer !== before?.worker_id)
+        problems.push(`${run}: ${writer} ended task ${task.id}, which ${before?.worker_id} held`);
+      before = task;
+    }
+  }
+  return problems;
 }
 
 /** Every run ends as the pure model says. */
