@@ -6,7 +6,10 @@ import { randomCase } from "./cases.ts";
 import { count, predict, shown } from "./counted.ts";
 import { setting } from "../setting.ts";
 
-/** Long runs are looked at; a lease runs out only when a run was terminated around it. Polls of foreign runs: `foreign.test.ts`. */
+/**
+ * Rules that few paths meet: long runs are looked at, and a lease runs out when a run ends around it. Polls of foreign runs: `foreign.test.ts`.
+ * No path meets a tombstone: the worker that decides on a step makes its task in the same instant, so a fence finds it.
+ */
 const RARE = ["sweep", "sweep tick", "examine", "take over", "tombstone"];
 const isRare = (rule: string): boolean => RARE.includes(rule) || rule.startsWith("foreign");
 

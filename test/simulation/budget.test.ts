@@ -12,7 +12,7 @@ import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";
 import { Chance, mixSeed, type Process, World } from "../../src/testing/simulation/simulation.ts";
 
 const RECOVERIES = 40;
-const PARKED = setting("PARKED", 20_000);
+const PARKED = setting("PARKED", 5_000);
 const DAY_MS = 24 * 60 * 60_000;
 
 /** From the kill of the worker inside its handler to the next start of that handler. */

@@ -2,7 +2,7 @@
 import { describe as group, expect, test } from "vitest";
 import { play, SHAPES } from "./play.ts";
 
-/** `.ci/run` strikes every request of every shape; otherwise three of them. */
+/** `.ci/run` strikes every request of every shape; otherwise two of them. */
 const EVERY = process.env["CRASHES"] === "all";
 
 /** What strikes one request: the worker dies before or after it, or lives on and never learns that it was carried out. */
@@ -15,7 +15,7 @@ group("a single crash before or after any request of a worker, or a single lost 
       const setting = { shapes: [shape], long: false };
       const calm = await play("crash", setting);
       const calls = calm.world.trace.filter(({ process, kind }) => process.startsWith("worker") && kind !== "list");
-      const step = EVERY ? 1 : Math.max(1, Math.round(calls.length / 3));
+      const step = EVERY ? 1 : Math.max(1, Math.round(calls.length / 2));
       for (const { process, call } of calls.filter((_, index) => index % step === 0)) {
         for (const kind of STRIKES) {
           const history = await play("crash", setting, [{ process, call, kind }]);
