@@ -23,6 +23,8 @@ export interface PricedTask {
   retries: number;
   availableAt: number;
   leaseUntil: number;
+  /** When it was claimed last. */
+  claimedAt: number;
   updatedAt: number;
 }
 
@@ -197,6 +199,7 @@ export class PricedQueue {
       retries: spec.retryCount ?? 0,
       availableAt: spec.availableAt ?? now,
       leaseUntil: 0,
+      claimedAt: 0,
       updatedAt: now,
     };
     this.tasks.set(spec.id, task);
@@ -218,6 +221,7 @@ export class PricedQueue {
   }
 
   #lease(task: PricedTask): void {
+    task.claimedAt = this.#agenda.now;
     task.leaseUntil = this.#agenda.now + this.#leaseMs;
     this.leases.set(leaseKey(task.id, task.leaseUntil), task.id);
   }

@@ -88,9 +88,9 @@ export class Upkeep {
     const { agenda, ledger, queue, holds } = this.#options;
     const until = minuteOf(agenda.now);
     const leases = minutesByTask(queue.leases);
-    // A task that the worker holds when it looks is not looked at, and its repair is forgotten.
     for (const id of leases.keys()) if (holds(id)) leases.delete(id);
-    for (const id of this.#repaired.keys()) if (!leases.has(id)) this.#repaired.delete(id);
+    for (const [id, at] of this.#repaired)
+      if (!leases.has(id) || this.#wasHeldInARound(id, at)) this.#repaired.delete(id);
     for (const [id, minutes] of leases) {
       const due = minutes.filter((minute) => minute <= until);
       if (due.length === 0) continue;
@@ -116,6 +116,16 @@ export class Upkeep {
         this.#drop(id, stale);
       }
     }
+  }
+
+  /** A task that the worker holds in a round is not looked at, and its repair is forgotten; rounds that meet nothing are not gone here. */
+  #wasHeldInARound(id: string, sinceMs: number): boolean {
+    const { queue, workerAt, leaseMs } = this.#options;
+    const task = queue.tasks.get(id);
+    if (task === undefined || task.claimedAt < sinceMs) return false;
+    const periodMs = leaseMs * MONITOR_SHARE;
+    const next = workerAt + Math.ceil((task.claimedAt - workerAt) / periodMs) * periodMs;
+    return next < task.updatedAt;
   }
 
   #drop(id: string, minutes: readonly string[]): void {
