@@ -31,8 +31,7 @@ export interface PricedTask {
 /** All tasks of one run. */
 export class PricedQueue {
   readonly tasks: Map<string, PricedTask> = new Map();
-  /** Lease keys, with the task that each names. */
-  readonly leases: Map<string, string> = new Map();
+  readonly leases: Set<string> = new Set();
   readonly due: Map<string, PricedTask> = new Map();
   readonly active: Set<string> = new Set();
   /** Told of tasks that are ready, so that nobody has to list for them. */
@@ -109,7 +108,7 @@ export class PricedQueue {
     if (next === before) return;
     this.#ledger.charge("heartbeat into another minute");
     this.leases.delete(before);
-    this.leases.set(next, task.id);
+    this.leases.add(next);
   }
 
   finish(task: PricedTask, status: "completed" | "failed"): void {
@@ -166,7 +165,7 @@ export class PricedQueue {
   rekey(task: PricedTask, ownOnly: boolean): void {
     if (task.status !== "pending" && task.status !== "running") return;
     this.#ledger.charge("rekey");
-    if (task.status === "running") this.leases.set(leaseKey(task.id, task.leaseUntil), task.id);
+    if (task.status === "running") this.leases.add(leaseKey(task.id, task.leaseUntil));
     else if (this.#isParked(task, ownOnly)) this.due.set(dueKey(task.id, task.availableAt), task);
   }
 
@@ -223,6 +222,6 @@ export class PricedQueue {
   #lease(task: PricedTask): void {
     task.claimedAt = this.#agenda.now;
     task.leaseUntil = this.#agenda.now + this.#leaseMs;
-    this.leases.set(leaseKey(task.id, task.leaseUntil), task.id);
+    this.leases.add(leaseKey(task.id, task.leaseUntil));
   }
 }

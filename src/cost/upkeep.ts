@@ -1,6 +1,6 @@
 /** What a worker's rounds do for this run: stale lease keys, tasks that are nearly due, looks of the sweeper. Empty rounds are free here. */
-import { activeKey, leaseKey, minuteOf, minuteStart, parseIndexKey } from "../keys.ts";
-import { REPAIR_MS, SUPERSEDED_MS } from "../queue/monitor.ts";
+import { activeKey, minuteOf, minuteStart, parseIndexKey } from "../keys.ts";
+import { type LeaseKeys, noteLeaseKey, REPAIR_MS, staleKeys, supersededKeys } from "../queue/monitor.ts";
 import { standingLook } from "../run/decide/look.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
 import { tickTask } from "../run/tasks.ts";
@@ -38,14 +38,16 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #rounds: readonly Round[];
   readonly #repaired = new Map<string, number>();
+  readonly #monitorMs: number;
   #doneAt = Number.NEGATIVE_INFINITY;
   #parked = false;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
-    const { queue, leaseMs } = options;
+    const { queue } = options;
+    this.#monitorMs = options.leaseMs * MONITOR_SHARE;
     this.#rounds = [
-      { periodMs: leaseMs * MONITOR_SHARE, from: () => earliest(queue.leases.keys()), go: () => this.#monitor() },
+      { periodMs: this.#monitorMs, from: () => earliest(queue.leases), go: () => this.#monitor() },
       {
         periodMs: SWEEP_MS,
         from: () => (this.#parked ? Number.POSITIVE_INFINITY : earliest(queue.active)),
@@ -79,59 +81,56 @@ export class Upkeep {
     const { agenda, workerAt } = this.#options;
     const least = Math.max(from(), agenda.now, workerAt);
     if (least === Number.POSITIVE_INFINITY) return least;
-    const at = workerAt + Math.ceil((least - workerAt) / periodMs) * periodMs;
+    const at = this.#roundFrom(least, periodMs);
     return at > this.#doneAt ? at : at + periodMs;
+  }
+
+  /** The first round of this period at that instant or later. */
+  #roundFrom(at: number, periodMs: number): number {
+    const { workerAt } = this.#options;
+    return workerAt + Math.ceil((at - workerAt) / periodMs) * periodMs;
   }
 
   /** As `checkLeases` does it: one read for each task that has lease keys whose minute has come. */
   #monitor(): void {
     const { agenda, ledger, queue, holds } = this.#options;
     const until = minuteOf(agenda.now);
-    const leases = minutesByTask(queue.leases);
-    for (const id of leases.keys()) if (holds(id)) leases.delete(id);
+    const leases = new Map<string, LeaseKeys>();
+    for (const key of queue.leases) noteLeaseKey(leases, key, until, holds);
     for (const [id, at] of this.#repaired)
       if (!leases.has(id) || this.#wasHeldInARound(id, at)) this.#repaired.delete(id);
-    for (const [id, minutes] of leases) {
-      const due = minutes.filter((minute) => minute <= until);
-      if (due.length === 0) continue;
+    for (const [id, keys] of leases) {
+      if (keys.due.length === 0) continue;
       ledger.charge("stale lease key");
       const task = queue.tasks.get(id);
       if (task?.status === "pending") {
-        const over = minuteOf(task.updatedAt - SUPERSEDED_MS);
-        const newest = minutes.reduce((last, minute) => (minute > last ? minute : last));
-        this.#drop(
-          id,
-          due.filter((minute) => minute < over && minute < newest),
-        );
+        this.#drop(supersededKeys(keys, task.updatedAt));
         if (agenda.now - (this.#repaired.get(id) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) continue;
         queue.rekey(task, false);
         this.#repaired.set(id, agenda.now);
-      } else if (task?.status !== "running") this.#drop(id, due);
+      } else if (task?.status !== "running") this.#drop(keys.due.map(({ key }) => key));
       else if (agenda.now > task.leaseUntil + this.#options.skewMarginMs) {
         queue.takeOver(task);
         this.#options.begin(task);
       } else {
-        const stale = due.filter((minute) => minute !== minuteOf(task.leaseUntil));
+        const stale = staleKeys(keys, task.leaseUntil);
         if (stale.length > 0) queue.rekey(task, false);
-        this.#drop(id, stale);
+        this.#drop(stale);
       }
     }
   }
 
   /** A task that the worker holds in a round is not looked at, and its repair is forgotten; rounds that meet nothing are not gone here. */
   #wasHeldInARound(id: string, sinceMs: number): boolean {
-    const { queue, workerAt, leaseMs } = this.#options;
-    const task = queue.tasks.get(id);
+    const task = this.#options.queue.tasks.get(id);
     if (task === undefined || task.claimedAt < sinceMs) return false;
-    const periodMs = leaseMs * MONITOR_SHARE;
-    const next = workerAt + Math.ceil((task.claimedAt - workerAt) / periodMs) * periodMs;
-    return next < task.updatedAt;
+    return this.#roundFrom(task.claimedAt, this.#monitorMs) < task.updatedAt;
   }
 
-  #drop(id: string, minutes: readonly string[]): void {
-    for (const minute of minutes) {
+  #drop(keys: readonly string[]): void {
+    for (const key of keys) {
       this.#options.ledger.charge("unindex");
-      this.#options.queue.leases.delete(leaseKey(id, minuteStart(minute)));
+      this.#options.queue.leases.delete(key);
     }
   }
 
@@ -185,14 +184,4 @@ function earliest(keys: Iterable<string>): number {
   let first = Number.POSITIVE_INFINITY;
   for (const key of keys) first = Math.min(first, minuteStart(parseIndexKey(key)?.minute ?? ""));
   return first;
-}
-
-/** The minutes of the lease keys of each task. */
-function minutesByTask(leases: ReadonlyMap<string, string>): Map<string, readonly string[]> {
-  const minutes = new Map<string, string[]>();
-  for (const [key, id] of leases) {
-    const minute = parseIndexKey(key)?.minute ?? "";
-    minutes.set(id, [...(minutes.get(id) ?? []), minute]);
-  }
-  return minutes;
 }

@@ -34,16 +34,50 @@ export interface MonitorOptions {
 }
 
 /** The lease keys of one task. */
-interface LeaseKeys {
+export interface LeaseKeys {
   /** Those whose minute has come, oldest first. */
   readonly due: { readonly key: string; readonly minute: string }[];
   newest: string;
 }
 
+/** Notes a lease key among those of its task, unless the task is held here. `until`: the minute that has come last. */
+export function noteLeaseKey(
+  leases: Map<string, LeaseKeys>,
+  key: string,
+  until: string,
+  isOwn: (taskId: string) => boolean,
+): void {
+  const entry = parseIndexKey(key);
+  if (entry === undefined || isOwn(entry.id)) return;
+  const { id, minute } = entry;
+  const known = leases.get(id) ?? { due: [], newest: minute };
+  if (minute > known.newest) known.newest = minute;
+  if (minute <= until) known.due.push({ key, minute });
+  leases.set(id, known);
+}
+
+/**
+ * Lease keys of a pending task that may go. One stays: a claimer may have put it a moment ago and be about to claim (1.15; found by
+ * simulation), and it leads back to the task when a late delete takes its ready key. But every time that a task is given back one more is
+ * left: of two, the one goes that was over long before the task was written last, for whoever put it read an older task and cannot claim
+ * this one.
+ */
+export function supersededKeys({ due, newest }: LeaseKeys, writtenAtMs: number): readonly string[] {
+  const over = minuteOf(writtenAtMs - SUPERSEDED_MS);
+  return due.filter(({ minute }) => minute < over && minute < newest).map(({ key }) => key);
+}
+
+/** Lease keys of a running task that belong to an earlier lease. None when the task names no lease. */
+export function staleKeys({ due }: LeaseKeys, leaseUntilMs: number | undefined): readonly string[] {
+  if (leaseUntilMs === undefined) return [];
+  const current = minuteOf(leaseUntilMs);
+  return due.filter(({ minute }) => minute !== current).map(({ key }) => key);
+}
+
 /** The ready key of a pending task that has a lease key is put this often. */
 export const REPAIR_MS = 300_000;
 /** A lease that was over so long before its task was written last belongs to nobody who could still claim it. */
-export const SUPERSEDED_MS = 300_000;
+const SUPERSEDED_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
 const RUN_TASK_PREFIX = "workflow.";
 
@@ -54,14 +88,8 @@ const RUN_TASK_PREFIX = "workflow.";
 export async function checkLeases(queue: QueueContext, options: MonitorOptions): Promise<void> {
   const until = minuteOf(queue.store.time().latest);
   const leases = new Map<string, LeaseKeys>();
-  for await (const key of listKeys(queue.store, LEASES_PREFIX)) {
-    const entry = parseIndexKey(key);
-    if (entry === undefined || options.ownIds.has(entry.id)) continue;
-    const known = leases.get(entry.id) ?? { due: [], newest: entry.minute };
-    if (entry.minute > known.newest) known.newest = entry.minute;
-    if (entry.minute <= until) known.due.push({ key, minute: entry.minute });
-    leases.set(entry.id, known);
-  }
+  for await (const key of listKeys(queue.store, LEASES_PREFIX))
+    noteLeaseKey(leases, key, until, (id) => options.ownIds.has(id));
   for (const id of options.repaired.keys()) if (!leases.has(id)) options.repaired.delete(id);
   const due = [...leases].filter(([id, keys]) => keys.due.length > 0 && options.isPutOff?.(id) !== true);
   await workThrough(due, {
@@ -88,26 +116,19 @@ async function check(queue: QueueContext, id: string, keys: LeaseKeys, options: 
     return;
   }
   // A newer lease stands in the task; its own key comes first, then the stale ones go.
-  const current = task.lease_expires_at === null ? undefined : minuteOf(millisOf(task.lease_expires_at));
-  const stale = keys.due.filter(({ minute }) => current !== undefined && minute !== current);
+  const stale = staleKeys(keys, task.lease_expires_at === null ? undefined : millisOf(task.lease_expires_at));
   if (stale.length === 0) return;
   await repairIndex(queue, task, false);
-  for (const { key } of stale) await queue.store.delete(key);
+  for (const key of stale) await queue.store.delete(key);
 }
 
-/**
- * A lease key of a pending task stays: a claimer may have put it a moment ago and be about to claim (1.15; found by simulation), and it
- * leads back to the task when a late delete takes its ready key. But every time that a task is given back one more is left: of two, the
- * one goes that was over long before the task was written last, for whoever put it read an older task and cannot claim this one.
- */
 async function checkPending(
   queue: QueueContext,
   task: TaskRecord,
   keys: LeaseKeys,
   options: MonitorOptions,
 ): Promise<void> {
-  const over = minuteOf(millisOf(task.updated_at) - SUPERSEDED_MS);
-  for (const { key, minute } of keys.due) if (minute < over && minute < keys.newest) await queue.store.delete(key);
+  for (const key of supersededKeys(keys, millisOf(task.updated_at))) await queue.store.delete(key);
   const now = queue.host.clock.monotonic();
   if (now - (options.repaired.get(task.id) ?? Number.NEGATIVE_INFINITY) < REPAIR_MS) return;
   await repairIndex(queue, task, false);
