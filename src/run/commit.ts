@@ -154,6 +154,7 @@ export class RunWriter {
     let fresh = members.some((member) => member.request.fresh);
     /** What was sent and not answered. */
     let sent: Written | undefined;
+    /** Stays true: whoever wrote over it has not looked at what this batch is to look at. */
     let mayHaveWritten = false;
     for (;;) {
       const read = await this.#read(fresh);

@@ -1,6 +1,7 @@
 /** What must hold after every history, from the bucket and from what the handlers did. */
 import { ACTIVE_PREFIX, laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
+import type { StoredObject } from "../../src/store/object-store.ts";
 import { isTaskOver, millisOf, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
 import type { World } from "../../src/testing/simulation/simulation.ts";
@@ -31,6 +32,14 @@ export async function checkHistory(
   ];
 }
 
+/** Everything that stood under a key, oldest first. */
+async function* versionsOf(world: World, key: string): AsyncGenerator<StoredObject> {
+  for (const { versionId } of (await world.store.versions(key)).toReversed()) {
+    const read = await world.store.getVersion(key, versionId);
+    if (read.kind === "found") yield read.object;
+  }
+}
+
 /** A task that is held is ended by its holder, and by nobody else while the lease lives. */
 async function checkTasks(world: World, run: string): Promise<string[]> {
   const problems: string[] = [];
@@ -40,11 +49,9 @@ async function checkTasks(world: World, run: string): Promise<string[]> {
   const keys = new Set(world.trace.filter(({ key }) => key.startsWith("tasks/")).map(({ key }) => key));
   for (const key of keys) {
     let before: TaskRecord | undefined;
-    for (const { versionId } of (await world.store.versions(key)).toReversed()) {
-      const read = await world.store.getVersion(key, versionId);
-      if (read.kind === "missing") continue;
-      const task = taskCodec.decode(read.object.body, key);
-      const writer = writers.get(`${key} stored ${read.object.etag}`);
+    for await (const { body, etag } of versionsOf(world, key)) {
+      const task = taskCodec.decode(body, key);
+      const writer = writers.get(`${key} stored ${etag}`);
       const isHeld =
         before?.status === "running" && millisOf(before.lease_expires_at ?? "") > millisOf(task.updated_at);
       if (isHeld && isTaskOver(task) && writer?.startsWith("worker-") === true && writer !== before?.worker_id)
@@ -159,11 +166,8 @@ async function checkVersions(world: World, record: RunRecord, executions: readon
   const problems: string[] = [];
   const committed = new Map<string, string>();
   const first = new Map<string, string>();
-  const versions = await world.store.versions(stateKey(record.id));
-  for (const { versionId } of versions.toReversed()) {
-    const read = await world.store.getVersion(stateKey(record.id), versionId);
-    if (read.kind === "missing") continue;
-    const { steps, machine } = decodeRecord(read.object.body, stateKey(record.id));
+  for await (const { body } of versionsOf(world, stateKey(record.id))) {
+    const { steps, machine } = decodeRecord(body, stateKey(record.id));
     const round = machine?.reopened?.count ?? 0;
     if (machine?.write.events.includes("retry") === true) {
       for (const name of committed.keys()) {

@@ -6,7 +6,7 @@ import { setting } from "../setting.ts";
 /** How many random histories: more with `HISTORIES=20000 npm test -- test/simulation`. */
 const HISTORIES = setting("HISTORIES", 20);
 const SEED = process.env["SEED"] ?? "fleet";
-/** `.ci/run` crashes at every call; otherwise at one of five. */
+/** `.ci/run` crashes at every call; otherwise at one of ten. */
 const EVERY = process.env["CRASHES"] === "all";
 
 /** The fewest faults that still break the fleet, as a person reads them. */

@@ -111,6 +111,15 @@ const fork: Shape = {
   },
 };
 
+/** A handler that does its work once the signal `go` is there. */
+const afterGo =
+  (run: Handler) =>
+  async (context: Watched & { waitForSignal(name: string): Promise<unknown> }): Promise<{ got: number }> => {
+    const signal = await context.waitForSignal("go");
+    await run(context);
+    return { got: (signal as { n: number }).n };
+  };
+
 const wait: Shape = {
   name: "wait",
   script: "signal",
@@ -119,11 +128,7 @@ const wait: Shape = {
   make: (stage) => {
     const { run } = handlersOf(stage);
     return workflow("wait", { foreign: true })
-      .step("w", async (context) => {
-        const signal = await context.waitForSignal("go");
-        await run(context);
-        return { got: (signal as { n: number }).n };
-      })
+      .step("w", afterGo(run))
       .step("after", { dependsOn: ["w"], run });
   },
 };
@@ -134,11 +139,7 @@ const parked: Shape = {
   make: (stage) => {
     const { run } = handlersOf(stage);
     return workflow("parked")
-      .step("w", async (context) => {
-        const signal = await context.waitForSignal("go");
-        await run(context);
-        return { got: (signal as { n: number }).n };
-      })
+      .step("w", afterGo(run))
       .step("after", { dependsOn: ["w"], run });
   },
 };
@@ -153,9 +154,7 @@ const early: Shape = {
       .step("a", run)
       .step("w", async (context) => {
         await stage.process.host.clock.sleep(3_000);
-        const signal = await context.waitForSignal("go");
-        await run(context);
-        return { got: (signal as { n: number }).n };
+        return afterGo(run)(context);
       });
   },
 };
