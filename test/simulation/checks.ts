@@ -1,7 +1,7 @@
 /** What must hold after every history, from the bucket and from what the handlers did. */
 import { ACTIVE_PREFIX, laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
-import type { StoredObject } from "../../src/store/object-store.ts";
+import { readVersions } from "../../src/store/versions.ts";
 import { isTaskOver, millisOf, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
 import type { World } from "../../src/testing/simulation/simulation.ts";
@@ -32,14 +32,6 @@ export async function checkHistory(
   ];
 }
 
-/** Everything that stood under a key, oldest first. */
-async function* versionsOf(world: World, key: string): AsyncGenerator<StoredObject> {
-  for (const { versionId } of (await world.store.versions(key)).toReversed()) {
-    const read = await world.store.getVersion(key, versionId);
-    if (read.kind === "found") yield read.object;
-  }
-}
-
 /** A task that is held is ended by its holder, and by nobody else while the lease lives. */
 async function checkTasks(world: World, run: string): Promise<string[]> {
   const problems: string[] = [];
@@ -49,7 +41,7 @@ async function checkTasks(world: World, run: string): Promise<string[]> {
   const keys = new Set(world.trace.filter(({ key }) => key.startsWith("tasks/")).map(({ key }) => key));
   for (const key of keys) {
     let before: TaskRecord | undefined;
-    for await (const { body, etag } of versionsOf(world, key)) {
+    for await (const { body, etag } of readVersions(world.store, key)) {
       const task = taskCodec.decode(body, key);
       const writer = writers.get(`${key} stored ${etag}`);
       const isHeld =
@@ -166,7 +158,7 @@ async function checkVersions(world: World, record: RunRecord, executions: readon
   const problems: string[] = [];
   const committed = new Map<string, string>();
   const first = new Map<string, string>();
-  for await (const { body } of versionsOf(world, stateKey(record.id))) {
+  for await (const { body } of readVersions(world.store, stateKey(record.id))) {
     const { steps, machine } = decodeRecord(body, stateKey(record.id));
     const round = machine?.reopened?.count ?? 0;
     if (machine?.write.events.includes("retry") === true) {

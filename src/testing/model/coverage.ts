@@ -11,6 +11,7 @@ import { stateKey } from "../../keys.ts";
 import { checkRunId } from "../../names.ts";
 import { recordCodec, type RunRecord } from "../../run/record.ts";
 import type { ObjectStore } from "../../store/object-store.ts";
+import { readVersions } from "../../store/versions.ts";
 import { type Moment, retrace } from "./retrace.ts";
 
 /** How much of something was taken. */
@@ -139,10 +140,7 @@ async function momentsOf(store: ObjectStore, runId: string, workflow: string): P
     throw new WorkflowError("invalid", "addRun reads the versions of a run, and this store keeps none");
   const key = stateKey(runId);
   const records: RunRecord[] = [];
-  for (const { versionId } of (await store.versions(key)).toReversed()) {
-    const read = await store.getVersion(key, versionId);
-    if (read.kind === "found") records.push(recordCodec.decode(read.object.body, key));
-  }
+  for await (const { body } of readVersions(store, key)) records.push(recordCodec.decode(body, key));
   if (records.length === 0) throw new RunNotFoundError(runId);
   const other = records.find(({ type }) => type !== workflow);
   if (other !== undefined)
