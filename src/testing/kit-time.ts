@@ -25,11 +25,18 @@ const BEATS = 20;
 
 /** One handler that was called and has not ended. */
 interface RunningHandler {
+  readonly kit: KitTime;
   readonly name: string;
   readonly life: Life;
   /** How many virtual sleeps it is in. */
   sleeping: number;
 }
+
+/**
+ * Whose code is running. One for the process: up to Node 22 each storage that was ever used slows down every promise that is made after,
+ * so that a storage for each kit would make each test of a file slower than the one before it.
+ */
+const running = new AsyncLocalStorage<RunningHandler>();
 
 /** Everything of a kit that has to do with time. */
 export class KitTime {
@@ -40,7 +47,6 @@ export class KitTime {
   readonly #startAt: number;
   readonly #patienceMs: number;
   readonly #handlers = new Set<RunningHandler>();
-  readonly #current = new AsyncLocalStorage<RunningHandler>();
   readonly #listeners = new Set<() => void>();
   readonly #quietUntil: () => Promise<number>;
   /** Virtual instants at which somebody asked to be woken. */
@@ -87,7 +93,7 @@ export class KitTime {
 
   /** Calls a handler so that its work and its virtual sleeps are known. */
   async handle<T>(name: string, life: Life, attempt: AbortSignal, call: () => T): Promise<Awaited<T>> {
-    const handler: RunningHandler = { name, life, sleeping: 0 };
+    const handler: RunningHandler = { kit: this, name, life, sleeping: 0 };
     const over = (): void => {
       this.#handlers.delete(handler);
       this.changed();
@@ -96,7 +102,7 @@ export class KitTime {
     // What still runs after its attempt is over (timeout, lost lease) is not waited for.
     attempt.addEventListener("abort", over, { once: true });
     try {
-      return await this.#current.run(handler, call);
+      return await running.run(handler, call);
     } finally {
       attempt.removeEventListener("abort", over);
       over();
@@ -138,14 +144,20 @@ export class KitTime {
     }
   }
 
+  /** The handler of this kit whose code is running, if one is. */
+  #ownHandler(): RunningHandler | undefined {
+    const handler = running.getStore();
+    return handler?.kit === this ? handler : undefined;
+  }
+
   async #advance(ms: number): Promise<void> {
-    if (this.#current.getStore() !== undefined)
+    if (this.#ownHandler() !== undefined)
       throw new WorkflowError("invalid", "a handler cannot move the clock; it can sleep on it: kit.clock.sleep");
     await this.#exclusively(() => this.#runUntil(this.#scheduler.now + ms));
   }
 
   async #sleep(ms: number): Promise<void> {
-    const handler = this.#current.getStore();
+    const handler = this.#ownHandler();
     if (handler === undefined) return this.sleep(ms, {}, this.freeClock);
     handler.sleeping += 1;
     this.changed();
@@ -155,7 +167,7 @@ export class KitTime {
 
   /** A handler that waits for the test is not at work. */
   async hold<T>(promise: Promise<T>): Promise<T> {
-    const handler = this.#current.getStore();
+    const handler = this.#ownHandler();
     if (handler === undefined) return promise;
     handler.sleeping += 1;
     this.changed();
