@@ -1,5 +1,8 @@
 /** Counts and seeds that the environment sets for a test. */
 
+/** Whether what takes long by nature is tried whole. `.ci/run` says so; `npm test` by itself ends within three minutes. */
+export const WHOLE = process.env["SLOW"] === "1";
+
 /**
  * A whole number of the environment.
  * @throws {Error} when it is set and is none: a test that counts to NaN would try nothing.

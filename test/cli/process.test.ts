@@ -10,6 +10,7 @@ import { WorkflowClient } from "../../src/client/client.ts";
 import { SERVING_PREFIX } from "../../src/keys.ts";
 import { connect } from "../../src/client/connect.ts";
 import { workflow } from "../../src/index.ts";
+import { WHOLE } from "../setting.ts";
 
 const MODULE = "test/cli/stubborn.ts";
 /** For clients; the module is for processes, since it keeps them alive. */
@@ -85,7 +86,7 @@ test.concurrent(
     const store = await folder();
     await using queue = await connect(store);
     const client = new WorkflowClient(queue);
-    const worker = run(["worker", "--workflows", MODULE, "--store", store, "--grace", "3s", "--poll", "20ms"]);
+    const worker = run(["worker", "--workflows", MODULE, "--store", store, "--grace", "10s", "--poll", "20ms"]);
     await worker.said("serves");
     await client.start("endless", null, { id: "e" });
     await worker.said("the handler has begun");
@@ -193,7 +194,7 @@ const MIDST: readonly (readonly [name: string, words: readonly string[], says: s
   ["inspect", ["e"], "127.0.0.1", 0],
 ];
 
-test.concurrent.for(MIDST)(
+test.concurrent.for(WHOLE ? MIDST : MIDST.slice(0, 1))(
   "%s ends when it is told to while its store hangs",
   { timeout: 60_000 },
   async ([name, words, says, code]) => {

@@ -5,14 +5,15 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WHOLE } from "../setting.ts";
 import { type Block, blocksOf, commandsOf, findPages, namesIn, printsOf } from "./pages.ts";
 
 const pages = findPages();
 
 /** Commands that are run in another way; undefined: not here. */
 const RUN_AS: Readonly<Record<string, string | undefined>> = {
-  // CI begins with the real one. Here: would it install what package.json asks for, from the lock alone?
-  "npm ci": "npm ci --dry-run --offline",
+  // CI begins with the real one, and asks here whether it would install what package.json asks for, from the lock alone.
+  "npm ci": WHOLE ? "npm ci --dry-run --offline" : undefined,
   // This is it.
   "npm test": undefined,
 };
@@ -22,6 +23,9 @@ const SHORTER: readonly (readonly [RegExp, string])[] = [
   [/^npx buquet-workflow\b/, "node dist/src/cli/main.js"],
   [/^npx tsx\b/, "node --import tsx"],
 ];
+
+/** The demo in its default folder, which several pages run first: it is run once, and each page gets a copy of what it left. */
+const DEMOS = ["npm run demo", "npx tsx examples/order-fulfilment/demo.ts"];
 
 interface Ran {
   readonly code: number;
@@ -126,7 +130,7 @@ describe("programs", () => {
 // ------------------------------------------------------------------ commands
 
 describe("commands", () => {
-  /** What a user has who cloned it and ran `npm ci`: nothing that .gitignore names, but for what that made. */
+  /** What a user has who cloned it and ran `npm ci`: nothing that .gitignore names, but for what that made. Nobody writes into it. */
   async function clone(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), "buquet-clone-"));
     const ignored = readFileSync(".gitignore", "utf8")
@@ -134,13 +138,28 @@ describe("commands", () => {
       .map((line) => line.replace(/\/$/, ""));
     const left = new Set([".git", ...ignored]);
     const kept = readdirSync(".").filter((name) => !left.has(name) && !name.endsWith(".tgz"));
-    await Promise.all(kept.map((name) => cp(name, join(folder, name), { recursive: true })));
-    for (const made of ["node_modules", "dist"]) await symlink(resolve(made), join(folder, made));
+    await Promise.all([...kept, "node_modules", "dist"].map((name) => symlink(resolve(name), join(folder, name))));
     return folder;
   }
 
+  /** What the demo printed, and a clone in which it ran. */
+  let demo: Promise<{ readonly ran: Ran; readonly folder: string }> | undefined;
+  async function runDemo(command: string) {
+    const folder = await clone();
+    return { ran: await run("sh", ["-c", command], folder), folder };
+  }
+  async function copyDemo(command: string, to: string): Promise<Ran> {
+    demo ??= runDemo(command);
+    const { ran, folder } = await demo;
+    await cp(join(folder, ".buquet"), join(to, ".buquet"), { recursive: true });
+    return ran;
+  }
+  afterAll(async () => {
+    if (demo !== undefined) await rm((await demo).folder, { recursive: true, force: true });
+  });
+
   const withCommands = pages.filter((page) => blocksOf(page).some(({ language }) => language === "sh"));
-  test("npx finds the command line of a clone", async () => {
+  test.runIf(WHOLE)("npx finds the command line of a clone", async () => {
     const folder = await clone();
     try {
       const ran = await run("npx", ["buquet-workflow", "--help"], folder);
@@ -150,7 +169,9 @@ describe("commands", () => {
     }
   });
 
-  test.concurrent.for(withCommands)(
+  // The others' commands run with SLOW=1, as in .ci/run; what most of them start is also started by test/examples and test/cli.
+  const AT_LEAST = ["README.md", "docs/signals.md"];
+  test.concurrent.for(withCommands.filter((page) => WHOLE || AT_LEAST.includes(page)))(
     "of %s run, in order, and print what it says",
     { timeout: 900_000 },
     async (page, { expect }) => {
@@ -172,7 +193,9 @@ describe("commands", () => {
               }
               const ran = await (command === "kill %1" && job !== undefined
                 ? job.end()
-                : run("sh", ["-c", command], folder));
+                : DEMOS.includes(part)
+                  ? copyDemo(command, folder)
+                  : run("sh", ["-c", command], folder));
               expect(ran.code, `${where}: ${part}\n${ran.output}`).toBe(0);
               output += ran.output;
             }

@@ -1,4 +1,4 @@
-/** Both samples of the page that this project comes from, as they stand, on a store in memory and in a folder. */
+/** Both samples of the page that this project comes from, as they stand, in a folder. In memory they run as examples/README.md says, with SLOW=1. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -9,7 +9,6 @@ test.each([
   ["approval", '{"wait_approval":{"approved_by":"manager@example.com"}}'],
 ])("%s prints what it came to", async (sample, printed) => {
   const script = `examples/seed-page/${sample}.ts`;
-  expect(await runProgram(script, [])).toMatchObject({ code: 0, output: `${printed}\n` });
   await inFolder(async (folder) => {
     expect(await runProgram(script, [`file:${folder}`])).toMatchObject({ code: 0, output: `${printed}\n` });
   });

@@ -7,12 +7,12 @@ import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord } from "../../src/run/record.ts";
 import { Worker } from "../../src/services/worker.ts";
-import { setting } from "../setting.ts";
+import { setting, WHOLE } from "../setting.ts";
 import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";
 import { Chance, mixSeed, type Process, World } from "../../src/testing/simulation/simulation.ts";
 
-const RECOVERIES = 40;
-const PARKED = setting("PARKED", 5_000);
+const RECOVERIES = WHOLE ? 40 : 10;
+const PARKED = setting("PARKED", 1_000);
 const DAY_MS = 24 * 60 * 60_000;
 
 /** From the kill of the worker inside its handler to the next start of that handler. */

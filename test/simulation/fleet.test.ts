@@ -4,7 +4,7 @@ import { type History, playHistory, ROUGH } from "./fleet.ts";
 import { setting } from "../setting.ts";
 
 /** How many random histories: more with `HISTORIES=20000 npm test -- test/simulation`. */
-const HISTORIES = setting("HISTORIES", 20);
+const HISTORIES = setting("HISTORIES", 6);
 const SEED = process.env["SEED"] ?? "fleet";
 /** `.ci/run` crashes at every call; otherwise at one of ten. */
 const EVERY = process.env["CRASHES"] === "all";

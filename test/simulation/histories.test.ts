@@ -7,7 +7,7 @@ import { SETTINGS } from "./settings.ts";
 import { setting } from "../setting.ts";
 
 /** How many, over all settings: more with `HISTORIES=20000 npm test -- test/simulation`. */
-const HISTORIES = setting("HISTORIES", 27);
+const HISTORIES = setting("HISTORIES", 9);
 const SEED = process.env["SEED"] ?? "history";
 const EACH = Math.ceil(HISTORIES / Object.keys(SETTINGS).length);
 

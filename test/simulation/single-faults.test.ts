@@ -2,22 +2,22 @@
 import { describe as group, expect, test } from "vitest";
 import { play, SHAPES } from "./play.ts";
 
-/** `.ci/run` strikes every request of every shape; otherwise two of them. */
+/** `.ci/run` strikes every request of every shape; otherwise the one in the middle, in one way. */
 const EVERY = process.env["CRASHES"] === "all";
 
 /** What strikes one request: the worker dies before or after it, or lives on and never learns that it was carried out. */
 const STRIKES = ["crash-before", "crash-after", "reply-lost"] as const;
 
 group("a single crash before or after any request of a worker, or a single lost reply", () => {
-  for (const shape of Object.keys(SHAPES)) {
+  for (const [index, shape] of Object.keys(SHAPES).entries()) {
     if (shape === "remote") continue;
     test(`loses nothing of ${shape}`, { timeout: 1_800_000 }, async () => {
       const setting = { shapes: [shape], long: false };
       const calm = await play("crash", setting);
       const calls = calm.world.trace.filter(({ process, kind }) => process.startsWith("worker") && kind !== "list");
-      const step = EVERY ? 1 : Math.max(1, Math.round(calls.length / 2));
-      for (const { process, call } of calls.filter((_, index) => index % step === 0)) {
-        for (const kind of STRIKES) {
+      const middle = Math.floor(calls.length / 2);
+      for (const { process, call } of EVERY ? calls : calls.slice(middle, middle + 1)) {
+        for (const kind of EVERY ? STRIKES : STRIKES.slice(index % 3, (index % 3) + 1)) {
           const history = await play("crash", setting, [{ process, call, kind }]);
           expect(history.problems, `${kind} at call ${call} of ${process}`).toEqual([]);
         }
@@ -29,7 +29,7 @@ group("a single crash before or after any request of a worker, or a single lost 
 test("a start of which any request is lost or late moves at once, without a sweeper", async () => {
   const setting = { shapes: ["two"], long: false, sweeper: false };
   // Whether the connection breaks at once or a reply is waited for is the seed's affair.
-  for (const seed of EVERY ? ["a", "b", "c", "d", "e", "f"] : ["a", "d"]) {
+  for (const seed of EVERY ? ["a", "b", "c", "d", "e", "f"] : ["a"]) {
     const calm = await play(seed, setting);
     const calls = calm.world.trace.filter(({ process }) => process === "client");
     expect(calls.filter(({ kind }) => kind === "put").length).toBeGreaterThanOrEqual(4);

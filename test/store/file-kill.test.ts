@@ -16,7 +16,7 @@ import { judgeRace, RACE_KEYS, type RaceLine } from "./fixtures/race-log.ts";
 import type { RacerOrder } from "./fixtures/racer.ts";
 import { setting } from "../setting.ts";
 
-const KILLS = setting("STORE_KILLS", 20);
+const KILLS = setting("STORE_KILLS", 8);
 const SEED = setting("SEED", Math.floor(nodeHost().random.next() * 2 ** 31));
 const RACERS = 8;
 const LAST_BOUNDARY = 1_000;

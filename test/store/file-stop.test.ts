@@ -1,5 +1,5 @@
 /**
- * A process is stopped (SIGSTOP) while it holds a lock and wakes when others went on, or wait: it robs nobody. SLOW=1 stops it for a
+ * A process is stopped (SIGSTOP) while it holds a lock and wakes when others went on, or wait: it robs nobody. WHOLE=1 stops it for a
  * real minute; else the clock of the others is put forward.
  */
 import { spawn, type ChildProcess } from "node:child_process";
@@ -12,9 +12,9 @@ import type { Host } from "../../src/host/host.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { FileStore } from "../../src/store/file.ts";
 import { compileFixture } from "./fixtures/compile.ts";
+import { WHOLE } from "../setting.ts";
 import type { SleeperOrder } from "./fixtures/sleeper.ts";
 
-const SLOW = process.env["SLOW"] === "1";
 const STOPPED_MS = 61_000;
 const KEY = "a.json";
 
@@ -70,7 +70,7 @@ function patientHost(): { readonly host: Host; readonly waits: Promise<void> } {
   });
   const clock = {
     ...real.clock,
-    now: () => real.clock.now() + (SLOW ? 0 : STOPPED_MS),
+    now: () => real.clock.now() + (WHOLE ? 0 : STOPPED_MS),
     sleep: (ms: number) => {
       waiting();
       return real.clock.sleep(ms);
@@ -106,7 +106,7 @@ describe.runIf(process.platform === "linux")("a stopped holder of a lock", () =>
         answered = true;
       });
       await Promise.race([waits, other]);
-      if (SLOW) await nodeHost().clock.sleep(STOPPED_MS);
+      if (WHOLE) await nodeHost().clock.sleep(STOPPED_MS);
       // Reads and other keys go on meanwhile.
       expect(await store.get(KEY)).toMatchObject({ object: { body: "first" } });
       expect(await store.put("another.json", "", "absent")).toMatchObject({ kind: "stored" });

@@ -12,7 +12,7 @@ import { setting } from "../setting.ts";
 const SEED = setting("SEED", 20_261_124);
 const PLANS = setting("PATH_PLANS", 2);
 /** Of a plan with very many paths, so many are taken, evenly spread; CI takes all of them (PATHS=all). */
-const MOST_PATHS = process.env["PATHS"] === "all" ? Number.POSITIVE_INFINITY : setting("PATHS", 15);
+const MOST_PATHS = process.env["PATHS"] === "all" ? Number.POSITIVE_INFINITY : setting("PATHS", 8);
 
 async function take(all: readonly WorkflowPath[], most = MOST_PATHS): Promise<number> {
   const every = Math.max(1, Math.ceil(all.length / most));

@@ -109,7 +109,7 @@ describe.each(compilers)("%s", (compiler) => {
     expect(printed).toBe("");
   });
 
-  test("does so with a bundler, @types/node and the smallest lib", async () => {
+  test.runIf(WHOLE)("does so with a bundler, @types/node and the smallest lib", async () => {
     const options = {
       module: "esnext",
       moduleResolution: "bundler",
@@ -189,6 +189,7 @@ const NOT_JSON = "holds a Date, Map, bigint, function, class or list with undefi
 const whole = `'"c"' is not assignable to parameter of type '"the result of this step is not JSON: it ${NOT_JSON}"'.`;
 const member = (name: string): string =>
   `'"c"' is not assignable to parameter of type '"the result of this step is not JSON: its member ${name} ${NOT_JSON}"'.`;
+import { WHOLE } from "../setting.ts";
 
 /** A line of a program, and the end of the only message that the compiler prints for it. */
 const mistakes: readonly (readonly [line: string, message: string])[] = [

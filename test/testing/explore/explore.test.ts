@@ -10,6 +10,7 @@ import { exploreMachine } from "../../../src/testing/explore/explore.ts";
 import { DEFAULT_FAULTS } from "../../../src/testing/explore/setting.ts";
 import { explore, replay } from "../../../src/testing/index.ts";
 import { planOf, signal, task } from "../../machines/build.ts";
+import { WHOLE } from "../../setting.ts";
 
 const side = (width: number) =>
   buildMachine(
@@ -159,40 +160,44 @@ test("a path of a machine that was mended breaks nothing any more", () => {
   ).toBe(undefined);
 });
 
-test("the test that a violation writes compiles, fails while the rule is broken and passes when it is not", async () => {
-  const checked = explore(order, {
-    finally: ({ status, effects }) => status === "completed" || effects.count("ship") === 0,
-  });
-  const written = checked.violations[0]?.toTest({ from: "./order.ts", workflow: "order", options: "rules" }) ?? "";
-  await mkdir(".cache", { recursive: true });
-  const folder = await mkdtemp(resolve(".cache", "written-"));
-  const index = resolve("src/index.ts");
-  const testing = resolve("src/testing/index.ts");
-  const definition = (undo: string): string => `import { workflow } from ${JSON.stringify(index)};
+// It starts a compiler and a test runner: with SLOW=1, as in .ci/run.
+test.runIf(WHOLE)(
+  "the test that a violation writes compiles, fails while the rule is broken and passes when it is not",
+  async () => {
+    const checked = explore(order, {
+      finally: ({ status, effects }) => status === "completed" || effects.count("ship") === 0,
+    });
+    const written = checked.violations[0]?.toTest({ from: "./order.ts", workflow: "order", options: "rules" }) ?? "";
+    await mkdir(".cache", { recursive: true });
+    const folder = await mkdtemp(resolve(".cache", "written-"));
+    const index = resolve("src/index.ts");
+    const testing = resolve("src/testing/index.ts");
+    const definition = (undo: string): string => `import { workflow } from ${JSON.stringify(index)};
     export const order = workflow("order")
       .step("charge", { run: () => 1, compensate: () => {} })
       .step("ship", { dependsOn: ["charge"], run: () => 2${undo} });
     export const rules = { finally: ({ status, effects }: { status: string; effects: { count(step: "ship"): number } }) =>
       status === "completed" || effects.count("ship") === 0 };`;
-  const run = (): Promise<string> =>
-    new Promise((done) => {
-      const vitest = resolve("node_modules/vitest/vitest.mjs");
-      execFile(process.execPath, [vitest, "run", "--root", folder], (error, stdout, stderr) =>
-        done(error === null ? "passed" : stdout + stderr),
+    const run = (): Promise<string> =>
+      new Promise((done) => {
+        const vitest = resolve("node_modules/vitest/vitest.mjs");
+        execFile(process.execPath, [vitest, "run", "--root", folder], (error, stdout, stderr) =>
+          done(error === null ? "passed" : stdout + stderr),
+        );
+      });
+    try {
+      await writeFile(
+        join(folder, "written.test.ts"),
+        written.replaceAll('"buquet-workflow/testing"', JSON.stringify(testing)),
       );
-    });
-  try {
-    await writeFile(
-      join(folder, "written.test.ts"),
-      written.replaceAll('"buquet-workflow/testing"', JSON.stringify(testing)),
-    );
-    // Of its own: the one above it finds only this project's tests.
-    await writeFile(join(folder, "vitest.config.mjs"), 'export default { test: { include: ["*.test.ts"] } };');
-    await writeFile(join(folder, "order.ts"), definition(""));
-    expect(await run()).toContain("the check says no");
-    await writeFile(join(folder, "order.ts"), definition(", compensate: () => {}"));
-    expect(await run()).toBe("passed");
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-});
+      // Of its own: the one above it finds only this project's tests.
+      await writeFile(join(folder, "vitest.config.mjs"), 'export default { test: { include: ["*.test.ts"] } };');
+      await writeFile(join(folder, "order.ts"), definition(""));
+      expect(await run()).toContain("the check says no");
+      await writeFile(join(folder, "order.ts"), definition(", compensate: () => {}"));
+      expect(await run()).toBe("passed");
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+);
