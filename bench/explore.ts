@@ -2,8 +2,8 @@
  * States, edges and seconds of the explorer at 2 to 10 steps side by side, at most two faults on a path: all with an undo, in full and
  * with symmetry; and with differences that the machine sees, every other one with an undo and a policy each.
  */
-import { buildMachine } from "../machines/advance.ts";
-import type { Plan, TaskStep } from "../machines/plan.ts";
+import { buildMachine } from "../machines/plan/advance.ts";
+import type { Plan, TaskStep } from "../machines/plan/plan.ts";
 import { exploreMachine } from "../src/testing/explore/explore.ts";
 
 const POLICIES = ["compensate", "continue", "compensate", "pause_workflow", "fail_workflow"] as const;

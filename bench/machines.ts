@@ -1,6 +1,6 @@
 /** Machine milliseconds for each event: one chart of 1,000 in a row and one of 1,000 side by side. */
-import { advance, buildMachine, initial, project } from "../machines/advance.ts";
-import type { Plan, TaskStep } from "../machines/plan.ts";
+import { advance, buildMachine, initial, project } from "../machines/plan/advance.ts";
+import type { Plan, TaskStep } from "../machines/plan/plan.ts";
 import type { PersistedSnapshot } from "../machines/snapshot.ts";
 
 const STEPS = 1_000;

@@ -2,14 +2,14 @@
  * Types that stand in the signatures of the entries. A program that writes declarations has to name them, and can only name what is exported;
  * most are not meant to be written by hand.
  */
-export type { RunMachine } from "../machines/advance.ts";
+export type { RunMachine } from "../machines/plan/advance.ts";
 export type {
   MachineConfig,
   Named as NamedImplementation,
   StateConfig,
   TransitionConfig,
-} from "../machines/compile.ts";
-export type { OnFailure, Plan, PlanStep, RetryPolicy, SignalStep, TaskStep } from "../machines/plan.ts";
+} from "../machines/plan/compile.ts";
+export type { OnFailure, Plan, PlanStep, RetryPolicy, SignalStep, TaskStep } from "../machines/plan/plan.ts";
 export type { Outcome, RunEvent } from "../machines/events.ts";
 export type { PersistedSnapshot, RunStatus, StepPhase, StepView, UndoPhase } from "../machines/snapshot.ts";
 export type {

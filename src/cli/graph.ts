@@ -1,6 +1,6 @@
 /** `graph`: a workflow as a picture or text, before it ever runs, or as a run stands. */
 import { extname } from "node:path";
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import { servedPlan } from "../define/served.ts";
 import { type DrawingFormat, drawWorkflow } from "../draw/index.ts";

@@ -1,5 +1,5 @@
 /** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { type Duration, parseDuration, shown } from "../wire/duration.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";

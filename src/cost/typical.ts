@@ -1,5 +1,5 @@
 /** The ways that people ask about: everything goes well, each step fails for good, each wait runs out, cancel, retries. */
-import type { Plan, PlanStep } from "../../machines/plan.ts";
+import type { Plan, PlanStep } from "../../machines/plan/plan.ts";
 import type { Course, CostPath } from "./path.ts";
 
 /** What is the same on every path. */

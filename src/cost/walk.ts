@@ -5,7 +5,7 @@
  * `rules.ts`. Nothing is stored and no request is made. The walk assumes what is written in `docs/costs.md`: one worker process,
  * requests that take no time and never fail, no two handlers of a run that end in the same millisecond.
  */
-import { project } from "../../machines/advance.ts";
+import { project } from "../../machines/plan/advance.ts";
 import type { OpenWait } from "../../machines/snapshot.ts";
 import { backoffMs } from "../queue/backoff.ts";
 import { decide } from "../run/decide/decide.ts";

@@ -1,8 +1,8 @@
 /** From what the user wrote to a plan and a table of handlers. */
-import { buildMachine, type RunMachine } from "../../machines/advance.ts";
-import { hasCompensation } from "../../machines/compile.ts";
-import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan.ts";
-import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/validate.ts";
+import { buildMachine, type RunMachine } from "../../machines/plan/advance.ts";
+import { hasCompensation } from "../../machines/plan/compile.ts";
+import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan/plan.ts";
+import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/plan/validate.ts";
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";

@@ -1,5 +1,5 @@
 /** A definition as the bucket keeps it for others. */
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import { toJsonSchema } from "./schema.ts";
 import type { AnyWorkflow } from "./workflow.ts";
 

@@ -1,6 +1,6 @@
 /** Drawings of workflows, for documents and other tools. */
-import { compilePlan, type MachineConfig } from "../../machines/compile.ts";
-import type { Plan } from "../../machines/plan.ts";
+import { compilePlan, type MachineConfig } from "../../machines/plan/compile.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import { type ChecksOf, objectWith, oneOf, readArgument, readSettings } from "../settings.ts";
 import { chartMermaid } from "./mermaid.ts";
 import { liveStates, type StateValue } from "./live.ts";

@@ -1,5 +1,5 @@
 /** A run as a sequence of frames: what is drawn, stepped through and compared. A stored run and a path of the explorer have the same form. */
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 
 /** An event as the machine takes it, as far as it is still known. */

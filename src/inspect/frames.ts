@@ -1,5 +1,5 @@
 /** One stored version of a record as a frame. Pure; whatever cannot be read becomes a frame that says so. */
-import { project } from "../../machines/advance.ts";
+import { project } from "../../machines/plan/advance.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import type { Frame } from "../draw/timeline.ts";
 import { stateKey } from "../keys.ts";

@@ -5,7 +5,7 @@
  * so. Costs one GET, one list of versions for each thousand, one GET for each version and one for the plan; asking again costs one GET
  * while nothing was written, else a list more and one GET for each new version.
  */
-import type { Plan, TaskStep } from "../../machines/plan.ts";
+import type { Plan, TaskStep } from "../../machines/plan/plan.ts";
 import type { Timeline } from "../draw/timeline.ts";
 import { isWorkflowError, RunNotFoundError } from "../errors.ts";
 import { stateKey } from "../keys.ts";

@@ -1,6 +1,6 @@
 /** Whether the machine in a record can be that of a run which follows the program that it names. */
-import { checkSnapshot } from "../../machines/advance.ts";
-import { SnapshotError } from "../../machines/check-snapshot.ts";
+import { checkSnapshot } from "../../machines/plan/advance.ts";
+import { SnapshotError } from "../../machines/plan/check-snapshot.ts";
 import { WorkflowError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import type { Program } from "./program.ts";

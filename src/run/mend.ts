@@ -6,7 +6,7 @@
  * like that always writes.
  */
 import { isWorkflowError } from "../errors.ts";
-import { initial, project } from "../../machines/advance.ts";
+import { initial, project } from "../../machines/plan/advance.ts";
 import { stateKey } from "../keys.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { formatOpaque } from "../wire/instant.ts";

@@ -1,5 +1,5 @@
 /** What can happen to a run next, and where each thing leads. The run's own machine is asked; nothing is written. */
-import { advance, project } from "../../machines/advance.ts";
+import { advance, project } from "../../machines/plan/advance.ts";
 import type { RunEvent } from "../../machines/events.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import { formatOpaque } from "../wire/instant.ts";

@@ -1,7 +1,7 @@
 /** What a run follows: a compiled plan, found by its hash. */
-export type { Plan, TaskStep } from "../../machines/plan.ts";
-import type { RunMachine } from "../../machines/advance.ts";
-import type { Plan } from "../../machines/plan.ts";
+export type { Plan, TaskStep } from "../../machines/plan/plan.ts";
+import type { RunMachine } from "../../machines/plan/advance.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 
 /** A plan compiled, with both hashes. */
 export interface Program {

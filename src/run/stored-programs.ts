@@ -1,8 +1,8 @@
 /** Programs that this process serves, and those that are stored in the bucket beside the runs that follow them. */
 import { z } from "zod";
-import { buildMachine } from "../../machines/advance.ts";
-import { validatePlan } from "../../machines/validate.ts";
-import type { Plan } from "../../machines/plan.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
+import { validatePlan } from "../../machines/plan/validate.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { planKey, typeKey } from "../keys.ts";

@@ -1,7 +1,7 @@
 /** The tasks that a run puts on the queue: their ids, types and inputs. Computed, so that making one twice is the same as once (R4). */
 import { computeUuid } from "../host/uuid.ts";
 import type { TaskRecord, TaskSpec } from "../queue/task.ts";
-import type { Plan, TaskStep } from "../../machines/plan.ts";
+import type { Plan, TaskStep } from "../../machines/plan/plan.ts";
 import type { Flight, FlightRef, RunRecord, TimerState } from "./record.ts";
 
 /** Never runs out, so that a foreign monitor can only make the task ready again. */

@@ -1,5 +1,5 @@
 /** What a record says, for those who only look: clients and services. */
-import { marksOf, project } from "../../machines/advance.ts";
+import { marksOf, project } from "../../machines/plan/advance.ts";
 import type { OpenWait, Projection, SnapshotMarks, StepMarks } from "../../machines/snapshot.ts";
 import type { Program } from "./program.ts";
 import { type ErrorData, summarize } from "../host/error-data.ts";

@@ -1,5 +1,5 @@
 /** The same path on the engine: one worker of the test kit, and every request counted. */
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import type { Course, CostPath } from "../../src/cost/path.ts";
 import { REQUESTED_KINDS, type Requests } from "../../src/cost/requests.ts";
 import { type Sent, walk, type Walked } from "../../src/cost/walk.ts";

@@ -1,7 +1,7 @@
 /** The picture as a browser shows it: with real fonts, no text runs out of its box or over another. */
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compilePlan } from "../../machines/compile.ts";
+import { compilePlan } from "../../machines/plan/compile.ts";
 import { chartSvg } from "../../src/draw/svg.ts";
 import { requireChromium } from "./chromium.ts";
 import { SHAPES } from "./shapes.ts";

@@ -1,5 +1,5 @@
 /** Plans whose drawings are looked at. */
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import { planOf, signal, task } from "../machines/build.ts";
 
 const undoable = { compensate: true, onFailure: "compensate" } as const;

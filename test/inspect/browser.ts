@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { createActor } from "xstate";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { serveSite, type PageServer } from "../../src/cli/serve.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
 import type { Host } from "../../src/host/host.ts";

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { createWebSocketReceiver } from "@statelyai/inspect";
 import { type AnyStateMachine, type AnyStateNode, createMachine } from "xstate";
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import type { Timeline } from "../../src/draw/timeline.ts";
 import { PermanentError, untypedWorkflow, workflow } from "../../src/index.ts";

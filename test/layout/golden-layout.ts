@@ -1,8 +1,8 @@
 /** The form of a golden record file, and what stock XState makes of a record. */
 import { readdirSync, readFileSync } from "node:fs";
 import { createActor } from "xstate";
-import { buildMachine } from "../../machines/advance.ts";
-import type { Plan } from "../../machines/plan.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import type { RunRecord } from "../../src/run/record.ts";
 
 export const FOLDER = "test/golden/layouts";

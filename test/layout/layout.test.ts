@@ -1,6 +1,6 @@
 /** Records of every layout that was released, or is about to be: later versions read them and lead their runs to the same end. */
 import { describe, expect, test } from "vitest";
-import { buildMachine, project } from "../../machines/advance.ts";
+import { buildMachine, project } from "../../machines/plan/advance.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, encodeRecord, RECORD_LAYOUT } from "../../src/run/record.ts";

@@ -1,8 +1,8 @@
 /** Small plans by hand, and runs of them. */
-import { advance, buildMachine, initial, project } from "../../machines/advance.ts";
+import { advance, buildMachine, initial, project } from "../../machines/plan/advance.ts";
 import type { Command } from "../../machines/commands.ts";
 import type { RunEvent } from "../../machines/events.ts";
-import type { Plan, PlanStep, SignalStep, TaskStep } from "../../machines/plan.ts";
+import type { Plan, PlanStep, SignalStep, TaskStep } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot, Projection } from "../../machines/snapshot.ts";
 
 /** A step that fails the run when it fails, without undo or delay. */

@@ -1,8 +1,8 @@
 /** A snapshot from outside: those of real runs pass, and what is damaged is named before XState believes it. */
 import { expect, test } from "vitest";
-import { advance, buildMachine, checkSnapshot, initial, project } from "../../machines/advance.ts";
-import { SnapshotError, snapshotProblem } from "../../machines/check-snapshot.ts";
-import type { Plan } from "../../machines/plan.ts";
+import { advance, buildMachine, checkSnapshot, initial, project } from "../../machines/plan/advance.ts";
+import { SnapshotError, snapshotProblem } from "../../machines/plan/check-snapshot.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import { decodeRecord } from "../../src/run/record.ts";
 import { stateKey } from "../../src/keys.ts";

@@ -1,10 +1,17 @@
 /** Plays a list of events on the machine and on the oracle, and says where they differ. */
 import { isDeepStrictEqual } from "node:util";
 import { createActor } from "xstate";
-import { advance, buildMachine, type Decision, initial, project, type RunMachine } from "../../machines/advance.ts";
+import {
+  advance,
+  buildMachine,
+  type Decision,
+  initial,
+  project,
+  type RunMachine,
+} from "../../machines/plan/advance.ts";
 import type { Command } from "../../machines/commands.ts";
 import type { RunEvent } from "../../machines/events.ts";
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot, Projection, RunStatus } from "../../machines/snapshot.ts";
 import { applyToModel, type Expected, expectedOf, type Model, newModel } from "./oracle.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { PlanStep } from "../../machines/plan.ts";
+import type { PlanStep } from "../../machines/plan/plan.ts";
 import { CANCEL, done, failed, planOf, RETRY, started, task, undone } from "./build.ts";
 
 const many = (length: number, step: (index: number) => PlanStep): PlanStep[] =>

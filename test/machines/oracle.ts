@@ -4,7 +4,7 @@
  */
 import type { Command } from "../../machines/commands.ts";
 import type { Outcome, RunEvent } from "../../machines/events.ts";
-import type { Plan, PlanStep } from "../../machines/plan.ts";
+import type { Plan, PlanStep } from "../../machines/plan/plan.ts";
 import type { OpenWait, RunStatus, StepPhase, StepView, UndoPhase } from "../../machines/snapshot.ts";
 
 /** One step, as far as the promises speak of it. */

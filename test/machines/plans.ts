@@ -1,5 +1,5 @@
 /** Random plans, with every option and the names that break machines. */
-import type { OnFailure, Plan, PlanStep } from "../../machines/plan.ts";
+import type { OnFailure, Plan, PlanStep } from "../../machines/plan/plan.ts";
 
 const NAMES = [
   "__proto__",

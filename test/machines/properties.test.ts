@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { advance, buildMachine, initial, project } from "../../machines/advance.ts";
+import { advance, buildMachine, initial, project } from "../../machines/plan/advance.ts";
 import type { RunEvent } from "../../machines/events.ts";
-import type { Plan } from "../../machines/plan.ts";
-import { validatePlan } from "../../machines/validate.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
+import { validatePlan } from "../../machines/plan/validate.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import { checkCase, explain } from "./check.ts";
 import { randomPlan } from "./plans.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
-import { compilePlan, hasCompensation, type StateConfig } from "../../machines/compile.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
+import { compilePlan, hasCompensation, type StateConfig } from "../../machines/plan/compile.ts";
 import {
   CANCEL,
   done,

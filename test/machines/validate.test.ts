@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { decompose, sortSteps } from "../../machines/decompose.ts";
-import { encodeName } from "../../machines/names.ts";
-import type { PlanStep } from "../../machines/plan.ts";
-import { MAX_GROUP, MAX_STEPS, validatePlan } from "../../machines/validate.ts";
+import { decompose, sortSteps } from "../../machines/plan/decompose.ts";
+import { encodeName } from "../../machines/plan/names.ts";
+import type { PlanStep } from "../../machines/plan/plan.ts";
+import { MAX_GROUP, MAX_STEPS, validatePlan } from "../../machines/plan/validate.ts";
 import { planOf, signal, task } from "./build.ts";
 
 const messages = (...steps: readonly PlanStep[]): string[] =>

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { buildMachine, initial, project } from "../../machines/advance.ts";
+import { buildMachine, initial, project } from "../../machines/plan/advance.ts";
 import type { RunEvent } from "../../machines/events.ts";
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { planOf, signal, task } from "./build.ts";
 import { ALLOWED, type Pair, reload, stepBoth } from "./check.ts";

@@ -1,7 +1,7 @@
 /** A world around a run: it answers the commands that the oracle owes, late, twice, out of order, and an operator interferes. */
 import type { Command } from "../../machines/commands.ts";
 import type { RunEvent } from "../../machines/events.ts";
-import type { Plan } from "../../machines/plan.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
 import { applyToModel, type Model, newModel } from "./oracle.ts";
 
 /** How often each thing was met. */

@@ -1,6 +1,6 @@
 /** A run that stops waits for what is in flight, and lets none of it begin again. */
 import { expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/run/program.ts";

@@ -1,6 +1,6 @@
 /** Entries of the outbox: who stamps them, who may drop them, and what stands for an execution that nobody holds. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/run/program.ts";

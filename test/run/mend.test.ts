@@ -1,6 +1,6 @@
 /** Records from which a foreign writer dropped the machine: rebuilt from versions, or from the plain fields. */
 import { describe, expect, test } from "vitest";
-import { buildMachine, project } from "../../machines/advance.ts";
+import { buildMachine, project } from "../../machines/plan/advance.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";

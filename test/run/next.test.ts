@@ -1,6 +1,6 @@
 /** What can happen next: the machine is asked what each event would do, and really does it then. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { leadOfCommand, nextOf } from "../../src/run/next.ts";

@@ -1,6 +1,6 @@
 /** What an operator's retry does to a record, fact by fact. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { minuteOf } from "../../src/keys.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";

@@ -1,6 +1,6 @@
 /** The rules R1 to R9 that stand at the top of `src/run/commit.ts`, each by its number. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/run/program.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildMachine } from "../../machines/advance.ts";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { exploreMachine } from "../../src/testing/explore/explore.ts";
 import { DEFAULT_FAULTS } from "../../src/testing/explore/setting.ts";
 import { EXAMPLES } from "./explore/examples.ts";

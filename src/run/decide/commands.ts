@@ -1,5 +1,5 @@
 /** What operators ask for, and the pause of a run whose definition does not fit. */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import type { Fact } from "../facts.ts";

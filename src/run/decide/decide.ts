@@ -4,7 +4,7 @@
  * Commands that the machine emits are put into the outbox of the same record (R3); a decision that changes nothing returns the same
  * object (R6); the first result of a step stays for ever, because the machine accepts one completion a generation (R5).
  */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { Delivery, Fact } from "../facts.ts";

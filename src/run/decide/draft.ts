@@ -1,5 +1,5 @@
 /** A record while facts are applied to it, and the small edits that every rule is made of. */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import type { Program } from "../program.ts";
 import {
   type Actor,

@@ -2,7 +2,7 @@
  * What a writer that does not know `machine` changed in the plain fields, as events. Real buquet clients write `paused`, `running` and
  * `cancelled` into the status; its workers complete and fail steps and move signal cursors.
  */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record.ts";
 import { blame, type Draft, heal, hold, mapFlight } from "./draft.ts";

@@ -1,5 +1,5 @@
 /** Feeds the machine and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
-import { advance, type Decision } from "../../../machines/advance.ts";
+import { advance, type Decision } from "../../../machines/plan/advance.ts";
 import type { Command } from "../../../machines/commands.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { FlightRef, GivenSignals, TimerState } from "../record.ts";

@@ -4,7 +4,7 @@
  * Plain fields do not say who holds a step, so every step in flight gets the owner *unknown*: nobody creates, fences or releases it,
  * and its result is accepted from anyone. A look of the sweeper finds out (protocol §7).
  */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import { parseInstant } from "../../wire/instant.ts";
 import { STORED_NULL } from "../../wire/value.ts";

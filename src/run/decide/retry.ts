@@ -2,7 +2,7 @@
  * An operator's retry: a failed run opens again (docs/decisions/0005-what-a-retry-keeps.md). What completed stays, unless its undo
  * ran; every other step begins anew, and the record forgets the failure.
  */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import type { StepView } from "../../../machines/snapshot.ts";
 import { STORED_NULL, type StoredValue } from "../../wire/value.ts";
 import type { OutboxEntry } from "../record.ts";

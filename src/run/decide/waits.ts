@@ -1,5 +1,5 @@
 /** Facts about open waits: signals that were found and timers that are due. */
-import { project } from "../../../machines/advance.ts";
+import { project } from "../../../machines/plan/advance.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import type { FoundSignal } from "../facts.ts";
 import type { GivenSignals, TimerState } from "../record.ts";

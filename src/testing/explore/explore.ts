@@ -4,7 +4,7 @@
  * The machine is the real one. The world around it answers only what was asked for, in every order and with every kind of end; people
  * interfere; at most `faults` things go wrong on one path. States are walked breadth first, so the path to a broken rule is the shortest.
  */
-import { buildMachine, type RunMachine } from "../../../machines/advance.ts";
+import { buildMachine, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { isFinal } from "./checks.ts";

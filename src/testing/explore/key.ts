@@ -4,8 +4,8 @@
  * Generations are compared, never counted: a key only says whether something has one, and whether what is open in the world is of it.
  * The order in which a run remembers parked, draining and waiting steps says nothing about what may follow and is left out.
  */
-import type { MachineConfig, StateConfig } from "../../../machines/compile.ts";
-import { encodeName } from "../../../machines/names.ts";
+import type { MachineConfig, StateConfig } from "../../../machines/plan/compile.ts";
+import { encodeName } from "../../../machines/plan/names.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { StateValue } from "../../draw/live.ts";
 import type { Setting } from "./setting.ts";

@@ -1,7 +1,7 @@
 /** A plan and what may happen to a run of it, prepared for walking. */
-import { hasCompensation } from "../../../machines/compile.ts";
-import { sortSteps } from "../../../machines/decompose.ts";
-import type { Plan, PlanStep } from "../../../machines/plan.ts";
+import { hasCompensation } from "../../../machines/plan/compile.ts";
+import { sortSteps } from "../../../machines/plan/decompose.ts";
+import type { Plan, PlanStep } from "../../../machines/plan/plan.ts";
 import { WorkflowError } from "../../errors.ts";
 
 /** What may go wrong or come in between; each of these counts against the budget of faults. */

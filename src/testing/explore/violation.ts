@@ -1,5 +1,5 @@
 /** A counterexample: for people, as JSON, as a test and as a timeline. */
-import type { RunMachine } from "../../../machines/advance.ts";
+import type { RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { Frame, Timeline } from "../../draw/timeline.ts";

@@ -1,5 +1,5 @@
 /** One step of a walk: a move, what the machine makes of it, and every check on where it leads. */
-import { advance, initial, project, type RunMachine, type TakenTransition } from "../../../machines/advance.ts";
+import { advance, initial, project, type RunMachine, type TakenTransition } from "../../../machines/plan/advance.ts";
 import type { Command } from "../../../machines/commands.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";

@@ -1,7 +1,7 @@
 /** Which states and edges of a workflow's chart its tests have taken. */
 import { type AnyTransitionDefinition, createActor, type InspectionEvent } from "xstate";
 import { getStateNodes } from "xstate/graph";
-import { buildMachine, initial } from "../../../machines/advance.ts";
+import { buildMachine, initial } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";

@@ -1,5 +1,5 @@
 /** An engine in a kit that does what a path says, one event at a time. Its clock stands (nearly) still: what needs time is brought about at once. */
-import { buildMachine, project, type RunMachine } from "../../../machines/advance.ts";
+import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import type { Run } from "../../client/client.ts";

@@ -1,7 +1,7 @@
 /** What may happen next to a run, as far as a model looks: finite, and only what an engine can really bring about. */
-import { hasCompensation } from "../../../machines/compile.ts";
+import { hasCompensation } from "../../../machines/plan/compile.ts";
 import type { RunEvent } from "../../../machines/events.ts";
-import type { Plan } from "../../../machines/plan.ts";
+import type { Plan } from "../../../machines/plan/plan.ts";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
 import { type Duration, parseDuration } from "../../wire/duration.ts";
 import { isOver } from "../../run/record.ts";

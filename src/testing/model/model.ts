@@ -1,7 +1,7 @@
 /** A workflow as a model for tests, for people who know XState: its events and its states are finite. */
 import type { AnyMachineSnapshot, AnyStateMachine } from "xstate";
 import { createTestModel, type TestModel } from "xstate/graph";
-import { buildMachine, project, type RunMachine } from "../../../machines/advance.ts";
+import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";

@@ -1,5 +1,5 @@
 /** What the options of a model and of its paths may be: one that nobody reads would leave out what its writer believes was looked at. */
-import type { Plan, PlanStep } from "../../../machines/plan.ts";
+import type { Plan, PlanStep } from "../../../machines/plan/plan.ts";
 import { parseDuration } from "../../wire/duration.ts";
 import { OptionCheck } from "../check.ts";
 import type { HandlerWait } from "./events.ts";

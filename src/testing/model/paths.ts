@@ -1,5 +1,5 @@
 /** Every path of a model, as a test of the engine. */
-import { buildMachine } from "../../../machines/advance.ts";
+import { buildMachine } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";

@@ -1,6 +1,6 @@
 /** Which events led from one version of a record to the next: its write says what it applied, in words for people. */
 import { isDeepStrictEqual } from "node:util";
-import { advance, project, type RunMachine } from "../../../machines/advance.ts";
+import { advance, project, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 

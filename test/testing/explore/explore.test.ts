@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { getAdjacencyMap } from "xstate/graph";
-import { advance, buildMachine, initial } from "../../../machines/advance.ts";
+import { advance, buildMachine, initial } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import { workflow } from "../../../src/index.ts";
 import { exploreMachine } from "../../../src/testing/explore/explore.ts";

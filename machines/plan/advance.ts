@@ -16,9 +16,9 @@ import {
   setup,
 } from "xstate";
 import { contextProblem, SnapshotError, snapshotProblem } from "./check-snapshot.ts";
-import type { Command } from "./commands.ts";
+import type { Command } from "../commands.ts";
 import { compilePlan, type MachineConfig } from "./compile.ts";
-import type { Outcome, RunEvent } from "./events.ts";
+import type { Outcome, RunEvent } from "../events.ts";
 import { encodeName } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import type {
@@ -30,7 +30,7 @@ import type {
   StepPhase,
   StepView,
   UndoPhase,
-} from "./snapshot.ts";
+} from "../snapshot.ts";
 
 /** What the context knows of one step. Absent members: generation 1, no wake, nothing recorded. */
 interface StepControl {
