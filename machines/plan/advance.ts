@@ -17,7 +17,9 @@ import {
 } from "xstate";
 import { contextProblem, SnapshotError, snapshotProblem } from "./check-snapshot.ts";
 import type { Command } from "../commands.ts";
-import { compilePlan, type MachineConfig } from "./compile.ts";
+import type { MachineConfig } from "../chart.ts";
+import type { Decision } from "../program.ts";
+import { compilePlan } from "./compile.ts";
 import type { Outcome, RunEvent } from "../events.ts";
 import { encodeName } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -70,14 +72,6 @@ export interface RunMachine {
   readonly config: MachineConfig;
   /** The XState machine; loads any snapshot of a run that follows this plan. */
   readonly machine: AnyStateMachine;
-}
-
-/** What an advance decided. */
-export interface Decision {
-  /** The same object when nothing changed. */
-  readonly snapshot: PersistedSnapshot;
-  readonly commands: readonly Command[];
-  readonly changed: boolean;
 }
 
 interface StepParams {

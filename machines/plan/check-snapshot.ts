@@ -1,5 +1,5 @@
 /** Whether a snapshot from outside can be that of a run which follows a chart: XState believes whatever it is given. */
-import type { MachineConfig, StateConfig } from "./compile.ts";
+import type { MachineConfig, StateConfig } from "../chart.ts";
 import { encodeName } from "./names.ts";
 import type { Plan } from "./plan.ts";
 

@@ -5,16 +5,10 @@
  * (`src/define`) becomes a plan and a table of handlers; everything below that line knows only the plan.
  */
 
+import type { RetryPolicy } from "../program.ts";
+
 /** What happens to the run when a step has failed for good. */
 export type OnFailure = "fail_workflow" | "pause_workflow" | "continue" | "compensate";
-
-/** How long to wait before attempt n+1: `min(initialMs · multiplier^n, maxMs)`, then ± `jitter` (0 to 1). */
-export interface RetryPolicy {
-  readonly initialMs: number;
-  readonly maxMs: number;
-  readonly multiplier: number;
-  readonly jitter: number;
-}
 
 /** A node with a handler: one task on the queue for each generation of it. */
 export interface TaskStep {

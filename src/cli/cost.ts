@@ -1,10 +1,11 @@
 /** `explain`: what a run will cost before it runs. Why a run does not move is said by `status`. */
+import { planOf } from "../../machines/plan/program.ts";
 import type { Duration } from "../wire/duration.ts";
 import { type CostedWorkflow, type CostOptions, type CostReport, explainCost, type PathCost } from "../cost/cost.ts";
 import { PRICE_LISTS } from "../cost/prices.ts";
 import { REQUESTED_KINDS } from "../cost/requests.ts";
 import { WorkflowError } from "../errors.ts";
-import { StoredPrograms } from "../run/stored-programs.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import type { Typed } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
@@ -73,7 +74,10 @@ async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow>
       `no workflow ${JSON.stringify(name)} is known here or was ever served on ${store.url}; ${known}`,
     );
   }
-  return { name, plan: program.machine.plan, planHash: program.planHash, definitionHash: program.definitionHash };
+  const plan = planOf(program);
+  if (plan === undefined)
+    throw new WorkflowError("invalid", `${JSON.stringify(name)} is no DAG of steps, so it cannot be priced`);
+  return { name, plan, planHash: program.planHash, definitionHash: program.definitionHash };
 }
 
 function optionsOf(typed: Typed): CostOptions {

@@ -2,7 +2,7 @@
 import type { WorkflowError } from "../errors.ts";
 import { WORKERS_PREFIX } from "../keys.ts";
 import { listMeddling } from "../run/meddling.ts";
-import { listServing } from "../run/serving.ts";
+import { listServing } from "../programs/announcements.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 

@@ -1,12 +1,13 @@
 /** `graph`: a workflow as a picture or text, before it ever runs, or as a run stands. */
 import { extname } from "node:path";
-import type { Plan } from "../../machines/plan/plan.ts";
+import type { MachineConfig } from "../../machines/chart.ts";
+import { compilePlan } from "../../machines/plan/compile.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import { servedPlan } from "../define/served.ts";
-import { type DrawingFormat, drawWorkflow } from "../draw/index.ts";
+import { drawChart, type DrawingFormat } from "../draw/drawing.ts";
 import { WorkflowError } from "../errors.ts";
 import { makeWhole } from "../run/mend.ts";
-import { StoredPrograms } from "../run/stored-programs.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import { type Typed, UsageError } from "./arguments.ts";
 import { paintPng } from "./chromium.ts";
 import { print, printable, printJson } from "./output.ts";
@@ -27,7 +28,9 @@ const BY_EXTENSION: Readonly<Record<string, Format>> = {
 
 /** What is drawn. */
 interface Subject {
-  readonly plan: Plan;
+  /** The name of the workflow. */
+  readonly name: string;
+  readonly chart: MachineConfig;
   /** Absent: nothing is lit. */
   readonly snapshot?: PersistedSnapshot;
 }
@@ -47,13 +50,13 @@ export async function drawGraph(typed: Typed): Promise<number> {
     return 0;
   }
   await writeOutput(out, drawn);
-  if (typed.has("json")) return printJson({ workflow: subject.plan.name, format, out });
-  print(`${printable(subject.plan.name)} as ${format}: ${out}`);
+  if (typed.has("json")) return printJson({ workflow: subject.name, format, out });
+  print(`${printable(subject.name)} as ${format}: ${out}`);
   return 0;
 }
 
-const draw = ({ plan, snapshot }: Subject, format: DrawingFormat): Promise<string> =>
-  drawWorkflow({ plan }, { format, snapshot });
+const draw = ({ chart, snapshot }: Subject, format: DrawingFormat): Promise<string> =>
+  drawChart(chart, format, snapshot);
 
 function formatOf(typed: string | undefined, out: string | undefined): Format {
   const guessed = out === undefined ? undefined : BY_EXTENSION[extname(out).toLowerCase()];
@@ -80,7 +83,7 @@ async function find(typed: Typed): Promise<Subject> {
   const modules = typed.texts("workflows");
   const workflows = await loadWorkflows(modules);
   const known = workflows.find((workflow) => workflow.name === name);
-  if (known !== undefined) return { plan: known.plan };
+  if (known !== undefined) return { name, chart: compilePlan(known.plan) };
   if (modules.length > 0) {
     const names = workflows.map((workflow) => JSON.stringify(workflow.name)).join(", ");
     throw new WorkflowError(
@@ -95,7 +98,7 @@ async function find(typed: Typed): Promise<Subject> {
       "invalid",
       `no worker of this store ever served ${JSON.stringify(name)}; name the module that exports it: --workflows`,
     );
-  return { plan: program.machine.plan };
+  return { name, chart: program.chart() };
 }
 
 async function findRun(typed: Typed, id: string, name: string | undefined): Promise<Subject> {
@@ -110,7 +113,7 @@ async function findRun(typed: Typed, id: string, name: string | undefined): Prom
   const programs = new StoredPrograms(store, host, session.workflows.map(servedPlan));
   const whole = await makeWhole({ store, programs }, record);
   if ("reason" in whole) throw new WorkflowError("data", `run ${JSON.stringify(id)} cannot be drawn: ${whole.reason}`);
-  const { plan } = whole.program.machine;
+  const subject = { name: whole.program.name, chart: whole.program.chart() };
   const snapshot = whole.record.machine?.snapshot;
-  return snapshot === undefined ? { plan } : { plan, snapshot };
+  return snapshot === undefined ? subject : { ...subject, snapshot };
 }

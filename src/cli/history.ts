@@ -5,7 +5,7 @@ import type { RunDetails } from "../inspect/details.ts";
 import { diffFrames } from "../inspect/diff.ts";
 import { readTimeline } from "../inspect/history.ts";
 import { pickFrame } from "../inspect/pick.ts";
-import { StoredPrograms } from "../run/stored-programs.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import { formatInstant } from "../wire/instant.ts";
 import type { Typed } from "./arguments.ts";
 import { attemptLines } from "./attempts.ts";

@@ -7,7 +7,7 @@ import { followTimeline } from "../inspect/history.ts";
 import type { Site } from "../inspect/server.ts";
 import { pageSite, statelySite, type Subject } from "../inspect/site.ts";
 import { parseTimeline } from "../inspect/timeline-file.ts";
-import { StoredPrograms } from "../run/stored-programs.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import { type Typed, UsageError } from "./arguments.ts";
 import { openBrowser } from "./open-browser.ts";
 import { print, printJson } from "./output.ts";

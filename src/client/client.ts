@@ -14,11 +14,11 @@ import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
 import { checkFits } from "../run/fitting.ts";
 import { checkHandle, type QueueHandle } from "../run/handle.ts";
-import type { Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
 import { isTerminated } from "../run/view.ts";
 import { startRun } from "../run/start.ts";
-import { StoredPrograms } from "../run/stored-programs.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import { servedPlan } from "../define/served.ts";
 import { joinSignals } from "../host/signals.ts";
 import type { QueueContext } from "../queue/task.ts";
@@ -316,8 +316,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
         ),
       );
     const late = `run ${id} has ended, but its definition could not be read in time`;
-    const plan = workflow?.plan ?? (await limit.run(late, () => this.#programOf(view.record)))?.machine.plan;
-    const needed = new Set(plan?.steps.flatMap((step) => step.dependsOn));
+    const program = workflow?.plan ?? (await limit.run(late, () => this.#programOf(view.record)));
+    const needed = new Set(program?.steps.flatMap((step) => step.dependsOn));
     return Object.fromEntries(names.filter((name) => !needed.has(name)).map((name) => [name, resultOf(name)]));
   }
 

@@ -4,13 +4,13 @@ import { summarize } from "../host/error-data.ts";
 import { getTask } from "../queue/submit.ts";
 import { millisOf, type QueueContext, type TaskRecord } from "../queue/task.ts";
 import { attemptsOfText } from "../run/attempts-text.ts";
-import type { Plan, Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import { checkFits } from "../run/fitting.ts";
 import { type Flight, isOver, type MachinePart, ownerOf, type RunRecord } from "../run/record.ts";
-import { StoredPrograms } from "../run/stored-programs.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { failedStepOf, openWaits, stepsOf, stoppingAs } from "../run/view.ts";
-import { listServing } from "../run/serving.ts";
+import { listServing } from "../programs/announcements.ts";
 import { parseInstant } from "../wire/instant.ts";
 
 /** One sentence for each thing that the run waits for; empty when it is over. */
@@ -32,8 +32,7 @@ export async function explainRun(queue: QueueContext, record: RunRecord): Promis
     reasons.push(...passedOver(queue, "its start", parseInstant(record.created_at)?.ms ?? Number.NaN));
   }
   for (const flight of machine.flights) {
-    const plan = program?.machine.plan;
-    reasons.push(...(await explainFlight(queue, record, flight, served, plan)));
+    reasons.push(...(await explainFlight(queue, record, flight, served, program)));
   }
   for (const timer of machine.timers)
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
@@ -62,7 +61,7 @@ async function findProgram(
 interface ServedPlan {
   readonly planHash: string;
   readonly definitionHash: string;
-  readonly plan: Plan | undefined;
+  readonly program: Program | undefined;
 }
 
 /** What the workers that were seen lately serve under the name of the run's workflow. */
@@ -79,7 +78,7 @@ async function servedPlans(
     [...hashes].map(async ([planHash, definitionHash]) => ({
       planHash,
       definitionHash,
-      plan: (await readableProgram(programs, planHash))?.machine.plan,
+      program: await readableProgram(programs, planHash),
     })),
   );
 }
@@ -125,7 +124,7 @@ async function explainFlight(
   record: RunRecord,
   flight: Flight,
   served: readonly ServedPlan[],
-  own: Plan | undefined,
+  own: Program | undefined,
 ): Promise<readonly string[]> {
   const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
   const task = await getTask(queue, ownerOf(flight)?.task ?? flightTaskId(record.id, flight));
@@ -141,9 +140,9 @@ async function explainFlight(
         : `${what} is leased by ${holder} until ${until}${before}`,
     ];
   }
-  if (served.length > 0 && !served.some(({ plan }) => plan === undefined || hasHandler(plan, flight))) {
+  if (served.length > 0 && !served.some(({ program }) => program === undefined || hasHandler(program, flight))) {
     reasons.push(
-      hasStep(own, flight.step, true)
+      own?.activity({ kind: "run", step: flight.step })?.remote === true
         ? `${what} waits for a program on this bucket that is not ours: the step is remote`
         : `no worker that was seen in the last minute has a handler for ${what}`,
     );
@@ -189,15 +188,9 @@ function nextLook({ id, machine }: RunRecord): string {
   return `${when}to do that now: buquet-workflow sweeper --run ${id}`;
 }
 
-function hasHandler(plan: Plan, flight: Flight): boolean {
-  return plan.steps.some(
-    (step) =>
-      step.name === flight.step && step.kind === "task" && (flight.kind === "run" ? !step.remote : step.compensate),
-  );
-}
-
-function hasStep(plan: Plan | undefined, name: string, remote: boolean): boolean {
-  return plan?.steps.some((step) => step.name === name && step.kind === "task" && step.remote === remote) ?? false;
+function hasHandler(program: Program, flight: Flight): boolean {
+  const activity = program.activity(flight);
+  return activity !== undefined && (flight.kind === "undo" || !activity.remote);
 }
 
 /** Steps that an operator must decide about, also when the plan is gone. */

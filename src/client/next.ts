@@ -3,7 +3,7 @@ import { toJsonSchema } from "../define/schema.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { type Next, nextOf, type NextSignal } from "../run/next.ts";
-import type { Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import type { RunRecord } from "../run/record.ts";
 
 /** Everything that can happen to a run next. Instants are texts with offset `+00:00`. */

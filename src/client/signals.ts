@@ -4,7 +4,7 @@ import type { AnyEvent, AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
-import { type Program, takesSignal } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import { isOver, type RunRecord } from "../run/record.ts";
 import { shown } from "../wire/duration.ts";
 import type { StoredValue } from "../wire/value.ts";
@@ -14,11 +14,10 @@ import { checkNesting, takeGiven } from "./values.ts";
 export function checkSignal(record: RunRecord, program: Program | undefined, name: string): void {
   if (isOver(record.status))
     throw new WorkflowError("invalid", `run ${record.id} is ${record.status}; it takes no signals any more`);
-  const plan = program?.machine.plan;
-  if (plan !== undefined && !takesSignal(plan, name)) {
+  if (program !== undefined && !program.takes(name)) {
     throw new WorkflowError(
       "invalid",
-      `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${plan.signals?.join(", ") || "none"}`,
+      `workflow ${record.type} declares no signal ${JSON.stringify(name)}; it declares ${program.signals?.join(", ") || "none"}`,
     );
   }
 }

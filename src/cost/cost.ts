@@ -1,5 +1,5 @@
 /** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { type Duration, parseDuration, shown } from "../wire/duration.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
@@ -109,7 +109,7 @@ export function explainCost(workflow: CostedWorkflow, options: CostOptions = {})
   readArgument("explainCost", "workflow", costed, workflow);
   const given = readSettings("explainCost", CHECKS, options);
   const { plan, planHash, definitionHash } = workflow;
-  const program = { machine: buildMachine(plan), planHash, definitionHash };
+  const program = new PlanProgram(plan, { planHash, definitionHash });
   const settings: WalkOptions = {
     startAt: SOME_MINUTE,
     workerAt: SOME_MINUTE,
@@ -171,7 +171,7 @@ function parkedDay(settings: WalkOptions, foreign: boolean): Priced {
     onCompensationFailure: "collect" as const,
     foreign,
   };
-  const program = { machine: buildMachine(plan), planHash: "", definitionHash: "" };
+  const program = new PlanProgram(plan, { planHash: "", definitionHash: "" });
   const after = (days: number): Requests =>
     walk(
       program,

@@ -5,13 +5,13 @@
  * `rules.ts`. Nothing is stored and no request is made. The walk assumes what is written in `docs/costs.md`: one worker process,
  * requests that take no time and never fail, no two handlers of a run that end in the same millisecond.
  */
-import { project } from "../../machines/plan/advance.ts";
 import type { OpenWait } from "../../machines/snapshot.ts";
 import { backoffMs } from "../queue/backoff.ts";
 import { decide } from "../run/decide/decide.ts";
 import { isMine, isOpened } from "../run/dispatch.ts";
 import type { Fact, FoundSignal } from "../run/facts.ts";
-import type { Program, TaskStep } from "../run/program.ts";
+import type { TaskStep } from "../../machines/plan/plan.ts";
+import type { PlanProgram } from "../../machines/plan/program.ts";
 import {
   entryKey,
   type Flight,
@@ -105,12 +105,12 @@ interface Call {
 const RUN_ID = "priced";
 
 /** Walks a run of this program along a path. */
-export function walk(program: Program, path: CostPath, options: WalkOptions): Walked {
+export function walk(program: PlanProgram, path: CostPath, options: WalkOptions): Walked {
   return new Walk(program, path, options).toEnd();
 }
 
 class Walk {
-  readonly #program: Program;
+  readonly #program: PlanProgram;
   readonly #path: CostPath;
   readonly #options: WalkOptions;
   readonly #agenda: Agenda;
@@ -128,7 +128,7 @@ class Walk {
   #record: RunRecord;
   #polledUntil: number;
 
-  constructor(program: Program, path: CostPath, options: WalkOptions) {
+  constructor(program: PlanProgram, path: CostPath, options: WalkOptions) {
     this.#program = program;
     this.#path = path;
     this.#options = options;
@@ -191,7 +191,7 @@ class Walk {
   }
 
   get #isForeign(): boolean {
-    return this.#program.machine.plan.foreign;
+    return this.#program.foreign;
   }
 
   #start(): void {
@@ -245,7 +245,7 @@ class Walk {
 
   #waits(): readonly OpenWait[] {
     const { machine } = this.#record;
-    return machine === undefined ? [] : project(this.#program.machine, machine.snapshot).waits;
+    return machine === undefined ? [] : this.#program.project(machine.snapshot).waits;
   }
 
   // ------------------------------------------------------------------ claims
@@ -355,7 +355,7 @@ class Walk {
   }
 
   #step(name: string): TaskStep | undefined {
-    const step = this.#program.machine.plan.steps.find((candidate) => candidate.name === name);
+    const step = this.#program.plan.steps.find((candidate) => candidate.name === name);
     return step?.kind === "task" ? step : undefined;
   }
 
@@ -559,7 +559,7 @@ class Walk {
   }
 
   #specOf(flight: FlightRef & Partial<Flight>): ReturnType<typeof flightTask> {
-    return flightTask(this.#record, this.#program.machine.plan, flight);
+    return flightTask(this.#record, this.#program, flight);
   }
 
   // ------------------------------------------------------------------ handlers

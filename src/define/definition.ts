@@ -1,7 +1,8 @@
 /** From what the user wrote to a plan and a table of handlers. */
 import { buildMachine, type RunMachine } from "../../machines/plan/advance.ts";
 import { hasCompensation } from "../../machines/plan/compile.ts";
-import type { OnFailure, Plan, PlanStep, RetryPolicy } from "../../machines/plan/plan.ts";
+import type { OnFailure, Plan, PlanStep } from "../../machines/plan/plan.ts";
+import type { RetryPolicy } from "../../machines/program.ts";
 import { MAX_STEPS, type PlanProblem, validatePlan } from "../../machines/plan/validate.ts";
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";

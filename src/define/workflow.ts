@@ -1,6 +1,7 @@
 /** What a user writes: `workflow(name).step(…).signal(…)`. The builder is the definition; each call gives a new one. */
 import type { RunMachine } from "../../machines/plan/advance.ts";
-import type { OnFailure, Plan, RetryPolicy } from "../../machines/plan/plan.ts";
+import type { OnFailure, Plan } from "../../machines/plan/plan.ts";
+import type { RetryPolicy } from "../../machines/program.ts";
 import type { Duration } from "../wire/duration.ts";
 import type { JsonResult, JsonValue, StepContext, Stored, UndoContext } from "./context.ts";
 import { makeDefinition } from "./definition.ts";

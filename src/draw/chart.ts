@@ -4,7 +4,7 @@
  * A transition is drawn once, between the two siblings that it leaves and enters, however deep it begins and ends: thirty steps that
  * fail into `compensating` are one edge from `active`, which knows its thirty causes. What a machine only says to itself is not drawn.
  */
-import type { MachineConfig, Named, StateConfig, TransitionConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig, Named, StateConfig, TransitionConfig } from "../../machines/chart.ts";
 import { stateId } from "./live.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Which states of a chart a snapshot is in, by the ids that XState gives them. */
-import type { MachineConfig, StateConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig, StateConfig } from "../../machines/chart.ts";
 
 /** A value as XState persists it. */
 export type StateValue = string | { readonly [key: string]: StateValue | undefined };

@@ -1,5 +1,5 @@
 /** A chart as a Mermaid `stateDiagram-v2`: nested, with regions side by side, in document order. */
-import type { MachineConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig } from "../../machines/chart.ts";
 import { type ChartEdge, type ChartNode, chartOf, nodesOf } from "./chart.ts";
 import { labelOfEdge, labelOfExit } from "./edges.ts";
 import type { ChartOptions } from "./svg.ts";

@@ -1,5 +1,5 @@
 /** A chart for other tools: the config as JSON, and as a TypeScript module that makes the same machine. */
-import type { MachineConfig, Named, StateConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig, Named, StateConfig } from "../../machines/chart.ts";
 
 /** The config as JSON, states in document order; `createMachine(JSON.parse(…))` has the same states and transitions. */
 export function chartJson(config: MachineConfig): string {

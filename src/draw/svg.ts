@@ -1,5 +1,5 @@
 /** A chart as one SVG document: no scripts, no links, nothing loaded from anywhere, every text escaped. */
-import type { MachineConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig } from "../../machines/chart.ts";
 import type { Box, Label, Line, Point } from "./box.ts";
 import { type ChartNode, chartOf, nodesOf } from "./chart.ts";
 import { type Icon, iconOf, legendOf } from "./icons.ts";

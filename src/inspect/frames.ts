@@ -1,9 +1,8 @@
 /** One stored version of a record as a frame. Pure; whatever cannot be read becomes a frame that says so. */
-import { project } from "../../machines/plan/advance.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import type { Frame } from "../draw/timeline.ts";
 import { stateKey } from "../keys.ts";
-import type { Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import { decodeRecord, type FailedAttempt, type MachinePart, RUN_STATUSES, type RunRecord } from "../run/record.ts";
 import { parseInstant } from "../wire/instant.ts";
 import { readLabel, type ReadLabel } from "./applied.ts";
@@ -96,7 +95,7 @@ function viewOf(machine: MachinePart | undefined, program: Program | string | un
   if (program === undefined || typeof program === "string") return { problem: program ?? "its plan is not known" };
   try {
     // A copy: XState's snapshot of it must not live as long as the frame does.
-    return { view: project(program.machine, { ...machine.snapshot }) };
+    return { view: program.project({ ...machine.snapshot }) };
   } catch (error) {
     return { problem: `its snapshot does not fit its plan: ${reasonOf(error)}` };
   }

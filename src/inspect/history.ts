@@ -6,13 +6,14 @@
  * while nothing was written, else a list more and one GET for each new version.
  */
 import type { Plan, TaskStep } from "../../machines/plan/plan.ts";
+import { planOf } from "../../machines/plan/program.ts";
 import type { Timeline } from "../draw/timeline.ts";
 import { isWorkflowError, RunNotFoundError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId } from "../names.ts";
-import type { Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import type { RunRecord } from "../run/record.ts";
-import type { StoredPrograms } from "../run/stored-programs.ts";
+import type { StoredPrograms } from "../programs/stored-programs.ts";
 import type { GetOutcome, ObjectStore } from "../store/object-store.ts";
 import { readBody, type Shown, showVersion, type Version } from "./frames.ts";
 
@@ -85,7 +86,7 @@ async function readOn(store: ObjectStore, id: string, programs: FindProgram, kno
   const goneCount = known.goneCount + Math.max(0, listed.length - fresh.length);
   if (shown.length === 0) return known;
   if (shown.length === known.shown.length) return { ...known, versions, goneCount, etag };
-  const plan = await planOf(shown, programs);
+  const plan = await newestPlan(shown, programs);
   const frames = shown.map(({ frame }) => frame);
   const notes = [...notesOf(store, shown, goneCount), ...(typeof plan === "string" ? [plan] : [])];
   const timeline: Timeline = { id, plan: typeof plan === "string" ? standIn(shown) : plan, frames, notes };
@@ -149,12 +150,12 @@ function programFinder(programs: TimelineOptions["programs"]): FindProgram {
 }
 
 /** The plan of the newest version that has one; a sentence when none has. */
-async function planOf(shown: readonly Shown[], programs: FindProgram): Promise<Plan | string> {
+async function newestPlan(shown: readonly Shown[], programs: FindProgram): Promise<Plan | string> {
   let problem = "no version of the run can be read";
   for (const { record } of shown.toReversed()) {
     if (record === undefined) continue;
     const program = await programs(record);
-    if (typeof program !== "string") return program.machine.plan;
+    if (typeof program !== "string") return planOf(program) ?? "its program is no plan";
     problem = `${program}; the steps are shown as far as the run names them, without their order`;
   }
   return problem;

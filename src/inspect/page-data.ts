@@ -1,5 +1,5 @@
 /** A timeline in the form that the page shows: live states as numbers, details as what changed since the frame before. */
-import type { MachineConfig, StateConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig, StateConfig } from "../../machines/chart.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { liveStates, stateId, type StateValue } from "../draw/live.ts";
 import type { Frame, Timeline } from "../draw/timeline.ts";

@@ -1,5 +1,6 @@
 /** The two pages of a run: our own, and the one that hands it to Stately. */
-import { compilePlan, type MachineConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig } from "../../machines/chart.ts";
+import { compilePlan } from "../../machines/plan/compile.ts";
 import { chartSvg } from "../draw/svg.ts";
 import type { Timeline } from "../draw/timeline.ts";
 import type { Host } from "../host/host.ts";

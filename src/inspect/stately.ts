@@ -5,7 +5,8 @@
  * One message introduces the run with the definition of its chart, in the order in which it is written; then each frame is its events
  * and the snapshot after them. Nothing is replayed: a snapshot is the one that was stored.
  */
-import { compilePlan, type MachineConfig, type StateConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig, StateConfig } from "../../machines/chart.ts";
+import { compilePlan } from "../../machines/plan/compile.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import { liveStates, stateId, type StateValue } from "../draw/live.ts";
 import type { AppliedEvent, Frame, Timeline } from "../draw/timeline.ts";

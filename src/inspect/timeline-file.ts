@@ -1,7 +1,8 @@
 /** A timeline as a file: what the explorer writes down, and what a run leaves behind. */
 import { z } from "zod";
 import { snapshotProblem } from "../../machines/plan/check-snapshot.ts";
-import { compilePlan, type MachineConfig } from "../../machines/plan/compile.ts";
+import type { MachineConfig } from "../../machines/chart.ts";
+import { compilePlan } from "../../machines/plan/compile.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { validatePlan } from "../../machines/plan/validate.ts";
 import type { Frame, Timeline } from "../draw/timeline.ts";

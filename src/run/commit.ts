@@ -30,7 +30,7 @@ import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
-import type { Program, Programs } from "./program.ts";
+import type { Program, Programs } from "../programs/programs.ts";
 import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
 import { isGrowing, leaveOut } from "./fit.ts";
 import { growingRecordCodec, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";

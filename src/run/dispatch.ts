@@ -9,7 +9,7 @@ import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import { STORED_NULL, StoredValue } from "../wire/value.ts";
 import { attemptsOfText } from "./attempts-text.ts";
 import type { Fact } from "./facts.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../programs/programs.ts";
 import {
   type Actor,
   type Flight,
@@ -121,7 +121,7 @@ async function settle(
   entry: Extract<OutboxEntry, { do: "settle" }>,
   carrier: Carrier,
 ): Promise<void> {
-  const spec = flightTask(record, program.machine.plan, entry.ref);
+  const spec = flightTask(record, program, entry.ref);
   const { kind, step } = entry.ref;
   const state = kind === "run" ? record.steps.get(step) : undefined;
   const error = entry.error === undefined ? {} : { error: entry.error };
@@ -142,7 +142,7 @@ async function create(
   const flight = flightOf(record, entry);
   // Who holds the task knows that it was made, and its lease key stands.
   if (flight === undefined || flightTaskId(record.id, flight) === carrier.actor.task) return [];
-  const existing = await makeReady(context, flightTask(record, program.machine.plan, flight));
+  const existing = await makeReady(context, flightTask(record, program, flight));
   return existing === undefined ? [] : endedWithoutUs(context.queue, record.id, flight, existing);
 }
 
@@ -193,7 +193,7 @@ async function fence(
 ): Promise<readonly Fact[]> {
   const flight = flightOf(record, entry);
   if (flight === undefined) return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
-  const spec = flightTask(record, program.machine.plan, flight);
+  const spec = flightTask(record, program, flight);
   if (flight.owner !== undefined) {
     // Its holder completes the step and drives on. Its handler hears of it at once in this process, else by the next heartbeat (1.13).
     // An unknown holder is looked for by the sweeper.
@@ -246,7 +246,7 @@ async function moveForeign(
   program: Program,
   entry: Extract<OutboxEntry, { do: "look" }>,
 ): Promise<void> {
-  if (!program.machine.plan.foreign) return;
+  if (!program.foreign) return;
   const { store } = context.queue;
   if (entry.at === null) await store.delete(foreignKey(record.id));
   else if (isOpened(record, entry)) await store.put(foreignKey(record.id), "", "always");

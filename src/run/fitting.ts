@@ -1,9 +1,7 @@
 /** Whether the machine in a record can be that of a run which follows the program that it names. */
-import { checkSnapshot } from "../../machines/plan/advance.ts";
-import { SnapshotError } from "../../machines/plan/check-snapshot.ts";
 import { WorkflowError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../programs/programs.ts";
 import type { MachinePart, RunRecord } from "./record.ts";
 
 /**
@@ -21,15 +19,11 @@ export function checkFits(record: RunRecord, program: Program): void {
 }
 
 function problemOf(record: RunRecord, machine: MachinePart, program: Program): string | undefined {
-  const { plan } = program.machine;
-  if (plan.name !== record.type) return `the plan is that of ${JSON.stringify(plan.name)}, the run is a ${record.type}`;
-  try {
-    checkSnapshot(program.machine, machine.snapshot);
-  } catch (error) {
-    if (error instanceof SnapshotError) return `snapshot: ${error.message}`;
-    throw error;
-  }
-  const steps = new Set(plan.steps.map(({ name }) => name));
+  if (program.name !== record.type)
+    return `the plan is that of ${JSON.stringify(program.name)}, the run is a ${record.type}`;
+  const problem = program.problemOf(machine.snapshot);
+  if (problem !== undefined) return `snapshot: ${problem}`;
+  const steps = new Set(program.steps.map(({ name }) => name));
   const unknown = namedSteps(machine).find((name) => !steps.has(name));
   return unknown === undefined ? undefined : `it names ${JSON.stringify(unknown)}, which is no step of the plan`;
 }

@@ -6,13 +6,12 @@
  * like that always writes.
  */
 import { isWorkflowError } from "../errors.ts";
-import { initial, project } from "../../machines/plan/advance.ts";
 import { stateKey } from "../keys.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { wireStatus } from "./decide/steps.ts";
 import type { Fact } from "./facts.ts";
-import type { Program, Programs } from "./program.ts";
+import type { Program, Programs } from "../programs/programs.ts";
 import { checkFits } from "./fitting.ts";
 import { decodeRecord, isOver, type MachinePart, NewerLayoutError, RECORD_LAYOUT, type RunRecord } from "./record.ts";
 
@@ -51,7 +50,7 @@ export async function makeWhole(context: MendContext, record: RunRecord): Promis
 
 /** The plain fields as the machine tells them. */
 function asTold(record: RunRecord, machine: MachinePart, program: Program): RunRecord {
-  const view = project(program.machine, machine.snapshot);
+  const view = program.project(machine.snapshot);
   const steps = new Map(record.steps);
   for (const [name, { phase }] of view.steps) {
     const state = steps.get(name);
@@ -125,7 +124,7 @@ export function emptyMachine(program: Program): Omit<MachinePart, "look_at"> {
   return {
     layout: RECORD_LAYOUT,
     plan_hash: program.planHash,
-    snapshot: initial(program.machine),
+    snapshot: program.initial(),
     flights: [],
     timers: [],
     outbox: [],

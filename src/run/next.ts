@@ -1,9 +1,8 @@
 /** What can happen to a run next, and where each thing leads. The run's own machine is asked; nothing is written. */
-import { advance, project } from "../../machines/plan/advance.ts";
 import type { RunEvent } from "../../machines/events.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import { formatOpaque } from "../wire/instant.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../programs/programs.ts";
 import type { MachinePart, RunRecord, TimerState } from "./record.ts";
 
 /** Where something leads. Names are those of steps, of signals for `waits`, in the order in which they come. */
@@ -72,7 +71,7 @@ const SAYS_NOTHING: Next = { signals: [], timers: [], steps: [], commands: [] };
 export function nextOf(record: RunRecord, program: Program): Next {
   const { machine } = record;
   if (machine === undefined) return SAYS_NOTHING;
-  const view = project(program.machine, machine.snapshot);
+  const view = program.project(machine.snapshot);
   const leads = (event: RunEvent): Lead => leadOf(program, machine, event) ?? staysAt(view);
   const start = leadOf(program, machine, { type: "start" });
   return {
@@ -112,10 +111,10 @@ export function leadOfCommand(
 }
 
 function leadOf(program: Program, machine: MachinePart, event: RunEvent): Lead | undefined {
-  const { changed, snapshot, commands } = advance(program.machine, machine.snapshot, [event]);
+  const { changed, snapshot, commands } = program.advance(machine.snapshot, [event]);
   if (!changed) return undefined;
   return {
-    status: project(program.machine, snapshot).status,
+    status: program.project(snapshot).status,
     starts: commands.flatMap((command) => (command.type === "step.start" ? [command.step] : [])),
     undoes: commands.flatMap((command) => (command.type === "undo.start" ? [command.step] : [])),
     waits: commands.flatMap((command) => (command.type === "signal.await" ? [command.signal] : [])),
@@ -157,19 +156,14 @@ function commandsOf(view: Projection, leadOfEvent: (event: RunEvent) => Lead | u
 /** Why a run can never take a signal of this name any more, for people; undefined: it may. */
 export function whyNever(record: RunRecord, program: Program, signal: string): string | undefined {
   if (record.machine === undefined) return undefined;
-  const { plan } = program.machine;
-  const view = project(program.machine, record.machine.snapshot);
+  const view = program.project(record.machine.snapshot);
   if (view.outcome !== null) return `it is ${view.status} and starts no steps any more`;
   const isOpen = (name: string): boolean => {
     const { phase = "pending" } = view.steps.get(name) ?? {};
     return phase !== "completed" && phase !== "skipped" && phase !== "failed" && phase !== "cancelled";
   };
-  const node = plan.steps.find(({ kind, name }) => kind === "signal" && name === signal);
-  if (node !== undefined && isOpen(signal)) return undefined;
-  const declared = plan.signals === undefined || plan.signals.includes(signal);
-  // Handlers wait for what is declared, or for anything where nothing is.
-  const waiter = plan.steps.some((step) => step.kind === "task" && !step.remote && isOpen(step.name));
-  if (declared && waiter) return undefined;
+  if (program.waiters(signal).some(isOpen)) return undefined;
+  const node = program.steps.find(({ kind, name }) => kind === "signal" && name === signal);
   if (node !== undefined) return `its node ${JSON.stringify(signal)} is ${view.steps.get(signal)?.phase ?? "over"}`;
   return "no step is left that could wait for it";
 }

@@ -11,7 +11,7 @@ import { canonicalJson } from "../wire/canonical.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import type { StoredValue } from "../wire/value.ts";
 import { LOOK_MS } from "./decide/look.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../programs/programs.ts";
 import { emptyMachine } from "./mend.ts";
 import { encodeRecord, recordCodec, type RunRecord } from "./record.ts";
 import { tickTask, tickTaskId } from "./tasks.ts";
@@ -26,11 +26,10 @@ export interface StartInput {
 /** The first record of a run. */
 export function firstRecord(input: StartInput, nowMs: number, writeId: string): RunRecord {
   const { program } = input;
-  const { plan } = program.machine;
   const now = formatOpaque(nowMs);
   return {
     id: input.id,
-    type: plan.name,
+    type: program.name,
     definition_hash: program.definitionHash,
     status: "pending",
     current_steps: [],
@@ -61,7 +60,7 @@ export async function startRun(
   const { latest } = store.time();
   const record = firstRecord(input, latest, host.random.ulid(latest));
   const body = encodeRecord(record);
-  const isForeign = input.program.machine.plan.foreign;
+  const isForeign = input.program.foreign;
   const indexes = [activeKey(input.id, latest + LOOK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
   await Promise.all(indexes.map((key) => store.put(key, "", "always")));
   const state = await createDocumentBytes(store, host, stateKey(input.id), body);

@@ -1,7 +1,7 @@
 /** The tasks that a run puts on the queue: their ids, types and inputs. Computed, so that making one twice is the same as once (R4). */
 import { computeUuid } from "../host/uuid.ts";
 import type { TaskRecord, TaskSpec } from "../queue/task.ts";
-import type { Plan, TaskStep } from "../../machines/plan/plan.ts";
+import type { Program } from "../programs/programs.ts";
 import type { Flight, FlightRef, RunRecord, TimerState } from "./record.ts";
 
 /** Never runs out, so that a foreign monitor can only make the task ready again. */
@@ -80,25 +80,20 @@ export function isDriven(task: TaskRecord | undefined): boolean {
   return task.status === "failed" && (task.output as { done?: unknown } | null)?.done === true;
 }
 
-function stepOf(plan: Plan, name: string): TaskStep | undefined {
-  const step = plan.steps.find((candidate) => candidate.name === name);
-  return step?.kind === "task" ? step : undefined;
-}
-
 /** The task of a handler execution, as it is put on the queue. */
-export function flightTask(record: RunRecord, plan: Plan, flight: FlightRef & Partial<Flight>): TaskSpec {
-  const step = stepOf(plan, flight.step);
-  const policy = step?.retryPolicy;
+export function flightTask(record: RunRecord, program: Program, flight: FlightRef & Partial<Flight>): TaskSpec {
+  const activity = program.activity(flight);
+  const policy = activity?.retryPolicy;
   return {
     id: flightTaskId(record.id, flight),
     taskType: flight.kind === "run" ? stepTaskType(record.type, flight.step) : undoTaskType(record.type, flight.step),
     input: { workflow_id: record.id, step: flight.step, data: record.data },
-    timeoutMs: step?.timeoutMs ?? DEFAULT_TICK_TIMEOUT_MS,
-    maxRetries: step?.retries ?? 3,
+    timeoutMs: activity?.timeoutMs ?? DEFAULT_TICK_TIMEOUT_MS,
+    maxRetries: activity?.retries ?? 3,
     retryCount: flight.retries ?? 0,
     ...(policy === undefined ? {} : { retryPolicy: policy }),
     ...(flight.availableAt === undefined ? {} : { availableAt: flight.availableAt }),
-    ownOnly: step?.remote !== true,
+    ownOnly: activity?.remote !== true,
   };
 }
 

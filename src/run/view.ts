@@ -1,7 +1,7 @@
 /** What a record says, for those who only look: clients and services. */
-import { marksOf, project } from "../../machines/plan/advance.ts";
+import { marksOf } from "../programs/marks.ts";
 import type { OpenWait, Projection, SnapshotMarks, StepMarks } from "../../machines/snapshot.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../programs/programs.ts";
 import { type ErrorData, summarize } from "../host/error-data.ts";
 import {
   type FailedAttempt,
@@ -15,7 +15,7 @@ import {
 
 /** The machine's own words for a record; undefined when another program dropped its machine. */
 export function viewOf(record: RunRecord, program: Program): Projection | undefined {
-  return record.machine === undefined ? undefined : project(program.machine, record.machine.snapshot);
+  return record.machine === undefined ? undefined : program.project(record.machine.snapshot);
 }
 
 /**
@@ -23,7 +23,7 @@ export function viewOf(record: RunRecord, program: Program): Projection | undefi
  * of the machine, never of the outbox: entries leave.
  */
 export function drains(machine: MachinePart, program: Program, ref: FlightRef): boolean {
-  return ref.kind === "run" && project(program.machine, machine.snapshot).draining.includes(ref.step);
+  return ref.kind === "run" && program.project(machine.snapshot).draining.includes(ref.step);
 }
 
 /** The waits that are open, in the order in which signals are given to them. */

@@ -13,7 +13,7 @@ import { textOfAttempts } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { FAILURES_KEPT } from "../run/decide/failures.ts";
 import type { RunWriters } from "../run/commit.ts";
-import { type Program, takesSignal, type TaskStep } from "../run/program.ts";
+import type { ActivityPolicy, Program } from "../programs/programs.ts";
 import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
 import { drivenOutput, flightTask, flightTaskId } from "../run/tasks.ts";
@@ -165,8 +165,8 @@ export class Chain {
   ): Promise<HandlerEnd> {
     const context = this.#context;
     const handler = context.handlerOf(this.#workflow, flight);
-    const step = program.machine.plan.steps.find((candidate) => candidate.name === flight.step);
-    if (handler === undefined || step?.kind !== "task")
+    const policy = program.activity(flight);
+    if (handler === undefined || policy === undefined)
       return this.#giveBack(flight, 0, flight.retries, "no handler here", new Story(flight));
     const own = ownerOf(flight) === undefined;
     let retries = own ? this.#lease.claim.task.retry_count : flight.retries;
@@ -177,8 +177,8 @@ export class Chain {
       const attempt = retries + 1;
       const beganAt = serverNow(context.queue);
       story.began(beganAt);
-      const end = await this.#attempt(flight, record, program, step, handler, attempt);
-      const after = judge(end, flight, step, attempt, retries, () => context.queue.host.random.next());
+      const end = await this.#attempt(flight, record, program, policy, handler, attempt);
+      const after = judge(end, flight, policy, attempt, retries, () => context.queue.host.random.next());
       const error = failureOf(end, after);
       if (error !== undefined) story.failed({ attempt, beganAt, endedAt: serverNow(context.queue), error });
       this.#logEnd(flight, attempt, after, error);
@@ -257,7 +257,7 @@ export class Chain {
     flight: Flight,
     record: RunRecord,
     program: Program,
-    step: TaskStep,
+    policy: ActivityPolicy,
     handler: (context: unknown, result?: unknown) => unknown,
     attempt: number,
   ): Promise<Awaited<ReturnType<typeof runAttempt>>> {
@@ -277,9 +277,9 @@ export class Chain {
         host: context.queue.host,
         record,
         flight,
-        step,
+        policy,
         attempt,
-        isSignal: (name) => takesSignal(program.machine.plan, name),
+        isSignal: (name) => program.takes(name),
         heartbeat: async () => {
           await this.#lease.beat();
         },
@@ -311,7 +311,7 @@ export class Chain {
     await context.queue.host.clock.sleep(context.leaseMs / LONG_STEP_SHARE, { signal: ended.signal });
     if (ended.signal.aborted) return;
     if (!(await this.#lease.hold())) return ended.abort();
-    const spec = flightTask(record, program.machine.plan, flight);
+    const spec = flightTask(record, program, flight);
     const { clock } = context.queue.host;
     const giveUpAt = clock.monotonic() + context.leaseMs;
     try {

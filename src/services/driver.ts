@@ -10,7 +10,7 @@ import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import { attemptsOfText } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
-import type { Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import {
   type Actor,
   entryKey,

@@ -8,7 +8,7 @@ import { getTask } from "../queue/submit.ts";
 import { endedWithoutUs, fenceFlight } from "../run/dispatch.ts";
 import type { Fact } from "../run/facts.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
-import type { Program } from "../run/program.ts";
+import type { Program } from "../programs/programs.ts";
 import { type Flight, hasUnknownOwner, ownerOf, refOf, type RunRecord, type TimerState } from "../run/record.ts";
 import { drains, openWaits } from "../run/view.ts";
 import { FOREIGN_TICK_TYPE, flightTask, flightTaskId, type TickCause, tickTaskId } from "../run/tasks.ts";
@@ -121,15 +121,14 @@ async function examine(
   const { machine } = record;
   if (machine === undefined) return [];
   // It may have been lost: a run that another program started, or one that was opened again.
-  if (program.machine.plan.foreign && machine.look_at !== null)
-    await queue.store.put(foreignKey(record.id), "", "always");
+  if (program.foreign && machine.look_at !== null) await queue.store.put(foreignKey(record.id), "", "always");
   const facts: Fact[] = [];
   for (const flight of machine.flights.filter(({ owner }) => owner !== "unknown")) {
     const owner = ownerOf(flight);
     const id = owner?.task ?? flightTaskId(record.id, flight);
     const task = await getTask(queue, id);
     if (task !== undefined && !isTaskOver(task)) {
-      const spec = flightTask(record, program.machine.plan, flight);
+      const spec = flightTask(record, program, flight);
       // A program of others that held the task gave it back after it was fenced: it does not hear of the stop.
       if (owner === undefined && task.status === "pending" && drains(machine, program, flight))
         facts.push(...(await fenceFlight(queue, spec, refOf(flight))));

@@ -8,7 +8,7 @@ import { createTask, getTask } from "../queue/submit.ts";
 import { isTaskOver, type QueueContext } from "../queue/task.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import { makeWhole, type Whole } from "../run/mend.ts";
-import type { Program, Programs } from "../run/program.ts";
+import type { Program, Programs } from "../programs/programs.ts";
 import { type Flight, hasUnknownOwner, ownerOf, recordCodec, type RunRecord } from "../run/record.ts";
 import { flightTaskId, tickTask } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
@@ -139,6 +139,5 @@ export class ForeignPoll {
 /** A step that only other programs run, and that is theirs to take. */
 function isRemote(program: Program, flight: Flight): boolean {
   if (flight.kind !== "run" || ownerOf(flight) !== undefined) return false;
-  const step = program.machine.plan.steps.find(({ name }) => name === flight.step);
-  return step?.kind === "task" && step.remote;
+  return program.activity(flight)?.remote === true;
 }

@@ -1,6 +1,6 @@
 /** Runs one handler: attempts, timeout, retries in place, suspension at a signal, and the translation of how it ended into facts. */
 import type { StepQueue } from "../define/context.ts";
-import type { TaskStep } from "../run/program.ts";
+import type { ActivityPolicy } from "../programs/programs.ts";
 import { parseDuration } from "../wire/duration.ts";
 import { PermanentError, RescheduleError, WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
@@ -35,7 +35,7 @@ export interface HandlerEnvironment {
   readonly host: Host;
   readonly record: RunRecord;
   readonly flight: Flight;
-  readonly step: TaskStep;
+  readonly policy: ActivityPolicy;
   readonly attempt: number;
   /** Whether the workflow takes signals of this name. */
   isSignal(name: string): boolean;
@@ -81,7 +81,7 @@ const WAIT_CHECKS = { timeout: duration(0) } satisfies ChecksOf<WaitForSignalOpt
 
 /** Runs the handler once. Never rejects. */
 export async function runAttempt(environment: HandlerEnvironment, stop: AbortSignal): Promise<AttemptEnd> {
-  const { host, record, flight, step } = environment;
+  const { host, record, flight, policy } = environment;
   const abort = new AbortController();
   const timer = new AbortController();
   /** Aborts when the attempt has ended and its handler has not. */
@@ -140,7 +140,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     log: withFields(environment.log, { run: record.id, step: flight.step, attempt: environment.attempt }),
     queue: { submit },
     outcome: hasCompleted(record, flight.step) ? "completed" : "unknown",
-    results: resultsOf(record, step.dependsOn),
+    results: resultsOf(record, policy.dependsOn),
   };
   const context = lazyMembers(known, [["input", () => record.data.read()]]);
   const discourage = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
@@ -153,7 +153,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     else stop.addEventListener("abort", abandon, { once: true });
   });
   const timedOut = host.clock
-    .sleep(step.timeoutMs, { signal: timer.signal })
+    .sleep(policy.timeoutMs, { signal: timer.signal })
     .then((): AttemptEnd => ({ kind: "timeout" }));
   let failStray: (error: unknown) => void = () => {};
   const strayed = new Promise<AttemptEnd>((resolve) => {
@@ -235,7 +235,7 @@ function failureMessage(after: AfterAttempt): string | undefined {
 export function judge(
   end: AttemptEnd,
   flight: Flight,
-  step: TaskStep,
+  policy: ActivityPolicy,
   attempt: number,
   retries: number,
   random: () => number,
@@ -251,23 +251,23 @@ export function judge(
     case "timeout":
       return retryOrFail(
         ref,
-        step,
+        policy,
         attempt,
         retries,
         random,
-        `attempt ${attempt} took longer than ${step.timeoutMs} ms`,
+        `attempt ${attempt} took longer than ${policy.timeoutMs} ms`,
       );
     case "unrepeatable":
       return { kind: "facts", facts: [failed(ref, summaryOf(end.error), "unknown", attempt)] };
     case "threw":
-      return threw(ref, end.error, step, attempt, retries, random);
+      return threw(ref, end.error, policy, attempt, retries, random);
   }
 }
 
 function threw(
   ref: FlightRef,
   error: unknown,
-  step: TaskStep,
+  policy: ActivityPolicy,
   attempt: number,
   retries: number,
   random: () => number,
@@ -279,7 +279,7 @@ function threw(
     if (typeof delayMs === "number") return { kind: "again", delayMs, counts: false, message };
     return { kind: "facts", facts: [failed(ref, `RescheduleError: ${delayMs}`, "unknown", attempt)] };
   }
-  return retryOrFail(ref, step, attempt, retries, random, message);
+  return retryOrFail(ref, policy, attempt, retries, random, message);
 }
 
 /** In milliseconds, or why not: the delay may come from another copy of this package, and be anything. */
@@ -295,14 +295,14 @@ function delayOf(error: RescheduleError): number | string {
 
 function retryOrFail(
   ref: FlightRef,
-  step: TaskStep,
+  policy: ActivityPolicy,
   attempt: number,
   retries: number,
   random: () => number,
   message: string,
 ): AfterAttempt {
-  if (retries >= step.retries) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
-  return { kind: "again", delayMs: backoffMs(step.retryPolicy, retries, random), counts: true, message };
+  if (retries >= policy.retries) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
+  return { kind: "again", delayMs: backoffMs(policy.retryPolicy, retries, random), counts: true, message };
 }
 
 function returned(ref: FlightRef, value: unknown, attempt: number): Fact {

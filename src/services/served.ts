@@ -3,7 +3,7 @@ import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { stateKey } from "../keys.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
 import { type FlightRef, recordCodec, type RunRecord } from "../run/record.ts";
-import { isServedElsewhere, type Serving } from "../run/serving.ts";
+import { isServedElsewhere, type Serving } from "../programs/announcements.ts";
 import type { Unfit } from "./driver.ts";
 import { readDocument } from "../store/document.ts";
 import { parseTask, type TaskMeaning } from "./errands.ts";

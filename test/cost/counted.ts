@@ -1,5 +1,5 @@
 /** The same path on the engine: one worker of the test kit, and every request counted. */
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import type { Course, CostPath } from "../../src/cost/path.ts";
 import { REQUESTED_KINDS, type Requests } from "../../src/cost/requests.ts";
 import { type Sent, walk, type Walked } from "../../src/cost/walk.ts";
@@ -135,7 +135,7 @@ const STRIDE_MS = 100_000;
 
 /** What a case is predicted to cost. */
 export function predict(priced: Case, workflow: AnyWorkflow = workflowOf(priced)): Walked {
-  const program = { machine: buildMachine(workflow.plan), planHash: "", definitionHash: "" };
+  const program = new PlanProgram(workflow.plan, { planHash: "", definitionHash: "" });
   const workerAt = NEW_YEAR_2026;
   return walk(program, priced.path, {
     startAt: workerAt + priced.offsetMs,

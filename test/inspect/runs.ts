@@ -6,7 +6,7 @@ import type { Frame, Timeline } from "../../src/draw/timeline.ts";
 import type { RunDetails } from "../../src/inspect/details.ts";
 import { followTimeline, readTimeline } from "../../src/inspect/history.ts";
 import { nodeHost } from "../../src/host/node.ts";
-import { StoredPrograms } from "../../src/run/stored-programs.ts";
+import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 
 /** A saga: two steps side by side, a handler that waits for a signal, a last step that fails and has everything undone. */
 export const trip = workflow("trip", { signals: { answer: z.object({ yes: z.boolean() }) } })

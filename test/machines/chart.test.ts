@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { compilePlan, type StateConfig } from "../../machines/plan/compile.ts";
+import type { StateConfig } from "../../machines/chart.ts";
+import { compilePlan } from "../../machines/plan/compile.ts";
 import { planOf, signal, task } from "./build.ts";
 
 test("the chart of a plan with one of everything, in full", async () => {

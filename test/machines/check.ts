@@ -1,14 +1,8 @@
 /** Plays a list of events on the machine and on the oracle, and says where they differ. */
 import { isDeepStrictEqual } from "node:util";
 import { createActor } from "xstate";
-import {
-  advance,
-  buildMachine,
-  type Decision,
-  initial,
-  project,
-  type RunMachine,
-} from "../../machines/plan/advance.ts";
+import { advance, buildMachine, initial, project, type RunMachine } from "../../machines/plan/advance.ts";
+import type { Decision } from "../../machines/program.ts";
 import type { Command } from "../../machines/commands.ts";
 import type { RunEvent } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { buildMachine } from "../../machines/plan/advance.ts";
-import { compilePlan, hasCompensation, type StateConfig } from "../../machines/plan/compile.ts";
+import type { StateConfig } from "../../machines/chart.ts";
+import { compilePlan, hasCompensation } from "../../machines/plan/compile.ts";
 import {
   CANCEL,
   done,

@@ -9,7 +9,7 @@ import { nodeHost } from "../../src/host/node.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
 import { activeKey } from "../../src/keys.ts";
 import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
-import { StoredPrograms } from "../../src/run/stored-programs.ts";
+import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { sweepActive } from "../../src/services/sweeper.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { S3Store } from "../../src/store/s3.ts";

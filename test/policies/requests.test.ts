@@ -8,7 +8,7 @@ import type { Host } from "../../src/host/host.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
 import { activeKey, PROBE_PREFIX, readyKey, stateKey, taskKey } from "../../src/keys.ts";
 import { handleOf } from "../../src/run/handle.ts";
-import { StoredPrograms } from "../../src/run/stored-programs.ts";
+import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { tickTaskId } from "../../src/run/tasks.ts";
 import { sweepActive } from "../../src/services/sweeper.ts";
 import { Worker } from "../../src/services/worker.ts";

@@ -1,9 +1,9 @@
 /** A run that stops waits for what is in flight, and lets none of it begin again. */
 import { expect, test } from "vitest";
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
-import type { Program } from "../../src/run/program.ts";
+import type { Program } from "../../src/programs/programs.ts";
 import { entryKey, type FlightRef, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
@@ -11,11 +11,10 @@ import { planOf, task } from "../machines/build.ts";
 import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
-const program: Program = {
-  machine: buildMachine(planOf([task("a", { compensate: true })])),
+const program: Program = new PlanProgram(planOf([task("a", { compensate: true })]), {
   planHash: "sha256:plan",
   definitionHash: "sha256:definition",
-};
+});
 const a: FlightRef = { kind: "run", step: "a", generation: 1, wake: 0 };
 
 function apply(record: RunRecord, facts: readonly Fact[]): RunRecord {

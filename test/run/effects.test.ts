@@ -1,9 +1,9 @@
 /** Entries of the outbox: who stamps them, who may drop them, and what stands for an execution that nobody holds. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
-import type { Program } from "../../src/run/program.ts";
+import type { Program } from "../../src/programs/programs.ts";
 import { type Actor, entryKey, type FlightRef, type OutboxEntry, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
@@ -12,11 +12,10 @@ import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
 const LATER = NOW + 3_600_000;
-const program: Program = {
-  machine: buildMachine(planOf([task("x", { compensate: true }), task("y"), task("z")])),
+const program: Program = new PlanProgram(planOf([task("x", { compensate: true }), task("y"), task("z")]), {
   planHash: "sha256:plan",
   definitionHash: "sha256:definition",
-};
+});
 const run = (step: string): FlightRef => ({ kind: "run", step, generation: 1, wake: 0 });
 const owner: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };
 const asker: Actor = { task: "22222222-0000-4000-8000-000000000000", attempt: 3 };

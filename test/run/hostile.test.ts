@@ -13,7 +13,7 @@ import { workerCodec } from "../../src/queue/workers.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
 import { signalCodec } from "../../src/run/inbox.ts";
 import { recordCodec } from "../../src/run/record.ts";
-import { StoredPrograms } from "../../src/run/stored-programs.ts";
+import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import type { Codec } from "../../src/store/document.ts";
 import { createTestKit, MemoryStore, type TestKit } from "../../src/testing/index.ts";
 import { parseJson, stringifyJson, toPlain } from "../../src/wire/json.ts";

@@ -1,11 +1,12 @@
 /** Records from which a foreign writer dropped the machine: rebuilt from versions, or from the plain fields. */
 import { describe, expect, test } from "vitest";
-import { buildMachine, project } from "../../machines/plan/advance.ts";
+import type { Plan } from "../../machines/plan/plan.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { makeWhole, type Whole } from "../../src/run/mend.ts";
-import type { Program, Programs } from "../../src/run/program.ts";
+import type { Program, Programs } from "../../src/programs/programs.ts";
 import { encodeRecord, isOver, refOf, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { stateKey } from "../../src/keys.ts";
@@ -20,8 +21,8 @@ const PLANS = setting("PLANS", 150);
 const SEED = setting("SEED", 20_261_124);
 const NOW = 1_767_225_600_000;
 
-function programOf(plan: Program["machine"]["plan"]): Program {
-  return { machine: buildMachine(plan), planHash: "sha256:plan", definitionHash: "sha256:definition" };
+function programOf(plan: Plan): Program {
+  return new PlanProgram(plan, { planHash: "sha256:plan", definitionHash: "sha256:definition" });
 }
 
 function apply(record: RunRecord, program: Program, facts: readonly Fact[], now = NOW): RunRecord {
@@ -43,14 +44,14 @@ function nextFacts(record: RunRecord, program: Program, random: () => number): F
   if (machine === undefined) return [];
   const facts: Fact[] = machine.flights.map((flight): Fact => {
     const ref = refOf(flight);
-    const { draining } = project(program.machine, machine.snapshot);
+    const { draining } = program.project(machine.snapshot);
     if (flight.kind === "run" && draining.includes(flight.step) && random() < 0.5)
       return { fact: "fenced", ref, outcome: "unknown" };
     if (random() < 0.85) return { fact: "done", ref, result: stored(flight.step), attempt: 1 };
     return { fact: "failed", ref, failure: { type: "StepFailed", message: "no", outcome: "unknown", attempt: 1 } };
   });
   for (const timer of machine.timers) facts.push({ fact: "due", ...timer });
-  for (const wait of project(program.machine, machine.snapshot).waits) {
+  for (const wait of program.project(machine.snapshot).waits) {
     serial += 1;
     const segment = `2026-01-01T00:00:00+00:00_${serial}.json`;
     facts.push({ fact: "signals", found: [{ name: wait.signal, segment, id: segment, payload: stored(1) }] });

@@ -1,10 +1,10 @@
 /** What can happen next: the machine is asked what each event would do, and really does it then. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { leadOfCommand, nextOf } from "../../src/run/next.ts";
-import type { Program } from "../../src/run/program.ts";
+import type { Program } from "../../src/programs/programs.ts";
 import type { FlightRef, RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
@@ -12,18 +12,15 @@ import { planOf, signal, task } from "../machines/build.ts";
 import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
-const program: Program = {
-  machine: buildMachine(
-    planOf([
-      task("reserve", { compensate: true }),
-      signal("approval", { dependsOn: ["reserve"], timeoutMs: 60_000 }),
-      task("pack", { dependsOn: ["reserve"], onFailure: "pause_workflow" }),
-      task("ship", { dependsOn: ["approval", "pack"], delayMs: 5_000, onFailure: "compensate" }),
-    ]),
-  ),
-  planHash: "sha256:plan",
-  definitionHash: "sha256:definition",
-};
+const program: Program = new PlanProgram(
+  planOf([
+    task("reserve", { compensate: true }),
+    signal("approval", { dependsOn: ["reserve"], timeoutMs: 60_000 }),
+    task("pack", { dependsOn: ["reserve"], onFailure: "pause_workflow" }),
+    task("ship", { dependsOn: ["approval", "pack"], delayMs: 5_000, onFailure: "compensate" }),
+  ]),
+  { planHash: "sha256:plan", definitionHash: "sha256:definition" },
+);
 const none = { starts: [], undoes: [], waits: [], delays: [] };
 const ref = (step: string, kind: "run" | "undo" = "run"): FlightRef => ({ kind, step, generation: 1, wake: 0 });
 const done = (step: string): Fact => ({ fact: "done", ref: ref(step), result: stored(1), attempt: 1 });

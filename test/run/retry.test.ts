@@ -1,10 +1,10 @@
 /** What an operator's retry does to a record, fact by fact. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { minuteOf } from "../../src/keys.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
-import type { Program } from "../../src/run/program.ts";
+import type { Program } from "../../src/programs/programs.ts";
 import { decodeRecord, encodeRecord, type FlightRef, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
@@ -12,18 +12,15 @@ import { planOf, signal, task } from "../machines/build.ts";
 import { stored } from "../stored.ts";
 
 const NOW = 1_767_225_600_000;
-const program: Program = {
-  machine: buildMachine(
-    planOf([
-      task("a", { compensate: true }),
-      task("b", { dependsOn: ["a"] }),
-      task("c", { dependsOn: ["b"], onFailure: "compensate" }),
-      signal("d", { dependsOn: ["c"] }),
-    ]),
-  ),
-  planHash: "sha256:plan",
-  definitionHash: "sha256:definition",
-};
+const program: Program = new PlanProgram(
+  planOf([
+    task("a", { compensate: true }),
+    task("b", { dependsOn: ["a"] }),
+    task("c", { dependsOn: ["b"], onFailure: "compensate" }),
+    signal("d", { dependsOn: ["c"] }),
+  ]),
+  { planHash: "sha256:plan", definitionHash: "sha256:definition" },
+);
 
 const flight = (kind: "run" | "undo", step: string, generation = 1): FlightRef => ({ kind, step, generation, wake: 0 });
 const done = (step: string, result: unknown, generation = 1): Fact => ({
@@ -109,17 +106,14 @@ describe("a record that is opened again", () => {
   });
 
   test("keeps the results of a step and of one whose name is that of the first one's second result", () => {
-    const program: Program = {
-      machine: buildMachine(
-        planOf([
-          task("a", { compensate: true }),
-          task("c", { dependsOn: ["a"], onFailure: "compensate" }),
-          task("a:2", { dependsOn: ["c"] }),
-        ]),
-      ),
-      planHash: "sha256:plan",
-      definitionHash: "sha256:definition",
-    };
+    const program: Program = new PlanProgram(
+      planOf([
+        task("a", { compensate: true }),
+        task("c", { dependsOn: ["a"], onFailure: "compensate" }),
+        task("a:2", { dependsOn: ["c"] }),
+      ]),
+      { planHash: "sha256:plan", definitionHash: "sha256:definition" },
+    );
     const facts: Fact[] = [
       { fact: "begin" },
       done("a", 1),

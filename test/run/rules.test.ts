@@ -1,9 +1,9 @@
 /** The rules R1 to R9 that stand at the top of `src/run/commit.ts`, each by its number. */
 import { describe, expect, test } from "vitest";
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
-import type { Program } from "../../src/run/program.ts";
+import type { Program } from "../../src/programs/programs.ts";
 import { type Actor, entryKey, type FlightRef, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
@@ -16,11 +16,10 @@ import { stored } from "../stored.ts";
 const NOW = 1_767_225_600_000;
 const STATE = "workflow/run/state.json";
 
-const program: Program = {
-  machine: buildMachine(planOf([task("a"), task("b", { dependsOn: ["a"] }), task("c", { dependsOn: ["a"] })])),
-  planHash: "sha256:plan",
-  definitionHash: "sha256:definition",
-};
+const program: Program = new PlanProgram(
+  planOf([task("a"), task("b", { dependsOn: ["a"] }), task("c", { dependsOn: ["a"] })]),
+  { planHash: "sha256:plan", definitionHash: "sha256:definition" },
+);
 
 const run = (name: string): FlightRef => ({ kind: "run", step: name, generation: 1, wake: 0 });
 const done = (name: string, result: unknown): Fact => ({

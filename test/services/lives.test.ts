@@ -12,7 +12,7 @@ import { leashStore } from "../../src/store/leash.ts";
 import type { WaitLimits } from "../../src/client/limit.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import { type Process, World } from "../../src/testing/simulation/simulation.ts";
-import { listServing } from "../../src/run/serving.ts";
+import { listServing } from "../../src/programs/announcements.ts";
 import { type Mood, type MoodyStore, moodyStore } from "./moody-store.ts";
 
 const GRACE_MS = 10_000;

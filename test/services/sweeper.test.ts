@@ -8,7 +8,7 @@ import { activeKey, stateKey } from "../../src/keys.ts";
 import type { QueueContext } from "../../src/queue/task.ts";
 import { encodeRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
-import { StoredPrograms } from "../../src/run/stored-programs.ts";
+import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { Sweeper } from "../../src/services/sweeper.ts";
 import { listKeys } from "../../src/store/paging.ts";
 import { type Bench, makeBench, START } from "../queue/fixtures.ts";

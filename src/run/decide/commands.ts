@@ -1,5 +1,4 @@
 /** What operators ask for, and the pause of a run whose definition does not fit. */
-import { project } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import type { Fact } from "../facts.ts";
@@ -16,7 +15,7 @@ const APPLIED_KEPT = 64;
 export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command" }>): void {
   if (draft.machine.applied.includes(fact.id)) return;
   const { command } = fact;
-  const before = project(draft.program.machine, draft.machine.snapshot);
+  const before = draft.program.project(draft.machine.snapshot);
   // R6: what is over does not hear of it any more, and nothing is written. Only what failed can be opened again.
   if (isOver(before.status) && !(command.type === "retry" && before.status === "failed")) return;
   const applied = [...draft.machine.applied, fact.id].slice(-APPLIED_KEPT);

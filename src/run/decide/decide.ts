@@ -4,11 +4,10 @@
  * Commands that the machine emits are put into the outbox of the same record (R3); a decision that changes nothing returns the same
  * object (R6); the first result of a step stays for ever, because the machine accepts one completion a generation (R5).
  */
-import { project } from "../../../machines/plan/advance.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { Delivery, Fact } from "../facts.ts";
-import type { Program } from "../program.ts";
+import type { Program } from "../../programs/programs.ts";
 import { type Actor, entryKey, type FlightRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record.ts";
 import { flightTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
@@ -149,7 +148,7 @@ function ownsSomething(draft: Draft, delivery: Delivery): boolean {
 }
 
 function finishDraft(draft: Draft, before: RunRecord, by: string | undefined, writeId: string): RunRecord {
-  const view = project(draft.program.machine, draft.machine.snapshot);
+  const view = draft.program.project(draft.machine.snapshot);
   syncSteps(draft, view);
   const over = isOver(view.status);
   if (over) draft.machine = { ...draft.machine, timers: [], flights: [] };

@@ -1,6 +1,5 @@
 /** A record while facts are applied to it, and the small edits that every rule is made of. */
-import { project } from "../../../machines/plan/advance.ts";
-import type { Program } from "../program.ts";
+import type { Program } from "../../programs/programs.ts";
 import {
   type Actor,
   type Flight,
@@ -97,13 +96,13 @@ export function blame(draft: Draft, error: RunError): void {
 
 /** The run says why it is held; one that stops goes on to say why it stops. */
 export function hold(draft: Draft, error: RunError): void {
-  const { outcome } = project(draft.program.machine, draft.machine.snapshot);
+  const { outcome } = draft.program.project(draft.machine.snapshot);
   if (outcome === null || draft.record.error === undefined) draft.record = { ...draft.record, error };
 }
 
 /** What held the run is gone; what stopped it is not. */
 export function heal(draft: Draft): void {
-  const { outcome } = project(draft.program.machine, draft.machine.snapshot);
+  const { outcome } = draft.program.project(draft.machine.snapshot);
   const { error: _healed, ...record } = draft.record;
   const { cause, ...machine } = draft.machine;
   if (outcome === null) {
@@ -114,5 +113,5 @@ export function heal(draft: Draft): void {
 
 /** Whether the step is a node that waits and has no handler. */
 export function isSignalNode(draft: Draft, name: string): boolean {
-  return draft.program.machine.plan.steps.some((candidate) => candidate.name === name && candidate.kind === "signal");
+  return draft.program.steps.some((candidate) => candidate.name === name && candidate.kind === "signal");
 }

@@ -2,7 +2,6 @@
  * What a writer that does not know `machine` changed in the plain fields, as events. Real buquet clients write `paused`, `running` and
  * `cancelled` into the status; its workers complete and fail steps and move signal cursors.
  */
-import { project } from "../../../machines/plan/advance.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record.ts";
 import { blame, type Draft, heal, hold, mapFlight } from "./draft.ts";
@@ -82,7 +81,7 @@ function moveCursors(draft: Draft, before: RunRecord, after: RunRecord): void {
 function applySteps(draft: Draft, before: RunRecord, after: RunRecord): void {
   for (let moved = true; moved;) {
     moved = false;
-    for (const { name } of draft.program.machine.plan.steps) {
+    for (const { name } of draft.program.steps) {
       const state = after.steps.get(name);
       const changed = state !== undefined && isEnd(state) && before.steps.get(name)?.status !== state.status;
       const flight = changed ? flightOf(draft, name) : undefined;
@@ -114,7 +113,7 @@ function applyStatus(draft: Draft, before: RunRecord, after: RunRecord): void {
     if (move(draft, { type: "pause" }, "paused by another program") && after.error !== undefined)
       hold(draft, after.error);
   } else if (after.status === "cancelled" || after.status === "failed") {
-    const { outcome } = project(draft.program.machine, draft.machine.snapshot);
+    const { outcome } = draft.program.project(draft.machine.snapshot);
     if (outcome !== null) return;
     if (
       move(draft, { type: "cancel", compensate: true }, `${after.status} by another program`) &&

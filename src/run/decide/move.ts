@@ -1,5 +1,4 @@
 /** Feeds the machine and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
-import { advance, type Decision } from "../../../machines/plan/advance.ts";
 import type { Command } from "../../../machines/commands.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { FlightRef, GivenSignals, TimerState } from "../record.ts";
@@ -7,7 +6,7 @@ import { addEntry, type Draft, entryId, removeEntry, timerEntry } from "./draft.
 
 /** Feeds the machine. Returns false when it did not move: then nothing else may change either. */
 export function move(draft: Draft, event: RunEvent, label: string): boolean {
-  const decision: Decision = advance(draft.program.machine, draft.machine.snapshot, [event]);
+  const decision = draft.program.advance(draft.machine.snapshot, [event]);
   if (!decision.changed) return false;
   draft.applied.push(label);
   draft.machine = { ...draft.machine, snapshot: decision.snapshot };

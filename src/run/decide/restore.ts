@@ -4,7 +4,6 @@
  * Plain fields do not say who holds a step, so every step in flight gets the owner *unknown*: nobody creates, fences or releases it,
  * and its result is accepted from anyone. A look of the sweeper finds out (protocol §7).
  */
-import { project } from "../../../machines/plan/advance.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import { parseInstant } from "../../wire/instant.ts";
 import { STORED_NULL } from "../../wire/value.ts";
@@ -30,13 +29,12 @@ export function applyRestore(draft: Draft, told: RunRecord): void {
   keepPlainFields(draft, plain);
 }
 
-const look = (draft: Draft): Projection => project(draft.program.machine, draft.machine.snapshot);
+const look = (draft: Draft): Projection => draft.program.project(draft.machine.snapshot);
 
 /** Steps whose failure ends the run. */
 function stoppers(draft: Draft): ReadonlySet<string> {
-  const { steps } = draft.program.machine.plan;
-  const stop = steps.filter(({ onFailure }) => onFailure === "fail_workflow" || onFailure === "compensate");
-  return new Set(stop.map(({ name }) => name));
+  const { steps } = draft.program;
+  return new Set(steps.filter(({ stopsRun }) => stopsRun).map(({ name }) => name));
 }
 
 /** A run that is not over and has cancelled steps stops; when no failure did it, a cancel did (a later pause took its error's place). */
@@ -50,7 +48,7 @@ function wasCancelled(plain: RunRecord, stopsRun: ReadonlySet<string>): boolean 
 
 /** Replays step after step, completed ones first, until none can move. */
 function replayAll(draft: Draft, plain: RunRecord, fits: (state: StepState, step: string) => boolean): void {
-  const { steps } = draft.program.machine.plan;
+  const { steps } = draft.program;
   // A wait does not drain: where one failed, it failed before the run was stopped.
   const ordered = [...steps.filter(({ kind }) => kind === "signal"), ...steps.filter(({ kind }) => kind !== "signal")];
   const first = (wanted: StepState["status"]): boolean => {

@@ -2,7 +2,6 @@
  * An operator's retry: a failed run opens again (docs/decisions/0005-what-a-retry-keeps.md). What completed stays, unless its undo
  * ran; every other step begins anew, and the record forgets the failure.
  */
-import { project } from "../../../machines/plan/advance.ts";
 import type { StepView } from "../../../machines/snapshot.ts";
 import { STORED_NULL, type StoredValue } from "../../wire/value.ts";
 import type { OutboxEntry } from "../record.ts";
@@ -12,7 +11,7 @@ import { bumpEpoch } from "./steps.ts";
 
 /** Opens a failed run. `nth` counts its retries from 1: one that was given for an earlier failure is void. Undefined: for any. */
 export function applyRetry(draft: Draft, nth: number | undefined, givenAt: number): void {
-  const view = project(draft.program.machine, draft.machine.snapshot);
+  const view = draft.program.project(draft.machine.snapshot);
   const count = (draft.machine.reopened?.count ?? 0) + 1;
   if (view.status !== "failed" || (nth ?? count) !== count) return;
   for (const [name, step] of view.steps) if (!stays(step)) renewStep(draft, name, step);

@@ -1,6 +1,6 @@
 /** What a walk never came to: states, transitions and policies. */
 import type { TakenTransition } from "../../../machines/plan/advance.ts";
-import type { MachineConfig, StateConfig, TransitionConfig } from "../../../machines/plan/compile.ts";
+import type { MachineConfig, StateConfig, TransitionConfig } from "../../../machines/chart.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import { liveStates, stateId, type StateValue } from "../../draw/live.ts";
 import type { Key } from "./key.ts";

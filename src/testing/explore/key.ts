@@ -4,7 +4,7 @@
  * Generations are compared, never counted: a key only says whether something has one, and whether what is open in the world is of it.
  * The order in which a run remembers parked, draining and waiting steps says nothing about what may follow and is left out.
  */
-import type { MachineConfig, StateConfig } from "../../../machines/plan/compile.ts";
+import type { MachineConfig, StateConfig } from "../../../machines/chart.ts";
 import { encodeName } from "../../../machines/plan/names.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { StateValue } from "../../draw/live.ts";

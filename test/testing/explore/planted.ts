@@ -1,5 +1,5 @@
 /** Faults planted in charts, mechanically: every place of every kind, one at a time. */
-import type { MachineConfig, StateConfig } from "../../../machines/plan/compile.ts";
+import type { MachineConfig, StateConfig } from "../../../machines/chart.ts";
 import type { Plan } from "../../../machines/plan/plan.ts";
 import type { SignalBehaviour } from "../../../src/testing/index.ts";
 

@@ -5,7 +5,6 @@ import { SERVING_PREFIX, servingKey } from "../keys.ts";
 import { Codec, readDocuments } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
-import type { RunRecord } from "./record.ts";
 
 /** A worker that was not seen for this long does not count. */
 export const SEEN_MS: number = 60_000 + 15_000;
@@ -49,11 +48,17 @@ export async function listServing(
   return known.filter((worker) => isAlive(worker, nowMs));
 }
 
+/** A run, as far as it matters who serves it. */
+interface RunOf {
+  readonly type: string;
+  readonly definition_hash: string;
+}
+
 /**
  * Whether a worker that was seen in the last minute serves the definition of this run. For workers: announcements of workers that died
  * more than a day ago are deleted, so that the next check does not read them again.
  */
-export async function isServedElsewhere(store: ObjectStore, record: RunRecord, nowMs: number): Promise<boolean> {
+export async function isServedElsewhere(store: ObjectStore, run: RunOf, nowMs: number): Promise<boolean> {
   const known = await readDocuments(store, SERVING_PREFIX, servingCodec);
   const dead = known.filter(({ seen_at }) => seen_at <= nowMs - DEAD_MS);
   // One that cannot be deleted now is found again by the next check.
@@ -62,7 +67,7 @@ export async function isServedElsewhere(store: ObjectStore, record: RunRecord, n
     (worker) =>
       isAlive(worker, nowMs) &&
       worker.workflows.some(
-        (workflow) => workflow.name === record.type && workflow.definition_hash === record.definition_hash,
+        (workflow) => workflow.name === run.type && workflow.definition_hash === run.definition_hash,
       ),
   );
 }

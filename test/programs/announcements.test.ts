@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { workflow } from "../../src/index.ts";
 import { SERVING_PREFIX, servingKey, stateKey } from "../../src/keys.ts";
 import { recordCodec } from "../../src/run/record.ts";
-import { isServedElsewhere, servingCodec } from "../../src/run/serving.ts";
+import { isServedElsewhere, servingCodec } from "../../src/programs/announcements.ts";
 import { readDocument } from "../../src/store/document.ts";
 import { leashStore } from "../../src/store/leash.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";

@@ -1,6 +1,6 @@
 /** Programs that this process serves, and those that are stored in the bucket beside the runs that follow them. */
 import { z } from "zod";
-import { buildMachine } from "../../machines/plan/advance.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
 import { validatePlan } from "../../machines/plan/validate.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { WorkflowError } from "../errors.ts";
@@ -9,7 +9,7 @@ import { planKey, typeKey } from "../keys.ts";
 import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
-import type { Program, Programs } from "./program.ts";
+import type { Program, Programs } from "./programs.ts";
 
 /** What `define` knows of a workflow, as far as runs need it. */
 export interface ServedPlan {
@@ -91,7 +91,7 @@ export class StoredPrograms implements Programs {
     if (known !== undefined) return this.#keep(known);
     const stored = await this.#read(planKey(planHash), planCodec);
     if (stored === undefined) return undefined;
-    return this.#keep({ machine: buildMachine(stored.plan), planHash, definitionHash: stored.definition_hash });
+    return this.#keep(new PlanProgram(stored.plan, { planHash, definitionHash: stored.definition_hash }));
   }
 
   /** The program that workers of this bucket serve under a name; undefined when none ever did. */
@@ -135,7 +135,7 @@ export class StoredPrograms implements Programs {
   #serve({ name, plan, planHash, definitionHash }: ServedPlan): Program {
     const known = this.#servedPrograms.get(name);
     if (known !== undefined) return known;
-    const program: Program = { machine: buildMachine(plan), planHash, definitionHash };
+    const program = new PlanProgram(plan, { planHash, definitionHash });
     this.#servedPrograms.set(name, program);
     return program;
   }

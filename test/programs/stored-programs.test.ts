@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { servedPlan } from "../../src/define/served.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { workflow } from "../../src/index.ts";
-import type { Program } from "../../src/run/program.ts";
-import { StoredPrograms } from "../../src/run/stored-programs.ts";
+import type { Program } from "../../src/programs/programs.ts";
+import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { meterStore } from "../../src/store/metered.ts";
 
