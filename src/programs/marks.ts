@@ -1,2 +1,2 @@
 /** What a snapshot says to who has no program of its run at hand. */
-export { marksOf } from "../../machines/plan/advance.ts";
+export { marksOf } from "../../machines/plan/marks.ts";
