@@ -41,9 +41,10 @@ export type RunEvent =
   /** Stops the run at once: no draining, no undo. */
   | { readonly type: "terminate" }
   /** Goes on past a held step as if it had completed with the result null. */
-  | { readonly type: "skip"; readonly step: string }
-  /**
-   * Opens a failed run again. Steps that did not complete, or were undone, run as new generations; a completed step that was not
-   * undone stays, and one behind an undone step is passed when that is over.
-   */
-  | { readonly type: "retry" };
+  | { readonly type: "skip"; readonly step: string };
+
+/**
+ * What can be done to a run: an event, or the retry that opens a failed run again. Steps that did not complete, or were undone, run as new
+ * generations; a completed step that was not undone stays, and one behind an undone step is passed when that is over.
+ */
+export type RunOperation = RunEvent | { readonly type: "retry" };

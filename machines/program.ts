@@ -74,6 +74,8 @@ export interface Program extends ProgramHashes {
   initial(): PersistedSnapshot;
   /** Applies events in order. Late, repeated and unknown ones change nothing. */
   advance(snapshot: PersistedSnapshot, events: readonly RunEvent[]): Decision;
+  /** Opens a failed run again, and starts it; undefined: the run has not failed. */
+  reopen(snapshot: PersistedSnapshot): Decision | undefined;
   /** What a snapshot says, in words that need no machine. */
   project(snapshot: PersistedSnapshot): Projection;
   /** Why no run of this program can be in a snapshot; undefined: one can. */

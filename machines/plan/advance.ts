@@ -16,7 +16,7 @@ import {
 } from "xstate";
 import type { MachineConfig } from "../chart.ts";
 import type { Command } from "../commands.ts";
-import type { RunEvent } from "../events.ts";
+import type { RunEvent, RunOperation } from "../events.ts";
 import type { Decision } from "../program.ts";
 import type { PersistedSnapshot, Projection } from "../snapshot.ts";
 import { type Action, ACTIONS, type Guard, GUARDS } from "./actions.ts";
@@ -80,7 +80,6 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<RunEvent["type"]>([
   "cancel",
   "terminate",
   "skip",
-  "retry",
 ]);
 
 const MAX_ITERATIONS = 10_000;
@@ -110,10 +109,13 @@ export interface TakenTransition {
   readonly index: number;
 }
 
+/** Is told of each transition that is taken. */
+type OnTaken = (taken: TakenTransition) => void;
+
 /** Scope without a live actor: actions are collected, nothing runs. */
 function inertScope(
   collect: (action: { type: string; params: unknown }) => void,
-  onTaken?: (taken: TakenTransition) => void,
+  onTaken?: OnTaken,
 ): ActorScope<AnyMachineSnapshot, EventObject> {
   return {
     self: NOBODY,
@@ -144,9 +146,9 @@ interface Microstep {
 }
 
 /** The systems of those who watched before: a walk is told of millions of events. */
-const watched = new WeakMap<(taken: TakenTransition) => void, object>();
+const watched = new WeakMap<OnTaken, object>();
 
-function observed(onTaken: (taken: TakenTransition) => void): object {
+function observed(onTaken: OnTaken): object {
   const known = watched.get(onTaken);
   if (known !== undefined) return known;
   const system = {
@@ -200,37 +202,59 @@ export function advance(
   machine: RunMachine,
   snapshot: PersistedSnapshot,
   events: readonly RunEvent[],
-  onTaken?: (taken: TakenTransition) => void,
+  onTaken?: OnTaken,
 ): Decision {
-  const before = restore(machine, snapshot);
+  return decide(machine, snapshot, restore(machine, snapshot), events, onTaken);
+}
+
+/**
+ * Opens a failed run again, and starts it. A final state leads nowhere, so the way back is no transition of the chart: the run begins anew,
+ * with what stays in its context. Undefined: the run has not failed.
+ */
+export function reopen(machine: RunMachine, snapshot: PersistedSnapshot, onTaken?: OnTaken): Decision | undefined {
+  const { value, context } = restore(machine, snapshot);
+  if (value !== "failed") return undefined;
+  const reopened = {
+    status: "active",
+    value: "pending",
+    historyValue: {},
+    children: {},
+    context: reopenedContext(context as ControlContext),
+  };
+  return decide(machine, snapshot, restore(machine, reopened), [{ type: "start" }], onTaken);
+}
+
+/** An event, or the retry of a failed run: for who tries everything that can be done. */
+export function operate(
+  machine: RunMachine,
+  snapshot: PersistedSnapshot,
+  operation: RunOperation,
+  onTaken?: OnTaken,
+): Decision {
+  if (operation.type !== "retry") return advance(machine, snapshot, [operation], onTaken);
+  return reopen(machine, snapshot, onTaken) ?? { snapshot, commands: [], changed: false };
+}
+
+function decide(
+  machine: RunMachine,
+  snapshot: PersistedSnapshot,
+  before: AnyMachineSnapshot,
+  events: readonly RunEvent[],
+  onTaken: OnTaken | undefined,
+): Decision {
   const commands: Command[] = [];
   const scope = inertScope((action) => {
     if (action.type === "command") commands.push(action.params as Command);
   }, onTaken);
   let current = before;
   for (const event of events) {
-    // Internal events are the machine's own: a forged one could end a run.
-    if (!EVENT_TYPES.has(event.type)) continue;
-    const again = event.type === "retry" ? reopen(machine, current) : undefined;
-    // Only a live actor would refuse by itself what comes after the end; the root's own transitions would be taken.
-    if (again === undefined && current.status !== "active") continue;
-    const next = again === undefined ? event : { type: "start" };
-    current = machine.machine.transition(
-      (again ?? current) as never,
-      next as never,
-      scope as never,
-    ) as AnyMachineSnapshot;
+    // Internal events are the machine's own: a forged one could end a run. Only a live actor would refuse by itself what comes after the
+    // end; the root's own transitions would be taken.
+    if (!EVENT_TYPES.has(event.type) || current.status !== "active") continue;
+    current = machine.machine.transition(current as never, event as never, scope as never) as AnyMachineSnapshot;
   }
   if (current === before) return { snapshot, commands: [], changed: false };
   return { snapshot: persist(machine, current), commands, changed: true };
-}
-
-/** A final state leads nowhere, so this is no transition of the chart. Undefined: the run has not failed. */
-function reopen(machine: RunMachine, snapshot: AnyMachineSnapshot): AnyMachineSnapshot | undefined {
-  if (snapshot.value !== "failed") return undefined;
-  const context = reopenedContext(snapshot.context as ControlContext);
-  const persisted = { status: "active", value: "pending", historyValue: {}, children: {}, context };
-  return restore(machine, persisted);
 }
 
 /** What a snapshot says, in words that need no machine. */

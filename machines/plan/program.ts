@@ -3,7 +3,7 @@ import type { MachineConfig } from "../chart.ts";
 import type { RunEvent } from "../events.ts";
 import type { ActivityPolicy, ActivityRef, Decision, Program, ProgramHashes, ProgramStep } from "../program.ts";
 import type { PersistedSnapshot, Projection } from "../snapshot.ts";
-import { advance, buildMachine, checkSnapshot, initial, project, type RunMachine } from "./advance.ts";
+import { advance, buildMachine, checkSnapshot, initial, project, reopen, type RunMachine } from "./advance.ts";
 import { SnapshotError } from "./check-snapshot.ts";
 import type { Plan, PlanStep } from "./plan.ts";
 
@@ -51,6 +51,10 @@ export class PlanProgram implements Program {
 
   advance(snapshot: PersistedSnapshot, events: readonly RunEvent[]): Decision {
     return advance(this.machine, snapshot, events);
+  }
+
+  reopen(snapshot: PersistedSnapshot): Decision | undefined {
+    return reopen(this.machine, snapshot);
   }
 
   project(snapshot: PersistedSnapshot): Projection {

@@ -1,5 +1,5 @@
 /** What can happen to a run next, and where each thing leads. The run's own machine is asked; nothing is written. */
-import type { RunEvent } from "../../machines/events.ts";
+import type { RunEvent, RunOperation } from "../../machines/events.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import type { Program } from "../programs/programs.ts";
@@ -110,9 +110,11 @@ export function leadOfCommand(
   return leadOf(program, record.machine, command === "cancel" ? { type: command, compensate } : { type: command });
 }
 
-function leadOf(program: Program, machine: MachinePart, event: RunEvent): Lead | undefined {
-  const { changed, snapshot, commands } = program.advance(machine.snapshot, [event]);
-  if (!changed) return undefined;
+function leadOf(program: Program, machine: MachinePart, operation: RunOperation): Lead | undefined {
+  const decision =
+    operation.type === "retry" ? program.reopen(machine.snapshot) : program.advance(machine.snapshot, [operation]);
+  if (decision?.changed !== true) return undefined;
+  const { snapshot, commands } = decision;
   return {
     status: program.project(snapshot).status,
     starts: commands.flatMap((command) => (command.type === "step.start" ? [command.step] : [])),
@@ -135,9 +137,9 @@ const due = ({ timer, step, generation, wake }: TimerState): RunEvent => ({
   wake,
 });
 
-function commandsOf(view: Projection, leadOfEvent: (event: RunEvent) => Lead | undefined): readonly NextCommand[] {
+function commandsOf(view: Projection, leadOfEvent: (event: RunOperation) => Lead | undefined): readonly NextCommand[] {
   const held = [...view.steps].filter(([, { phase }]) => phase === "held").map(([step]) => step);
-  const events: readonly (RunEvent & { readonly type: CommandName })[] = [
+  const events: readonly (RunOperation & { readonly type: CommandName })[] = [
     { type: "pause" },
     { type: "resume" },
     ...held.map((step) => ({ type: "skip" as const, step })),

@@ -1,7 +1,7 @@
 /** Small plans by hand, and runs of them. */
-import { advance, buildMachine, initial, project } from "../../machines/plan/advance.ts";
+import { buildMachine, initial, operate, project } from "../../machines/plan/advance.ts";
 import type { Command } from "../../machines/commands.ts";
-import type { RunEvent } from "../../machines/events.ts";
+import type { RunOperation } from "../../machines/events.ts";
 import type { Plan, PlanStep, SignalStep, TaskStep } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot, Projection } from "../../machines/snapshot.ts";
 
@@ -39,21 +39,21 @@ export function planOf(steps: readonly PlanStep[], options: Partial<Omit<Plan, "
   return { name: "order", steps, compensation: "mirror", onCompensationFailure: "collect", foreign: false, ...options };
 }
 
-export const done = (step: string, generation = 1): RunEvent => ({ type: "step.done", step, generation });
-export const failed = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunEvent => ({
+export const done = (step: string, generation = 1): RunOperation => ({ type: "step.done", step, generation });
+export const failed = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunOperation => ({
   type: "step.failed",
   step,
   generation,
   outcome,
 });
-export const fenced = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunEvent => ({
+export const fenced = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunOperation => ({
   type: "step.fenced",
   step,
   generation,
   outcome,
 });
-export const undone = (step: string, generation = 1): RunEvent => ({ type: "undo.done", step, generation });
-export const waits = (step: string, name: string, timeoutMs = 0, wake = 0): RunEvent => ({
+export const undone = (step: string, generation = 1): RunOperation => ({ type: "undo.done", step, generation });
+export const waits = (step: string, name: string, timeoutMs = 0, wake = 0): RunOperation => ({
   type: "step.waiting",
   step,
   generation: 1,
@@ -61,25 +61,25 @@ export const waits = (step: string, name: string, timeoutMs = 0, wake = 0): RunE
   signal: name,
   timeoutMs,
 });
-export const received = (step: string, wake = 0, generation = 1): RunEvent => ({
+export const received = (step: string, wake = 0, generation = 1): RunOperation => ({
   type: "signal.received",
   step,
   generation,
   wake,
 });
-export const due = (timer: "delay" | "deadline", step: string, wake = 0, generation = 1): RunEvent => ({
+export const due = (timer: "delay" | "deadline", step: string, wake = 0, generation = 1): RunOperation => ({
   type: "timer.due",
   timer,
   step,
   generation,
   wake,
 });
-export const START: RunEvent = { type: "start" };
-export const PAUSE: RunEvent = { type: "pause" };
-export const RESUME: RunEvent = { type: "resume" };
-export const RETRY: RunEvent = { type: "retry" };
-export const TERMINATE: RunEvent = { type: "terminate" };
-export const CANCEL: RunEvent = { type: "cancel", compensate: true };
+export const START: RunOperation = { type: "start" };
+export const PAUSE: RunOperation = { type: "pause" };
+export const RESUME: RunOperation = { type: "resume" };
+export const RETRY: RunOperation = { type: "retry" };
+export const TERMINATE: RunOperation = { type: "terminate" };
+export const CANCEL: RunOperation = { type: "cancel", compensate: true };
 
 /** A command in a few words: `start a`, `fence a`, `undo a`, `delay a 500`, `deadline a 500`, `await go by a`; #generation and @wake unless first. */
 export function words(command: Command): string {
@@ -103,7 +103,7 @@ export function words(command: Command): string {
 /** A run under way. */
 export interface Run {
   /** Applies events one after the other; gives the commands of all of them. */
-  send(...events: readonly RunEvent[]): string[];
+  send(...events: readonly RunOperation[]): string[];
   readonly view: Projection;
   readonly snapshot: PersistedSnapshot;
   /** Phases of all steps, as `a completed, b running`. */
@@ -124,7 +124,7 @@ export function fresh(plan: Plan): Run {
   return {
     send: (...events) =>
       events.flatMap((event) => {
-        const decision = advance(machine, JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot, [event]);
+        const decision = operate(machine, JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot, event);
         if (decision.changed) snapshot = decision.snapshot;
         return decision.commands.map(words);
       }),

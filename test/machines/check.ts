@@ -1,10 +1,10 @@
 /** Plays a list of events on the machine and on the oracle, and says where they differ. */
 import { isDeepStrictEqual } from "node:util";
 import { createActor } from "xstate";
-import { advance, buildMachine, initial, project, type RunMachine } from "../../machines/plan/advance.ts";
+import { advance, buildMachine, initial, operate, project, type RunMachine } from "../../machines/plan/advance.ts";
 import type { Decision } from "../../machines/program.ts";
 import type { Command } from "../../machines/commands.ts";
-import type { RunEvent } from "../../machines/events.ts";
+import type { RunEvent, RunOperation } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot, Projection, RunStatus } from "../../machines/snapshot.ts";
 import { applyToModel, type Expected, expectedOf, type Model, newModel } from "./oracle.ts";
@@ -29,7 +29,7 @@ export const reload = (snapshot: PersistedSnapshot): PersistedSnapshot =>
   JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot;
 
 /** Whether the table allows the step from one status to another, by way of `running` when a run starts. */
-export function isAllowed(from: RunStatus, to: RunStatus, event: RunEvent): boolean {
+export function isAllowed(from: RunStatus, to: RunStatus, event: RunOperation): boolean {
   if (from === to || ALLOWED[from].includes(to)) return true;
   return (event.type === "start" || event.type === "retry") && ALLOWED.running.includes(to);
 }
@@ -78,11 +78,11 @@ export interface Pair {
 export function stepBoth(
   machine: RunMachine,
   before: Pair,
-  event: RunEvent,
+  event: RunOperation,
 ): { readonly pair: Pair; readonly fault?: string; readonly accepted: boolean; readonly commands: readonly Command[] } {
   const expected = applyToModel(machine.plan, before.model, event);
   const reloaded = reload(before.snapshot);
-  const decision: Decision = advance(machine, reloaded, [event]);
+  const decision: Decision = operate(machine, reloaded, event);
   const pair: Pair = { snapshot: decision.snapshot, model: expected?.model ?? before.model };
   const commands = expected?.commands ?? [];
   const result = { pair, accepted: expected !== undefined, commands };
@@ -110,7 +110,7 @@ export function stepBoth(
 /** A plan, and everything that happens to a run of it. */
 export interface Case {
   readonly plan: Plan;
-  readonly events: readonly RunEvent[];
+  readonly events: readonly RunOperation[];
 }
 
 /** The first fault of a case; undefined when machine and oracle agree after every event. */
@@ -119,7 +119,7 @@ export function checkCase({ plan, events }: Case): string | undefined {
   let pair: Pair = { snapshot: initial(machine), model: newModel(plan) };
   const fault = difference(project(machine, pair.snapshot), expectedOf(plan, pair.model));
   if (fault !== undefined) return `before the start: ${fault}`;
-  const accepted: RunEvent[] = [];
+  const accepted: RunOperation[] = [];
   const commands: Command[] = [];
   for (const [index, event] of events.entries()) {
     const stepped = stepBoth(machine, pair, event);
@@ -144,15 +144,34 @@ function differentWhenLoaded(machine: RunMachine, snapshot: PersistedSnapshot): 
   return wrong === undefined ? undefined : `createActor loads another ${wrong}`;
 }
 
-/** Without repeats, without reloads and in one call: same run, same snapshot, same commands. */
+/** Without repeats, without reloads and in one call for all that comes between two retries: same run, same snapshot, same commands. */
 function differentInOneGo(
   machine: RunMachine,
-  accepted: readonly RunEvent[],
+  accepted: readonly RunOperation[],
   snapshot: PersistedSnapshot,
   commands: readonly Command[],
 ): string | undefined {
   if (accepted.length === 0) return undefined;
-  const once = advance(machine, initial(machine), accepted);
+  let once: Decision = { snapshot: initial(machine), commands: [], changed: false };
+  const go = (decide: (snapshot: PersistedSnapshot) => Decision): void => {
+    const next = decide(once.snapshot);
+    once = { ...next, commands: [...once.commands, ...next.commands] };
+  };
+  let events: RunEvent[] = [];
+  const goOn = (): void => {
+    const together = events;
+    events = [];
+    go((at) => advance(machine, at, together));
+  };
+  for (const operation of accepted) {
+    if (operation.type !== "retry") {
+      events.push(operation);
+      continue;
+    }
+    goOn();
+    go((at) => operate(machine, at, operation));
+  }
+  goOn();
   if (!isDeepStrictEqual(reload(once.snapshot), reload(snapshot))) return "in one go it ends in another snapshot";
   return isDeepStrictEqual(inOrder(once.commands), inOrder(commands)) ? undefined : "in one go it gives other commands";
 }

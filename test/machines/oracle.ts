@@ -3,7 +3,7 @@
  * no tree, no chart. Slow and small on purpose. It shares nothing with `machines/` but types.
  */
 import type { Command } from "../../machines/commands.ts";
-import type { Outcome, RunEvent } from "../../machines/events.ts";
+import type { Outcome, RunOperation } from "../../machines/events.ts";
 import type { Plan, PlanStep } from "../../machines/plan/plan.ts";
 import type { OpenWait, RunStatus, StepPhase, StepView, UndoPhase } from "../../machines/snapshot.ts";
 
@@ -114,7 +114,7 @@ function inOrder(plan: Plan): number[] {
 export function applyToModel(
   plan: Plan,
   before: Model,
-  event: RunEvent,
+  event: RunOperation,
 ): { model: Model; commands: Command[] } | undefined {
   if (isFinal(before) && event.type !== "retry") return undefined;
   const model = structuredClone(before);
@@ -125,7 +125,7 @@ export function applyToModel(
   return { model, commands };
 }
 
-function react(plan: Plan, model: Model, event: RunEvent, commands: Command[]): boolean {
+function react(plan: Plan, model: Model, event: RunOperation, commands: Command[]): boolean {
   if ("step" in event) return reactStep(plan, model, event, commands);
   switch (event.type) {
     case "start":
@@ -171,7 +171,7 @@ function react(plan: Plan, model: Model, event: RunEvent, commands: Command[]): 
   }
 }
 
-type StepEvent = Extract<RunEvent, { readonly step: string }>;
+type StepEvent = Extract<RunOperation, { readonly step: string }>;
 
 function reactStep(plan: Plan, model: Model, event: StepEvent, commands: Command[]): boolean {
   const index = plan.steps.findIndex((step) => step.name === event.step);

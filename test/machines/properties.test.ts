@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { advance, buildMachine, initial, project } from "../../machines/plan/advance.ts";
-import type { RunEvent } from "../../machines/events.ts";
+import type { RunEvent, RunOperation } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { validatePlan } from "../../machines/plan/validate.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
@@ -29,7 +29,7 @@ function countOptions(plan: Plan, histogram: Histogram): void {
 }
 
 /** What must have been met often enough for the run to mean anything. */
-const MET: readonly RunEvent["type"][] = [
+const MET: readonly RunOperation["type"][] = [
   "step.done",
   "step.failed",
   "step.waiting",

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { buildMachine, initial, project } from "../../machines/plan/advance.ts";
-import type { RunEvent } from "../../machines/events.ts";
+import type { RunOperation } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import { planOf, signal, task } from "./build.ts";
@@ -9,8 +9,8 @@ import { newModel } from "./oracle.ts";
 import { WHOLE } from "../setting.ts";
 
 /** Every event that could mean something to a run of this plan, at these generations and wakes. */
-function allEvents(plan: Plan, pair: Pair): RunEvent[] {
-  const events: RunEvent[] = [
+function allEvents(plan: Plan, pair: Pair): RunOperation[] {
+  const events: RunOperation[] = [
     { type: "start" },
     { type: "pause" },
     { type: "cancel", compensate: true },

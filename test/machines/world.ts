@@ -1,6 +1,6 @@
 /** A world around a run: it answers the commands that the oracle owes, late, twice, out of order, and an operator interferes. */
 import type { Command } from "../../machines/commands.ts";
-import type { RunEvent } from "../../machines/events.ts";
+import type { RunOperation } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { applyToModel, type Model, newModel } from "./oracle.ts";
 
@@ -11,7 +11,7 @@ export const count = (histogram: Histogram, what: string): void =>
   void histogram.set(what, (histogram.get(what) ?? 0) + 1);
 
 /** What the world answers to a command. */
-function answerTo(command: Command, failures: number, random: () => number): RunEvent {
+function answerTo(command: Command, failures: number, random: () => number): RunOperation {
   const { step, generation } = command;
   switch (command.type) {
     case "step.start": {
@@ -36,12 +36,12 @@ function answerTo(command: Command, failures: number, random: () => number): Run
 }
 
 /** Something that nobody asked for: an answer to a command that was never given, or is long over. */
-function strayEvent(plan: Plan, random: () => number): RunEvent {
+function strayEvent(plan: Plan, random: () => number): RunOperation {
   const step = random() < 0.05 ? "no such step" : (plan.steps[Math.floor(random() * plan.steps.length)]?.name ?? "");
   // An answer to a command of a later generation or wake than any that was asked for.
   const generation = 9;
   const wake = 9;
-  const strays: readonly RunEvent[] = [
+  const strays: readonly RunOperation[] = [
     { type: "step.done", step, generation },
     { type: "step.failed", step, generation, outcome: "unknown" },
     { type: "step.fenced", step, generation: 1, outcome: "unknown" },
@@ -55,11 +55,11 @@ function strayEvent(plan: Plan, random: () => number): RunEvent {
     { type: "skip", step },
     { type: "start" },
   ];
-  return strays[Math.floor(random() * strays.length)] as RunEvent;
+  return strays[Math.floor(random() * strays.length)] as RunOperation;
 }
 
 /** An operator, who may do anything at any time. */
-function operatorEvent(model: Model, random: () => number): RunEvent {
+function operatorEvent(model: Model, random: () => number): RunOperation {
   const draw = random();
   if (draw < 0.3) return { type: "cancel", compensate: random() < 0.7 };
   if (draw < 0.55) return { type: "pause" };
@@ -68,14 +68,14 @@ function operatorEvent(model: Model, random: () => number): RunEvent {
 }
 
 /** Everything that happens to one run until it is over, accepted or not. */
-export function randomHistory(plan: Plan, random: () => number, histogram: Histogram): RunEvent[] {
+export function randomHistory(plan: Plan, random: () => number, histogram: Histogram): RunOperation[] {
   let model = newModel(plan);
-  const events: RunEvent[] = [];
-  const owed: RunEvent[] = [];
-  const past: RunEvent[] = [];
+  const events: RunOperation[] = [];
+  const owed: RunOperation[] = [];
+  const past: RunOperation[] = [];
   let retries = 0;
   const failures = random() < 0.5 ? 0.03 : 0.2;
-  const send = (event: RunEvent): void => {
+  const send = (event: RunOperation): void => {
     events.push(event);
     const next = applyToModel(plan, model, event);
     count(histogram, `${next === undefined ? "refused" : "accepted"} ${event.type}`);
@@ -99,9 +99,9 @@ export function randomHistory(plan: Plan, random: () => number, histogram: Histo
     else if (draw < restless + 0.05) send(strayEvent(plan, random));
     else if (draw < restless + 0.15 && past.length > 0) {
       count(histogram, "repeated");
-      send(past[Math.floor(random() * past.length)] as RunEvent);
+      send(past[Math.floor(random() * past.length)] as RunOperation);
     } else if (owed.length > 0) {
-      const [event] = owed.splice(Math.floor(random() * owed.length), 1) as [RunEvent];
+      const [event] = owed.splice(Math.floor(random() * owed.length), 1) as [RunOperation];
       if (random() < 0.1) {
         // Lost on its way, and therefore sent again later.
         count(histogram, "lost");

@@ -1,12 +1,22 @@
 /** Feeds the machine and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
 import type { Command } from "../../../machines/commands.ts";
+import type { Decision } from "../../../machines/program.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { FlightRef, GivenSignals, TimerState } from "../record.ts";
 import { addEntry, type Draft, entryId, removeEntry, timerEntry } from "./draft.ts";
 
 /** Feeds the machine. Returns false when it did not move: then nothing else may change either. */
 export function move(draft: Draft, event: RunEvent, label: string): boolean {
-  const decision = draft.program.advance(draft.machine.snapshot, [event]);
+  return follow(draft, draft.program.advance(draft.machine.snapshot, [event]), label);
+}
+
+/** Opens a failed run again. Returns false when it has not failed. */
+export function reopen(draft: Draft): boolean {
+  const decision = draft.program.reopen(draft.machine.snapshot);
+  return decision !== undefined && follow(draft, decision, "retry");
+}
+
+function follow(draft: Draft, decision: Decision, label: string): boolean {
   if (!decision.changed) return false;
   draft.applied.push(label);
   draft.machine = { ...draft.machine, snapshot: decision.snapshot };

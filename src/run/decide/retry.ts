@@ -6,7 +6,7 @@ import type { StepView } from "../../../machines/snapshot.ts";
 import { STORED_NULL, type StoredValue } from "../../wire/value.ts";
 import type { OutboxEntry } from "../record.ts";
 import { type Draft, setStep } from "./draft.ts";
-import { move } from "./move.ts";
+import { reopen } from "./move.ts";
 import { bumpEpoch } from "./steps.ts";
 
 /** Opens a failed run. `nth` counts its retries from 1: one that was given for an earlier failure is void. Undefined: for any. */
@@ -19,7 +19,7 @@ export function applyRetry(draft: Draft, nth: number | undefined, givenAt: numbe
   const { cause: _cause, ...machine } = draft.machine;
   draft.record = record;
   draft.machine = { ...machine, given: [], compensation_errors: [], reopened: { count, at: givenAt } };
-  move(draft, { type: "retry" }, "retry");
+  reopen(draft);
 }
 
 const stays = ({ phase, undo }: StepView): boolean => (phase === "completed" || phase === "skipped") && undo === "none";

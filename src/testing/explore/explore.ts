@@ -5,7 +5,7 @@
  * interfere; at most `faults` things go wrong on one path. States are walked breadth first, so the path to a broken rule is the shortest.
  */
 import { buildMachine, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { isFinal } from "./checks.ts";
 import { type ExploredCoverage, meterCoverage } from "./coverage.ts";
@@ -251,7 +251,7 @@ function openWalk(
 
 /** One move of a path, as a generated test holds it. */
 export interface PathMove {
-  readonly event: RunEvent;
+  readonly event: RunOperation;
   readonly fault?: FaultKind;
   readonly output?: number;
 }
@@ -294,6 +294,6 @@ export function replayMachine(
   return undefined;
 }
 
-const isSame = (move: Move, event: RunEvent, output: number): boolean =>
+const isSame = (move: Move, event: RunOperation, output: number): boolean =>
   (move.output ?? 0) === output &&
   JSON.stringify(Object.entries(move.event).toSorted()) === JSON.stringify(Object.entries(event).toSorted());

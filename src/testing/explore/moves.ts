@@ -1,12 +1,12 @@
 /** What may happen next: answers to what was really asked, and people. */
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { FaultKind, Setting, StepSetting } from "./setting.ts";
 import { AWAIT, DEADLINE, DELAY, FENCE, START, type StepWorld, UNDO, undoes, type World } from "./world.ts";
 
 /** One thing that happens. */
 export interface Move {
-  readonly event: RunEvent;
+  readonly event: RunOperation;
   /** What it counts as against the budget; absent: it costs nothing. */
   readonly fault?: FaultKind;
   /** Which of its possible results a completing step has. @defaultValue 0 */
@@ -119,11 +119,11 @@ function answers(setting: Setting, own: StepSetting, step: StepWorld, moves: Mov
 }
 
 /** What nobody asked for: answers that are late, repeated, or for a generation that is past. A run must not move by them. */
-export function strays(own: StepSetting, step: StepWorld): readonly RunEvent[] {
+export function strays(own: StepSetting, step: StepWorld): readonly RunOperation[] {
   const { generation, wake, open } = step;
   if (generation === 0) return [];
   const lacks = (bit: number): boolean => (open & bit) === 0;
-  const events: RunEvent[] = [];
+  const events: RunOperation[] = [];
   const late = (past: { readonly generation: number; readonly wake: number }, isPast: boolean): void => {
     const at = { step: own.name, generation: past.generation };
     const timed = { ...at, wake: past.wake };
@@ -151,8 +151,8 @@ export function strays(own: StepSetting, step: StepWorld): readonly RunEvent[] {
 }
 
 /** Commands of people that mean nothing now. */
-export function needless(world: World): readonly RunEvent[] {
-  const events: RunEvent[] = [];
+export function needless(world: World): readonly RunOperation[] {
+  const events: RunOperation[] = [];
   if (world.started) events.push({ type: "start" });
   if (world.cause !== undefined)
     events.push({ type: "cancel", compensate: true }, { type: "cancel", compensate: false });

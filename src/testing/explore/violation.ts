@@ -1,6 +1,6 @@
 /** A counterexample: for people, as JSON, as a test and as a timeline. */
 import type { RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { Frame, Timeline } from "../../draw/timeline.ts";
 import type { FaultKind } from "./setting.ts";
@@ -17,7 +17,7 @@ export interface PathStep {
   readonly asks: readonly string[];
   /** How the run is called after it; null where the machine broke down. */
   readonly status: RunStatus | null;
-  readonly event: RunEvent;
+  readonly event: RunOperation;
   readonly fault?: FaultKind;
   readonly output?: number;
 }

@@ -1,7 +1,7 @@
 /** One step of a walk: a move, what the machine makes of it, and every check on where it leads. */
-import { advance, initial, project, type RunMachine, type TakenTransition } from "../../../machines/plan/advance.ts";
+import { initial, operate, project, type RunMachine, type TakenTransition } from "../../../machines/plan/advance.ts";
 import type { Command } from "../../../machines/commands.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 import { checkEnd, checkGoesOn, checkWords, isFinal } from "./checks.ts";
 import type { Key } from "./key.ts";
@@ -69,7 +69,7 @@ export function beginWalk(
     };
   };
   const take: Walk["take"] = (point, move) => {
-    const decision = guarded(() => advance(machine, point.snapshot, [move.event], onTaken));
+    const decision = guarded(() => operate(machine, point.snapshot, move.event, onTaken));
     if (!decision.changed) throw new Breach("lost", `the run does not hear of it`);
     if (decision.snapshot["status"] === "error") throw new Breach("exception", "the machine is in error");
     let world = happen(setting, point.world, move.event, move.output ?? 0);
@@ -77,8 +77,8 @@ export function beginWalk(
     settled(setting, world);
     return pointAt(decision.snapshot, world, decision.commands);
   };
-  const refuses = (point: Point, event: RunEvent, what: string): void => {
-    if (guarded(() => advance(machine, point.snapshot, [event])).changed)
+  const refuses = (point: Point, event: RunOperation, what: string): void => {
+    if (guarded(() => operate(machine, point.snapshot, event)).changed)
       throw new Breach("stray", `${what} moves the run, which nobody asked for`);
   };
   /** An answer to one step cannot be heard by another, so each situation of a step is tried once, not once in every state. */

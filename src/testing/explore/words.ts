@@ -1,10 +1,10 @@
 /** Moves and commands in the words of the field. */
 import type { Command } from "../../../machines/commands.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { FaultKind } from "./setting.ts";
 
 /** What happens, as a sentence. */
-export function sentenceOf(event: RunEvent, fault: FaultKind | undefined): string {
+export function sentenceOf(event: RunOperation, fault: FaultKind | undefined): string {
   const unknown = "outcome" in event && event.outcome === "unknown";
   switch (event.type) {
     case "start":

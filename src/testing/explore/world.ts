@@ -5,7 +5,7 @@
  * Effects are counted at their worst: a step whose outcome is unknown has happened, and so has one that waited inside its handler.
  */
 import type { Command } from "../../../machines/commands.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { Setting, StepSetting } from "./setting.ts";
 
 /** What the machine may ask for, as bits. */
@@ -88,7 +88,7 @@ export const isOver = (step: StepWorld): boolean =>
 export const undoes = (cause: Cause | undefined): boolean => cause !== undefined && cause.startsWith("undo");
 
 /** Applies an event that the machine accepted, before its commands. `output`: which of its results a completing step has. */
-export function happen(setting: Setting, world: World, event: RunEvent, output: number): World {
+export function happen(setting: Setting, world: World, event: RunOperation, output: number): World {
   if ("step" in event) return happenToStep(setting, world, event, output);
   switch (event.type) {
     case "start":
@@ -113,7 +113,7 @@ export function happen(setting: Setting, world: World, event: RunEvent, output: 
   }
 }
 
-type StepEvent = Extract<RunEvent, { readonly step: string }>;
+type StepEvent = Extract<RunOperation, { readonly step: string }>;
 
 function happenToStep(setting: Setting, world: World, event: StepEvent, output: number): World {
   const index = setting.position.get(event.step) ?? -1;

@@ -2,7 +2,7 @@
 import { type AnyTransitionDefinition, createActor, type InspectionEvent } from "xstate";
 import { getStateNodes } from "xstate/graph";
 import { buildMachine, initial } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { liveStates, type StateValue } from "../../draw/live.ts";
@@ -29,7 +29,7 @@ export interface Coverage {
   /** Every edge of the chart, those too that only an operator or the chart itself takes. */
   readonly edges: Covered;
   /** Takes what one event leads to from here. */
-  take(before: PersistedSnapshot, event: RunEvent): void;
+  take(before: PersistedSnapshot, event: RunOperation): void;
   /**
    * Takes what a run took, read from the versions of its record: any run of a bucket that keeps versions, such as those of a kit. Answers
    * how many of its writes it could not follow: those of other programs, retries, and versions that are gone.
@@ -72,7 +72,7 @@ export function coverage(workflow: Pick<AnyWorkflow, "plan">): Coverage {
   };
   be(initial(machine));
 
-  const take = (before: PersistedSnapshot, event: RunEvent): void => {
+  const take = (before: PersistedSnapshot, event: RunOperation): void => {
     const inspect = (inspected: InspectionEvent): void => {
       if (inspected.type !== "@xstate.microstep") return;
       for (const definition of inspected._transitions) taken.add(definition);

@@ -1,6 +1,6 @@
 /** An engine in a kit that does what a path says, one event at a time. Its clock stands (nearly) still: what needs time is brought about at once. */
 import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import type { Run } from "../../client/client.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
@@ -25,7 +25,7 @@ export interface EngineOptions extends EventOptions {
 /** A run of the user's plan, with stubs for handlers. */
 export interface Engine extends AsyncDisposable {
   /** Brings an event about and lets everything happen that follows from it. */
-  bring(event: RunEvent): Promise<void>;
+  bring(event: RunOperation): Promise<void>;
   /** The record as it is now. */
   record(): Promise<RunRecord>;
   /** What the machine in a record says. */
@@ -68,7 +68,7 @@ class KitEngine implements Engine {
     this.#run = kit.client.run(RUN_ID);
   }
 
-  async bring(event: RunEvent): Promise<void> {
+  async bring(event: RunOperation): Promise<void> {
     await this.#bring(event);
     await this.#kit.idle();
     // A task is given back, past whoever asked it to stop at the same moment, and taken by the next look at the queue.
@@ -91,7 +91,7 @@ class KitEngine implements Engine {
     return this.#kit[Symbol.asyncDispose]();
   }
 
-  async #bring(event: RunEvent): Promise<void> {
+  async #bring(event: RunOperation): Promise<void> {
     const { client } = this.#kit;
     switch (event.type) {
       case "start":
@@ -143,7 +143,7 @@ class KitEngine implements Engine {
   }
 
   /** The task of a timer is due when its time has come; one more of the same timer is due at once. */
-  async #fire(event: Extract<RunEvent, { type: "timer.due" }>): Promise<void> {
+  async #fire(event: Extract<RunOperation, { type: "timer.due" }>): Promise<void> {
     const { machine } = await this.record();
     const timer = machine?.timers.find(
       (open) => open.timer === event.timer && open.step === event.step && open.generation === event.generation,

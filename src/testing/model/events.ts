@@ -1,6 +1,6 @@
 /** What may happen next to a run, as far as a model looks: finite, and only what an engine can really bring about. */
 import { hasCompensation } from "../../../machines/plan/compile.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { Plan } from "../../../machines/plan/plan.ts";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
 import { type Duration, parseDuration } from "../../wire/duration.ts";
@@ -33,7 +33,7 @@ export interface EventOptions {
 }
 
 /** Events by what a run looks like. */
-export type EventsOf = (view: Projection) => readonly RunEvent[];
+export type EventsOf = (view: Projection) => readonly RunOperation[];
 
 const DEFAULT_GENERATIONS = 2;
 
@@ -71,13 +71,13 @@ function answersOf(
   view: Projection,
   step: string,
   mayFail: boolean,
-): readonly RunEvent[] {
+): readonly RunOperation[] {
   const { phase, generation, wake, undo } = view.steps.get(step) as StepView;
   if (undo === "running")
     return [{ type: "undo.done", step, generation }, ...failed(mayFail, { type: "undo.failed", step, generation })];
   switch (phase) {
     case "running": {
-      const answers: readonly RunEvent[] = [
+      const answers: readonly RunOperation[] = [
         { type: "step.done", step, generation },
         ...failed(mayFail, { type: "step.failed", step, generation, outcome: "never" }),
         ...failed(mayFail, { type: "step.failed", step, generation, outcome: "unknown" }),
@@ -106,7 +106,7 @@ function answersOf(
   }
 }
 
-const failed = (mayFail: boolean, event: RunEvent): readonly RunEvent[] => (mayFail ? [event] : []);
+const failed = (mayFail: boolean, event: RunOperation): readonly RunOperation[] => (mayFail ? [event] : []);
 
 const timeoutOf = (wait: HandlerWait | undefined): number =>
   wait?.timeout === undefined ? 0 : parseDuration(wait.timeout);
@@ -118,7 +118,7 @@ function waitEvents(
   view: Projection,
   step: string,
   mayFail: boolean,
-): readonly RunEvent[] {
+): readonly RunOperation[] {
   const wait = view.waits.find((open) => open.step === step);
   if (wait === undefined) return [];
   const { generation, wake } = wait;
@@ -133,9 +133,9 @@ function waitEvents(
   ];
 }
 
-function operatorEvents(plan: Plan, options: EventOptions, view: Projection): readonly RunEvent[] {
+function operatorEvents(plan: Plan, options: EventOptions, view: Projection): readonly RunOperation[] {
   const { cancel = true, pause = false, terminate = false, generations = DEFAULT_GENERATIONS } = options;
-  const events: RunEvent[] = [];
+  const events: RunOperation[] = [];
   const isStopping = view.outcome !== null;
   if (cancel && !isStopping) {
     events.push({ type: "cancel", compensate: true });

@@ -2,7 +2,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from "xstate";
 import { createTestModel, type TestModel } from "xstate/graph";
 import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { sortedJson } from "../../wire/hash.ts";
@@ -13,11 +13,11 @@ import { checkModelOptions } from "./options.ts";
 export type ModelState = AnyMachineSnapshot;
 
 /** A model that knows its own events. */
-export type WorkflowModel = TestModel<ModelState, RunEvent, unknown>;
+export type WorkflowModel = TestModel<ModelState, RunOperation, unknown>;
 
 /** Options of `createTestModel` that `model` gives. */
 export interface GivenTestModelOptions {
-  readonly events: (state: ModelState) => readonly RunEvent[];
+  readonly events: (state: ModelState) => readonly RunOperation[];
   readonly serializeState: (state: ModelState) => string;
 }
 
@@ -48,7 +48,7 @@ export function model(
   checkModelOptions(workflow.plan, options, "model");
   const machine = buildMachine(workflow.plan);
   const eventsOf = eventsFor(workflow.plan, options);
-  const events = (state: ModelState): readonly RunEvent[] => eventsOf(viewOf(machine, state));
+  const events = (state: ModelState): readonly RunOperation[] => eventsOf(viewOf(machine, state));
   const create = options.createTestModel ?? (createTestModel as unknown as CreateTestModel<{ options: object }>);
   const made = create(machine.machine, { events, serializeState });
   // As an option `events` only fills in what events carry: every event of the chart, also those that it raises itself, is sent bare.

@@ -1,6 +1,6 @@
 /** Every path of a model, as a test of the engine. */
 import { buildMachine } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { WorkflowError } from "../../errors.ts";
@@ -23,7 +23,7 @@ export interface PathsOptions extends EngineOptions {
 export interface WorkflowPath {
   /** What happens on it, for the name of a test. */
   readonly description: string;
-  readonly events: readonly RunEvent[];
+  readonly events: readonly RunOperation[];
   /** Where it ends. */
   readonly status: RunStatus;
   /**
@@ -34,7 +34,7 @@ export interface WorkflowPath {
 }
 
 interface Stage {
-  readonly event: RunEvent;
+  readonly event: RunOperation;
   readonly state: ModelState;
 }
 
@@ -73,7 +73,7 @@ export function paths(workflow: AnyWorkflow, options: PathsOptions = {}): readon
 
 async function compareAfter(
   engine: Engine,
-  event: RunEvent,
+  event: RunOperation,
   expected: () => ReturnType<typeof viewOf>,
 ): Promise<readonly string[]> {
   await engine.bring(event);

@@ -1,7 +1,7 @@
 /** Which events led from one version of a record to the next: its write says what it applied, in words for people. */
 import { isDeepStrictEqual } from "node:util";
-import { advance, project, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import { operate, project, type RunMachine } from "../../../machines/plan/advance.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 
 /** A version of a run: its machine, and the words of the facts that the write applied. */
@@ -13,7 +13,7 @@ export interface Moment {
 /** One event, and where it was met. */
 export interface Retraced {
   readonly before: PersistedSnapshot;
-  readonly event: RunEvent;
+  readonly event: RunOperation;
 }
 
 /** The events between two versions that follow each other; undefined when none lead there. Words leave some things open: all are tried. */
@@ -25,7 +25,7 @@ export function retrace(machine: RunMachine, from: Moment, to: Moment): readonly
     // A fact that moves no machine: a backoff, a release, a fence.
     if (events.length === 0) return follow(snapshot, others);
     for (const event of events) {
-      const next = advance(machine, snapshot, [event]);
+      const next = operate(machine, snapshot, event);
       const found = next.changed ? follow(jsonOf(next.snapshot), others) : undefined;
       if (found !== undefined) return [{ before: snapshot, event }, ...found];
     }
@@ -39,7 +39,7 @@ const jsonOf = (snapshot: PersistedSnapshot): PersistedSnapshot =>
   JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot;
 
 /** What the words of a fact may stand for, in the state in which it was applied. */
-function meaningsOf(fact: string, view: Projection, after: Projection): readonly RunEvent[] {
+function meaningsOf(fact: string, view: Projection, after: Projection): readonly RunOperation[] {
   const [word = "", ...rest] = fact.split(" ");
   const name = rest.join(" ");
   const known = view.steps.get(name);

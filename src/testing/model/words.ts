@@ -1,8 +1,8 @@
 /** Events for people. */
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../../../machines/events.ts";
 
 /** An event in a few words: `charge fails`, `approve is signalled`. */
-export function eventWords(event: RunEvent): string {
+export function eventWords(event: RunOperation): string {
   const nth = "generation" in event && event.generation > 1 ? ` (generation ${event.generation})` : "";
   const who = "step" in event ? `${event.step}${nth}` : "";
   switch (event.type) {
