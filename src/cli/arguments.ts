@@ -2,7 +2,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { WorkflowError } from "../errors.ts";
 import { reasonOf } from "../host/error-data.ts";
-import { count } from "../settings.ts";
+import { type Check, count } from "../settings.ts";
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -13,6 +13,8 @@ export interface OptionSpec {
   readonly repeatable?: boolean;
   /** Its value is a whole number from the first to the second; without a second one there is no upper bound. */
   readonly counts?: readonly [least: number, most?: number];
+  /** What its text must be: the check of the setting that it gives. */
+  readonly check?: Check<unknown>;
 }
 
 /** Two options that cannot be meant together, and why. */
@@ -75,9 +77,13 @@ export function readTyped(command: Command, words: readonly string[]): Typed {
     throw new UsageError(`${JSON.stringify(tooMany)} is one word too many; quote JSON as one word`, command.name);
   const text = (option: string): string | undefined => given.get(option)?.[0] as string | undefined;
   const counts = new Map<string, number>();
-  for (const [option, { counts: bounds }] of Object.entries(command.options)) {
+  for (const [option, { counts: bounds, check }] of Object.entries(command.options)) {
     const typed = text(option);
-    if (typed !== undefined && bounds !== undefined) counts.set(option, readCount(command.name, option, typed, bounds));
+    if (typed === undefined) continue;
+    if (bounds !== undefined) counts.set(option, readCount(command.name, option, typed, bounds));
+    check?.(typed, `--${option}`, (reason) => {
+      throw new UsageError(reason, command.name);
+    });
   }
   return {
     values: positionals,

@@ -9,7 +9,7 @@ import { exploreWorkflow } from "./explore.ts";
 import { inspectRun } from "./inspect.ts";
 import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
 import { showNext } from "./next.ts";
-import { MOST_CONCURRENCY } from "../services/worker-options.ts";
+import { MOST_CONCURRENCY, WORKER_CHECKS } from "../services/worker-options.ts";
 import { runSweeper, runWorker } from "./operate.ts";
 import {
   cancelRun,
@@ -63,18 +63,25 @@ export const commands: readonly Command[] = [
     runWorker,
     {
       concurrency: { value: "n", help: "How many steps run at once (default: 10)", counts: [1, MOST_CONCURRENCY] },
-      poll: { value: "duration", help: "How often an idle worker looks for work (default: 5s); 1ms to 1d" },
+      poll: {
+        value: "duration",
+        help: "How often an idle worker looks for work (default: 5s); 1ms to 1d",
+        check: WORKER_CHECKS.poll,
+      },
       lease: {
         value: "duration",
         help: "How long a task is held without a heartbeat (default: 30s); 6s to 1d, on Cloudflare R2 from 10s",
+        check: WORKER_CHECKS.lease,
       },
       grace: {
         value: "duration",
         help: "How long a stop takes at most; then handlers are handed back (default: 30s); 0s to ten years",
+        check: WORKER_CHECKS.shutdownGrace,
       },
       "foreign-poll": {
         value: "duration",
         help: "How often runs with foreign: true are asked for changes (default: 10s); 1ms to 1d",
+        check: WORKER_CHECKS.foreignPoll,
       },
     },
     ["--workflows ./workflows.js", "--workflows ./orders.js --workflows ./etl.js --concurrency 50"],

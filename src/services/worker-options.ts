@@ -72,7 +72,20 @@ interface ResolvedWorkerOptions {
 /** How often runs of other programs may be asked for. */
 export const foreignPollPeriod: Check<number> = duration(1, LONGEST_PERIOD_MS);
 
-const CHECKS = {
+/** A check for every member of the options, as what it reads. */
+type WorkerChecks = ChecksOf<WorkerOptions> & {
+  readonly workflows: Check<readonly AnyWorkflow[]>;
+  readonly concurrency: Check<number>;
+  readonly poll: Check<number>;
+  readonly lease: Check<number>;
+  readonly shutdownGrace: Check<number>;
+  readonly foreignPoll: Check<number>;
+  readonly id: Check<string>;
+  readonly catchUnhandledRejections: Check<boolean>;
+};
+
+/** The check of each setting of a worker, one by one. */
+export const WORKER_CHECKS: WorkerChecks = {
   workflows: definitions,
   concurrency: count(1, MOST_CONCURRENCY),
   poll: duration(SHORTEST_POLL_MS, LONGEST_PERIOD_MS),
@@ -81,7 +94,7 @@ const CHECKS = {
   foreignPoll: foreignPollPeriod,
   id: checkedBy(checkWorkerId),
   catchUnhandledRejections: flag,
-} satisfies ChecksOf<WorkerOptions>;
+};
 
 /**
  * Checks the settings one by one and together, and fills in the defaults.
@@ -91,7 +104,7 @@ export function resolveWorkerOptions(
   options: WorkerOptions,
   { host, skewMarginMs, store }: Pick<QueueContext, "host" | "skewMarginMs" | "store">,
 ): ResolvedWorkerOptions {
-  const given = readSettings("a worker", CHECKS, options);
+  const given = readSettings("a worker", WORKER_CHECKS, options);
   const { workflows = [], lease: leaseMs = DEFAULT_LEASE_MS } = given;
   if (workflows.length === 0) throw new WorkflowError("invalid", "a worker needs at least one workflow");
   checkLease(leaseMs, skewMarginMs, store.capabilities.writeIntervalMs ?? 0);
