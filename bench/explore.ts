@@ -22,7 +22,7 @@ function plan(width: number, mixed: boolean): Plan {
     remote: false,
   });
   const steps = Array.from({ length: width }, (_, index) => step(index));
-  return { name: "bench", steps, compensation: "mirror", onCompensationFailure: "collect", foreign: false };
+  return { name: "bench", steps, compensation: "mirror", foreign: false };
 }
 
 const widest = Number(process.argv[2] ?? 10);

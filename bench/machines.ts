@@ -22,7 +22,6 @@ function plan(inRow: boolean): Plan {
     name: "bench",
     steps: Array.from({ length: STEPS }, (_, index) => step(index)),
     compensation: "mirror",
-    onCompensationFailure: "collect",
     foreign: false,
   };
 }

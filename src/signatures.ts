@@ -6,7 +6,7 @@ export type { RunMachine } from "../machines/plan/advance.ts";
 export type { MachineConfig, Named as NamedImplementation, StateConfig, TransitionConfig } from "../machines/chart.ts";
 export type { OnFailure, Plan, PlanStep, SignalStep, TaskStep } from "../machines/plan/plan.ts";
 export type { RetryPolicy } from "../machines/program.ts";
-export type { Outcome, RunEvent } from "../machines/events.ts";
+export type { Outcome, RunEvent, RunOperation } from "../machines/events.ts";
 export type { PersistedSnapshot, RunStatus, StepPhase, StepView, UndoPhase } from "../machines/snapshot.ts";
 export type {
   DeclaredBy,

@@ -52,7 +52,6 @@ export interface Plan {
   readonly steps: readonly PlanStep[];
   /** `mirror`: reverse of the dependency order, independent undos side by side; `chain`: strictly one after the other. */
   readonly compensation: "mirror" | "chain";
-  readonly onCompensationFailure: "collect";
   /** Whether writers that do not know us (real buquet) may change runs, so that parked runs are polled. */
   readonly foreign: boolean;
   /** Names of the signals that the workflow declares, sorted; absent: any name is accepted. */

@@ -97,7 +97,6 @@ export const commands: readonly Command[] = [
         help: "Id of the run; the same id and input twice is once, another input an error (default: wf- and a ULID)",
       },
       wait: { help: "Wait until it is over" },
-      version: { value: "label", help: "Not there yet: a version label for the run" },
     },
     [`order_fulfillment '{"order_id":"123"}' --wait`, `order_fulfillment '{"order_id":"123"}' --id order-123`],
   ),
@@ -204,14 +203,10 @@ export const commands: readonly Command[] = [
     `order-123 --reason "the bank is closed"`,
     "--all --type order_fulfillment --yes",
   ]),
-  command(
-    "resume",
-    ["[id]"],
-    "Go on; held steps are tried again",
-    resumeRun,
-    { "force-version": { help: "Not there yet: go on under another definition" }, ...BULK },
-    ["order-123", "--all --type order_fulfillment --yes"],
-  ),
+  command("resume", ["[id]"], "Go on; held steps are tried again", resumeRun, BULK, [
+    "order-123",
+    "--all --type order_fulfillment --yes",
+  ]),
   command("retry", ["[id]"], "Open a failed run again; completed steps that were not undone stay", retryRun, BULK, [
     "order-123",
     "--all --type order_fulfillment --dry-run",
@@ -253,11 +248,6 @@ export const commands: readonly Command[] = [
       run: { value: "id", help: "Only this run, whether it is due or not, and exit" },
       report: { help: "Only report, change nothing, and exit" },
       tasks: { help: "Also read the whole task log for tasks that no index key leads to" },
-      "stale-after": {
-        value: "seconds",
-        help: "Accepted for compatibility, changes nothing: runs are found by their next look",
-        counts: [0],
-      },
       prefix: { value: "text", help: "Only ids that begin with this" },
       limit: { value: "n", help: "Most runs that one sweep does something about (default: 1000)", counts: [1] },
     },

@@ -9,8 +9,6 @@ import { openSession, parseArgument } from "./session.ts";
 export async function startRun(typed: Typed): Promise<number> {
   const [workflow = "", input] = typed.values;
   const id = typed.text("id");
-  if (typed.has("version"))
-    throw new WorkflowError("invalid", "--version is not there yet; runs follow the plan that is served");
   const data = parseArgument("the input", input);
   await using session = await openSession(typed, { create: true });
   const run = await session.client.start(workflow, data, id === undefined ? {} : { id });
@@ -104,8 +102,6 @@ export async function terminateRun(typed: Typed): Promise<number> {
 
 /** `resume`. */
 export async function resumeRun(typed: Typed): Promise<number> {
-  if (typed.has("force-version"))
-    throw new WorkflowError("invalid", "--force-version is not there yet; serve the definition that the run follows");
   if (isBulk(typed, "resume")) return bulkRuns(typed, { type: "resume" });
   await using session = await openSession(typed);
   const [id = ""] = typed.values;

@@ -168,7 +168,6 @@ function parkedDay(settings: WalkOptions, foreign: boolean): Priced {
       },
     ],
     compensation: "mirror" as const,
-    onCompensationFailure: "collect" as const,
     foreign,
   };
   const program = new PlanProgram(plan, { planHash: "", definitionHash: "" });

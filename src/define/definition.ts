@@ -62,7 +62,7 @@ const STEP_OPTIONS = [
   "compensate",
 ];
 const SIGNAL_OPTIONS = ["dependsOn", "schema", "timeout", "onTimeout", "onFailure"];
-const WORKFLOW_OPTIONS = ["input", "version", "signals", "compensation", "onCompensationFailure", "foreign", "output"];
+const WORKFLOW_OPTIONS = ["input", "version", "signals", "compensation", "foreign", "output"];
 const POLICIES = ["fail_workflow", "pause_workflow", "continue", "compensate"];
 const MAX_RETRIES = 1_000_000;
 
@@ -196,14 +196,13 @@ function checkWorkflow(name: string, options: Options): void {
   checkWorkflowName(name);
   const refuse = refuser(name);
   checkMembers(refuse, "the options of a workflow", options, WORKFLOW_OPTIONS);
-  const { input, version, signals, compensation, onCompensationFailure, foreign, output } = options;
+  const { input, version, signals, compensation, foreign, output } = options;
   checkSchema(refuse, "input", input);
   if (version !== undefined && typeof version !== "string") refuse(`version is ${shown(version)}; it is a text`);
   if (foreign !== undefined && typeof foreign !== "boolean")
     refuse(`foreign is ${shown(foreign)}; it is true or false`);
   if (output !== undefined) checkOutput(refuse, output);
   checkOneOf(refuse, "compensation", compensation, ["mirror", "chain"]);
-  checkOneOf(refuse, "onCompensationFailure", onCompensationFailure, ["collect"]);
   if (signals === undefined) return;
   checkMembers(refuse, "signals", signals, Object.keys(signals ?? {}));
   for (const [signal, schema] of Object.entries(signals)) {
@@ -221,7 +220,6 @@ function planOf(name: string, options: Options, drafts: readonly StepDraft[]): P
     ...(options.version === undefined ? {} : { version: options.version }),
     steps: drafts.map(({ plan }) => plan as PlanStep),
     compensation: options.compensation ?? "mirror",
-    onCompensationFailure: options.onCompensationFailure ?? "collect",
     foreign: options.foreign ?? false,
     ...(signals === undefined ? {} : { signals }),
   };

@@ -25,10 +25,11 @@ export interface WorkflowOptions<In = unknown, Signals = unknown, Sent = unknown
   readonly version?: string;
   /** Schemas of the payloads by the signal's name. When any is declared, others are refused. @defaultValue any name, any JSON */
   readonly signals?: SignalSchemas<Signals, SentSignals>;
-  /** `mirror`: reverse of the dependency order, side by side where it is free; `chain`: one after the other. @defaultValue "mirror" */
+  /**
+   * The order of undos. `mirror`: reverse of the dependency order, side by side where it is free; `chain`: one after the other. Undos that fail
+   * are retried, then collected: the run ends as failed and names them. @defaultValue "mirror"
+   */
   readonly compensation?: "mirror" | "chain";
-  /** Failed undos are retried, then collected: the run ends as failed and names them. */
-  readonly onCompensationFailure?: "collect";
   /** Whether programs that do not know us change runs of this workflow. @defaultValue false */
   readonly foreign?: boolean;
 }

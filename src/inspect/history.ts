@@ -169,7 +169,6 @@ function standIn(shown: readonly Shown[]): Plan {
     name: records.at(-1)?.type ?? "workflow",
     steps: [...names].map((name) => ({ ...UNKNOWN_STEP, name })),
     compensation: "mirror",
-    onCompensationFailure: "collect",
     foreign: true,
   };
 }

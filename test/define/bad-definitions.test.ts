@@ -175,11 +175,6 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
     () => loose("w", { compensation: "reverse" }),
     'workflow "w": compensation is "reverse"; it is mirror or chain',
   ],
-  [
-    "a hold of failed undos",
-    () => loose("w", { onCompensationFailure: "hold" }),
-    'workflow "w": onCompensationFailure is "hold"; it is collect',
-  ],
   ["foreign in words", () => loose("w", { foreign: "no" }), 'workflow "w": foreign is "no"; it is true or false'],
   ["a version that is a number", () => loose("w", { version: 2 }), 'workflow "w": version is 2; it is a text'],
   ["an output that is none", () => loose("w", { output: {} }), 'workflow "w": output is {}; it is a function'],

@@ -36,7 +36,7 @@ export function signal(name: string, options: Partial<Omit<SignalStep, "kind" | 
 }
 
 export function planOf(steps: readonly PlanStep[], options: Partial<Omit<Plan, "steps">> = {}): Plan {
-  return { name: "order", steps, compensation: "mirror", onCompensationFailure: "collect", foreign: false, ...options };
+  return { name: "order", steps, compensation: "mirror", foreign: false, ...options };
 }
 
 export const done = (step: string, generation = 1): RunOperation => ({ type: "step.done", step, generation });

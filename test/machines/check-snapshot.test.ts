@@ -33,7 +33,6 @@ const plan: Plan = {
   name: "two",
   steps: [task("a"), task("b")],
   compensation: "mirror",
-  onCompensationFailure: "collect",
   foreign: false,
 };
 const machine = buildMachine(plan);

@@ -63,7 +63,6 @@ export function randomPlan(random: () => number, most: number): Plan {
     name: "random",
     steps,
     compensation: pick(["mirror", "chain"]),
-    onCompensationFailure: "collect",
     foreign: false,
   };
 }
