@@ -3,7 +3,7 @@
  * which must not be taken for a bucket in which nothing is.
  */
 import { link, lstat, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { WorkflowError } from "../errors.ts";
 import type { Random } from "../host/host.ts";
 import { fileError, hasCode } from "./file-errors.ts";
@@ -75,9 +75,8 @@ export class FileRoot {
   /** Makes what every write needs, and refuses a disk that cannot keep what a store promises. */
   async prepare(modes: Modes, random: Random, durable: boolean): Promise<void> {
     await this.check();
-    const make = (name: string): Promise<unknown> =>
-      mkdir(join(this.path, name), { recursive: true, mode: modes.folder });
-    await Promise.all([".tmp", ".locks", ".versions"].map(make));
+    // Node's own `recursive` never ends where nothing can be made and no folder is missing, such as below /proc.
+    for (const name of [".tmp", ".locks", ".versions"]) await makeFolders(join(this.path, name), "", modes);
     const probe = join(this.path, ".tmp", `probe-${random.uuid()}`);
     await writeFile(probe, "", { flag: "wx", mode: modes.file });
     try {
@@ -92,17 +91,7 @@ export class FileRoot {
 
   /** A folder inside the root, with those above it. The root itself is never made again: it may be a disk that is not mounted. */
   async makeFolder(path: string, modes: Modes): Promise<void> {
-    try {
-      await mkdir(path, { mode: modes.folder });
-    } catch (error) {
-      if (hasCode(error, "EEXIST")) return;
-      const above = join(path, "..");
-      if (!hasCode(error, "ENOENT") || above.length <= this.path.length) throw error;
-      await this.makeFolder(above, modes);
-      await mkdir(path, { mode: modes.folder }).catch((again: unknown) => {
-        if (!hasCode(again, "EEXIST")) throw again;
-      });
-    }
+    await makeFolders(path, this.path, modes);
   }
 
   async #leaveMark(probe: string, fresh: Mark, durable: boolean): Promise<void> {
@@ -195,4 +184,19 @@ function gone(path: string): WorkflowError {
 
 function notAFolder(path: string): WorkflowError {
   return new WorkflowError("invalid", `${path} is not a folder; a file: store is a folder of its own`);
+}
+
+/** Makes a folder and those above it, down to `root`, which is never made. */
+async function makeFolders(path: string, root: string, modes: Modes): Promise<void> {
+  try {
+    await mkdir(path, { mode: modes.folder });
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return;
+    const above = dirname(path);
+    if (!hasCode(error, "ENOENT") || above.length <= root.length || above === path) throw error;
+    await makeFolders(above, root, modes);
+    await mkdir(path, { mode: modes.folder }).catch((again: unknown) => {
+      if (!hasCode(again, "EEXIST")) throw again;
+    });
+  }
 }

@@ -38,6 +38,12 @@ describe("a folder that is not there", () => {
     await expect(openStore(`file:${missing}`, host, { create: false })).rejects.toThrow(message);
   });
 
+  // Node's mkdir with `recursive` never ends there.
+  test.skipIf(process.platform !== "linux")("is refused at once where none can be made", async () => {
+    await using store = await FileStore.open("/proc/none/runs", { host });
+    await expect(store.put("a/b", "1", "absent")).rejects.toThrow("/proc/none/runs cannot be used: ENOENT");
+  });
+
   test("reading a folder that is there writes nothing into it", async () => {
     const folder = await emptyFolder();
     await using store = await FileStore.open(folder, { host });
