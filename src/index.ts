@@ -38,17 +38,6 @@ export type { JsonValue, StepContext, UndoContext, WaitForSignalOptions } from "
 export type { Schema } from "./define/schema.ts";
 export type { Duration } from "./wire/duration.ts";
 export {
-  type CostedWorkflow,
-  type CostOptions,
-  type CostReason,
-  type CostReport,
-  explainCost,
-  type PathCost,
-  type Priced,
-} from "./cost/cost.ts";
-export type { CostPath, Course, Steering } from "./cost/path.ts";
-export type { Requests } from "./cost/requests.ts";
-export {
   type ErrorCode,
   type FailureReason,
   isWorkflowError,

@@ -1,13 +1,13 @@
 /** Every command with its options, help and examples. */
 import type { Command, Contradiction, OptionSpec, Typed } from "./arguments.ts";
 import { BULK, FILTERS } from "./bulk.ts";
-import { explainRunCost } from "./cost.ts";
+import { showCost } from "./cost.ts";
 import { runDoctor } from "./doctor.ts";
 import { drawGraph } from "./graph.ts";
 import { diffRun, logRun, showRun } from "./history.ts";
 import { exploreWorkflow } from "./explore.ts";
 import { inspectRun } from "./inspect.ts";
-import { listRuns, showStatus, showSteps, watchRun } from "./look.ts";
+import { listRuns, showReasons, showStatus, showSteps, watchRun } from "./look.ts";
 import { showNext } from "./next.ts";
 import { MOST_CONCURRENCY, WORKER_CHECKS } from "../services/worker-options.ts";
 import { runSweeper, runWorker } from "./operate.ts";
@@ -106,9 +106,17 @@ export const commands: readonly Command[] = [
   ]),
   command(
     "explain",
+    ["<id>"],
+    "Say why a run does not move: a line for each reason, none when it is over",
+    showReasons,
+    {},
+    ["order-123", "order-123 --json"],
+  ),
+  command(
+    "cost",
     ["<workflow>"],
     "Say what a run will cost before it runs: requests and dollars, path by path",
-    explainRunCost,
+    showCost,
     {
       duration: {
         value: "duration",

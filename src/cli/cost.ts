@@ -1,8 +1,14 @@
-/** `explain`: what a run will cost before it runs. Why a run does not move is said by `status`. */
+/** `cost`: what a run will cost before it runs. */
 import { planOf } from "../../machines/plan/program.ts";
 import type { Duration } from "../wire/duration.ts";
-import { type CostedWorkflow, type CostOptions, type CostReport, explainCost, type PathCost } from "../cost/cost.ts";
-import { PRICE_LISTS } from "../cost/prices.ts";
+import {
+  cost,
+  type CostedWorkflow,
+  type CostOptions,
+  type CostReport,
+  type PathCost,
+  PRICE_LISTS,
+} from "../cost/index.ts";
 import { REQUESTED_KINDS } from "../cost/requests.ts";
 import { WorkflowError } from "../errors.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
@@ -14,10 +20,10 @@ const MILLION = 1_000_000;
 /** Paths that are shown unasked: a workflow has two or three for each of its steps. */
 const ROWS_SHOWN = 15;
 
-/** `explain`: a table of paths, requests by kind and dollars. */
-export async function explainRunCost(typed: Typed): Promise<number> {
+/** `cost`: a table of paths, requests by kind and dollars. */
+export async function showCost(typed: Typed): Promise<number> {
   const [name = ""] = typed.values;
-  const report = explainCost(await findWorkflow(typed, name), optionsOf(typed));
+  const report = await cost(await findWorkflow(typed, name), optionsOf(typed));
   const paths = wantedPaths(report.paths, typed.texts("path"));
   if (typed.has("json")) return printJson({ ...report, paths, prices: PRICE_LISTS });
   const [first] = paths;
@@ -77,7 +83,7 @@ async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow>
   const plan = planOf(program);
   if (plan === undefined)
     throw new WorkflowError("invalid", `${JSON.stringify(name)} is no DAG of steps, so it cannot be priced`);
-  return { name, plan, planHash: program.planHash, definitionHash: program.definitionHash };
+  return { name, plan, definitionHash: program.definitionHash };
 }
 
 function optionsOf(typed: Typed): CostOptions {
@@ -134,15 +140,8 @@ function tableOf(paths: readonly PathCost[]): string {
 
 function reasonsOf({ because }: PathCost): string {
   return table(
-    ["TIMES", "WHAT", "REQUESTS OF ONE", "CODE"],
-    because.map(({ times, what, requests, from }) => [
-      String(times),
-      printable(what),
-      REQUESTED_KINDS.flatMap((kind) =>
-        requests[kind] === undefined ? [] : [`${requests[kind]} ${kind.toUpperCase()}`],
-      ).join(" "),
-      from,
-    ]),
+    ["WHAT", ...REQUESTED_KINDS.map((kind) => kind.toUpperCase())],
+    because.map(({ what, requests }) => [printable(what), ...REQUESTED_KINDS.map((kind) => String(requests[kind]))]),
   );
 }
 

@@ -35,6 +35,16 @@ export async function showStatus(typed: Typed): Promise<number> {
   return 0;
 }
 
+/** `explain`: why the run does not move. */
+export async function showReasons(typed: Typed): Promise<number> {
+  await using session = await openSession(typed);
+  const [id = ""] = typed.values;
+  const reasons = await session.client.explain(id);
+  if (typed.has("json")) return printJson({ id, reasons });
+  for (const reason of reasons) print(printable(reason));
+  return 0;
+}
+
 /** What went wrong: steps that failed, with the stack of what stopped the run, undos that failed, and what was undone. */
 function* whyNot(view: RunView): Generator<string> {
   const { error, steps } = view;

@@ -1,4 +1,5 @@
-/** Requests to a store by kind, and how they add up. */
+/** Requests to a store by kind, as a bill knows them. */
+import type { MeteredKind, StoreUsage } from "../store/metered.ts";
 
 /** The kinds that a bill knows. `head` is always 0: the engine sends none. */
 export const REQUESTED_KINDS = ["put", "get", "list", "delete", "head"] as const;
@@ -9,9 +10,28 @@ export type Requests = Readonly<Record<(typeof REQUESTED_KINDS)[number], number>
 /** None at all. */
 export const NO_REQUESTS: Requests = { put: 0, get: 0, list: 0, delete: 0, head: 0 };
 
-/** Both together; absent kinds count as 0. */
-export function addRequests(a: Requests, b: Partial<Requests>, times = 1): Requests {
+/** The kind under which a store bills what a metered store counts. */
+const BILLED_AS: Readonly<Record<MeteredKind, keyof Requests>> = {
+  put: "put",
+  create: "put",
+  replace: "put",
+  get: "get",
+  getVersion: "get",
+  list: "list",
+  versions: "list",
+  delete: "delete",
+};
+
+/** What a store bills for what it was asked. */
+export function billed({ requests }: Pick<StoreUsage, "requests">): Requests {
+  const bill = { ...NO_REQUESTS };
+  for (const kind of Object.keys(BILLED_AS) as MeteredKind[]) bill[BILLED_AS[kind]] += requests[kind];
+  return bill;
+}
+
+/** Two bills together, the second one so many times. */
+export function addRequests(a: Requests, b: Requests, times = 1): Requests {
   const sum = { ...a };
-  for (const kind of REQUESTED_KINDS) sum[kind] += (b[kind] ?? 0) * times;
+  for (const kind of REQUESTED_KINDS) sum[kind] += b[kind] * times;
   return sum;
 }

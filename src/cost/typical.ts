@@ -1,4 +1,4 @@
-/** The ways that people ask about: everything goes well, each step fails for good, each wait runs out, cancel, retries. */
+/** The ways that people ask about: everything goes well, each step fails for good, each deadline passes, cancel, retries. */
 import type { Plan, PlanStep } from "../../machines/plan/plan.ts";
 import type { Course, CostPath } from "./path.ts";
 
@@ -10,7 +10,12 @@ export interface Habits {
   readonly waits: ReadonlyMap<string, NonNullable<Course["waits"]>>;
   /** How long after a wait has begun its signal is sent. */
   readonly answerMs: number;
+  /** How often the worker polls: nothing tells it of a command sooner. */
+  readonly pollMs: number;
 }
+
+/** A handler that is to be stopped goes on for so long after the worker has found the command. */
+const LINGER_MS = 1_000;
 
 /** The typical paths of a plan, the good one first. */
 export function typicalPaths(plan: Plan, habits: Habits): readonly CostPath[] {
@@ -46,7 +51,11 @@ export function typicalPaths(plan: Plan, habits: Habits): readonly CostPath[] {
       ? []
       : [
           {
-            ...path(`cancelled while ${last.name} runs`),
+            // It runs until the worker has found the command.
+            ...path(
+              `cancelled while ${last.name} runs`,
+              new Map([[last.name, { durationMs: habits.durationMs(last.name) + habits.pollMs + LINGER_MS }]]),
+            ),
             steering: [
               {
                 command: { type: "cancel" as const, compensate: true },

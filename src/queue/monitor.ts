@@ -34,14 +34,14 @@ export interface MonitorOptions {
 }
 
 /** The lease keys of one task. */
-export interface LeaseKeys {
+interface LeaseKeys {
   /** Those whose minute has come, oldest first. */
   readonly due: { readonly key: string; readonly minute: string }[];
   newest: string;
 }
 
 /** Notes a lease key among those of its task, unless the task is held here. `until`: the minute that has come last. */
-export function noteLeaseKey(
+function noteLeaseKey(
   leases: Map<string, LeaseKeys>,
   key: string,
   until: string,
@@ -62,20 +62,20 @@ export function noteLeaseKey(
  * left: of two, the one goes that was over long before the task was written last, for whoever put it read an older task and cannot claim
  * this one.
  */
-export function supersededKeys({ due, newest }: LeaseKeys, writtenAtMs: number): readonly string[] {
+function supersededKeys({ due, newest }: LeaseKeys, writtenAtMs: number): readonly string[] {
   const over = minuteOf(writtenAtMs - SUPERSEDED_MS);
   return due.filter(({ minute }) => minute < over && minute < newest).map(({ key }) => key);
 }
 
 /** Lease keys of a running task that belong to an earlier lease. None when the task names no lease. */
-export function staleKeys({ due }: LeaseKeys, leaseUntilMs: number | undefined): readonly string[] {
+function staleKeys({ due }: LeaseKeys, leaseUntilMs: number | undefined): readonly string[] {
   if (leaseUntilMs === undefined) return [];
   const current = minuteOf(leaseUntilMs);
   return due.filter(({ minute }) => minute !== current).map(({ key }) => key);
 }
 
 /** The ready key of a pending task that has a lease key is put this often. */
-export const REPAIR_MS = 300_000;
+const REPAIR_MS = 300_000;
 /** A lease that was over so long before its task was written last belongs to nobody who could still claim it. */
 const SUPERSEDED_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */

@@ -253,6 +253,6 @@ async function moveForeign(
 }
 
 /** Whether the run may have no entry of its own yet. A late DELETE of its former end may take the new one: the next look puts it again. */
-export function isOpened(record: RunRecord, entry: Extract<OutboxEntry, { do: "look" }>): boolean {
+function isOpened(record: RunRecord, entry: Extract<OutboxEntry, { do: "look" }>): boolean {
   return entry.at !== null && (entry.was.length === 0 || record.machine?.reopened !== undefined);
 }

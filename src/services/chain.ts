@@ -32,7 +32,7 @@ import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
 import { KeptLease, type LeaseWatch } from "./lease.ts";
 
 /** A step is long after a third of the lease: from then on it has a task object and a lease of its own. */
-export const LONG_STEP_SHARE = 3;
+const LONG_STEP_SHARE = 3;
 /** A run that is left for other workers is looked at again after this. */
 const LEFT_DELAY_MS = 5_000;
 

@@ -44,13 +44,13 @@ const LONGEST_HAND_BACK_MS = 2_000;
 /** and a stop may always take so long. */
 const SHORTEST_STOP_MS = 500;
 /** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
-export const MONITOR_SHARE: number = 2 / 3;
+const MONITOR_SHARE = 2 / 3;
 /** How often the active index is looked through. */
-export const SWEEP_MS = 60_000;
+const SWEEP_MS = 60_000;
 /** How often tasks that are nearly due are moved to the ready ones. */
-export const DUE_MS = 60_000;
+const DUE_MS = 60_000;
 /** How often a worker says that it lives: two puts. */
-export const SERVING_MS = 60_000;
+const SERVING_MS = 60_000;
 /** A task that this worker cannot run is asked for again after this at first, then each time after twice as long, */
 const IGNORE_MS = 300_000;
 /** and the task of a run that it cannot read after this; others may be able to. */

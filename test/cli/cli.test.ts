@@ -87,8 +87,8 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["sweeper --report --tasks", "--report and --tasks cannot be given together: a report changes nothing"],
     ["sweeper --run a --report", "--run and --report cannot be given together: the run is repaired"],
     ["sweeper --run a --prefix b", "--run and --prefix cannot be given together: only this run is looked at"],
-    [`explain greet --workflows ${MODULE} --duration 1s --duration 2s`, "--duration was given twice for all steps"],
-    [`explain greet --workflows ${MODULE} --duration hello=1s --duration hello=2s`, "given twice for hello"],
+    [`cost greet --workflows ${MODULE} --duration 1s --duration 2s`, "--duration was given twice for all steps"],
+    [`cost greet --workflows ${MODULE} --duration hello=1s --duration hello=2s`, "given twice for hello"],
     ["inspect a --out x.html --port 5", "--out and --port cannot be given together"],
     ["inspect a --port 65536", "--port is 65536; it is a whole number from 1 to 65535"],
     ["inspect --file x.json", "--file and --store cannot be given together: a timeline from a file needs no store"],
@@ -139,8 +139,8 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     });
   });
 
-  test.each(["why", "all"])("explain takes no --%s with --json, which has all of it", async (option) => {
-    const told = await here("explain", "greet", "--json", `--${option}`);
+  test.each(["why", "all"])("cost takes no --%s with --json, which has all of it", async (option) => {
+    const told = await here("cost", "greet", "--json", `--${option}`);
     expect(told).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be given together: JSON always") });
   });
 
@@ -239,6 +239,9 @@ describe("signal, pause, resume, cancel and watch", () => {
     expect((await here("resume", "s-1", "--json")).json()).toEqual({ id: "s-1", command: "resume", accepted: true });
     await work("s-1", "waiting_signal");
     expect((await here("status", "s-1")).stdout).toContain("step ask waits for signal answer\n");
+    expect((await here("explain", "s-1")).stdout).toContain("step ask waits for signal answer\n");
+    const { id, reasons } = (await here("explain", "s-1", "--json")).json() as { id: string; reasons: string[] };
+    expect([id, reasons.at(-1)]).toEqual(["s-1", "step ask waits for signal answer"]);
     const refused = await here("signal", "s-1", "answer", '{"yes":"maybe"}', "--workflows", MODULE);
     expect(refused).toMatchObject({
       code: 2,

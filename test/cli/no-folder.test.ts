@@ -17,7 +17,7 @@ const WORDS: Readonly<Record<string, string>> = {
   diff: "run-1 1 2",
   inspect: "run-1 --no-open",
   sweeper: "--once",
-  explain: "order",
+  cost: "order",
   skip: "run-1 step",
   signal: "run-1 name",
   send: "run-1 name",

@@ -1,87 +1,149 @@
-/** Random workflows and random ways for their runs to go. */
-import type { Course, Steering } from "../../src/cost/path.ts";
-import type { Case, SpecStep } from "./counted.ts";
+/** Twenty paths that people ask about, stops of parallel branches among them, and what may be counted as the run's. */
+import type { CostPath, Steering } from "../../src/cost/path.ts";
+import type { Requests } from "../../src/cost/requests.ts";
+import { type AnyWorkflow, untypedWorkflow } from "../../src/define/workflow.ts";
 
-const POLICIES = ["fail_workflow", "pause_workflow", "continue", "compensate"] as const;
-
-/** A case. Times are drawn to the millisecond, so that no two things of a run happen at once. */
-export function randomCase(name: string, random: () => number): Case {
-  const between = (least: number, most: number): number => least + Math.floor(random() * (most - least + 1));
-  const pick = <T>(values: readonly T[]): T => values[between(0, values.length - 1)] as T;
-  const chance = (share: number): boolean => random() < share;
-  const steps: SpecStep[] = [];
-  const courses = new Map<string, Course>();
-  const undos = new Map<string, Course>();
-  const answers = new Map<string, number>();
-  const density = random();
-  const count = between(1, 8);
-  for (let index = 0; index < count; index += 1) {
-    const step = `s${index}`;
-    const dependsOn = steps.map((other) => other.name).filter(() => chance(density / Math.max(1, index / 2)));
-    const onFailure = pick(POLICIES);
-    if (chance(0.15)) {
-      const timeout = chance(0.6) ? between(20_000, 1_200_000) : undefined;
-      const onTimeout = pick(["fail", "continue"] as const);
-      steps.push({
-        name: step,
-        dependsOn,
-        onFailure,
-        signal: { onTimeout, ...(timeout === undefined ? {} : { timeout }) },
-      });
-      if (chance(0.7)) answers.set(step, between(1_000, 900_000));
-      continue;
-    }
-    const retries = between(0, 5);
-    const compensate = chance(0.5);
-    steps.push({
-      name: step,
-      dependsOn,
-      onFailure,
-      retries,
-      initialMs: between(300, 3_000),
-      compensate,
-      ...(chance(0.1) ? { timeout: between(500, 20_000) } : {}),
-      ...(chance(0.15) ? { delay: chance(0.5) ? between(500, 55_000) : between(62_000, 600_000) } : {}),
-    });
-    const failures = chance(0.3) ? between(1, 6) : 0;
-    const durationMs = chance(0.2) ? between(10_500, 70_000) : between(30, 9_000);
-    const waits = chance(0.1)
-      ? [...Array(between(1, 2)).keys()].map(() => ({
-          signal: pick(["go", "stop"]),
-          ...(chance(0.5) ? { timeoutMs: between(20_000, 300_000) } : {}),
-        }))
-      : [];
-    courses.set(step, { durationMs, failures, waits, ends: chance(0.12) ? "fails" : "completes" });
-    if (compensate) {
-      undos.set(step, {
-        durationMs: chance(0.15) ? between(10_500, 40_000) : between(30, 9_000),
-        failures: chance(0.2) ? between(1, 6) : 0,
-        ends: chance(0.08) ? "fails" : "completes",
-      });
-    }
-  }
-  for (const signal of ["go", "stop"]) if (chance(0.8)) answers.set(signal, between(1_000, 200_000));
-  return {
-    steps,
-    compensation: pick(["mirror", "chain"] as const),
-    path: { name, steps: courses, undos, answers, steering: steeringOf(between, chance) },
-    offsetMs: between(0, 120_000),
-  };
+/** A workflow, with what its handlers do, and one way that its run goes. */
+export interface Case {
+  readonly path: CostPath;
+  readonly define: (act?: Act) => AnyWorkflow;
 }
 
-function steeringOf(
-  between: (least: number, most: number) => number,
-  chance: (share: number) => boolean,
-): readonly Steering[] {
-  const steering: Steering[] = [];
-  const at = (most: number): Steering["after"] => ({ ms: between(100, most) });
-  if (chance(0.35)) steering.push({ command: { type: "cancel", compensate: chance(0.8) }, after: at(60_000) });
-  if (chance(0.15)) {
-    const pausedMs = between(100, 40_000);
-    steering.push({ command: { type: "pause" }, after: { ms: pausedMs } });
-    steering.push({ command: { type: "resume" }, after: { ms: pausedMs + between(1_000, 100_000) } });
-  }
-  if (chance(0.5)) steering.push({ command: { type: "resume" }, after: at(400_000) });
-  if (chance(0.05)) steering.push({ command: { type: "terminate" }, after: at(60_000) });
-  return steering;
+/** What a handler does when it is called: `undo.` before the name of a step whose undo it is. */
+type Act = (what: string, context: HandlerContext) => Promise<null>;
+
+/** What handlers of cases use of their context. */
+export interface HandlerContext {
+  waitForSignal(name: string, options?: { timeout?: number }): Promise<unknown>;
+}
+
+interface Step {
+  readonly name: string;
+  readonly dependsOn: readonly string[];
+  readonly compensate?: boolean;
+  readonly signalTimeout?: number;
+  readonly options?: object;
+}
+
+const define =
+  (steps: readonly Step[]): Case["define"] =>
+  (act = async () => null) => {
+    let workflow = untypedWorkflow("counted");
+    for (const { name, dependsOn, compensate, signalTimeout, options } of steps) {
+      workflow =
+        signalTimeout === undefined
+          ? workflow.step(name, {
+              dependsOn,
+              ...options,
+              run: (context) => act(name, context as HandlerContext),
+              ...(compensate === true
+                ? { compensate: (context) => act(`undo.${name}`, context as unknown as HandlerContext) }
+                : {}),
+            })
+          : workflow.signal(name, { dependsOn, timeout: signalTimeout });
+    }
+    return workflow;
+  };
+
+const STEADY = { retryPolicy: { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0 } };
+const SLOW = { retries: 5, retryPolicy: { initialMs: 16_000, maxMs: 60_000, multiplier: 2, jitter: 0 } };
+
+const chain = (length: number, step: Partial<Step> = {}): readonly Step[] =>
+  [...Array(length).keys()].map((index) => ({
+    name: `s${index}`,
+    dependsOn: index === 0 ? [] : [`s${index - 1}`],
+    options: STEADY,
+    ...step,
+  }));
+
+const fork = (width: number): readonly Step[] => [
+  { name: "root", dependsOn: [] },
+  ...[...Array(width).keys()].map((index) => ({ name: `b${index}`, dependsOn: ["root"], compensate: true })),
+  { name: "join", dependsOn: [...Array(width).keys()].map((index) => `b${index}`) },
+];
+
+/** Branches that end well apart from each other, and long after a command has been found. */
+const apart = (width: number): Map<string, { durationMs: number; ends?: "fails" }> =>
+  new Map([...Array(width).keys()].map((index) => [`b${index}`, { durationMs: 6_000 + 370 * index }]));
+
+const approval = (timeout: number): readonly Step[] => [
+  ...chain(1, { compensate: true }),
+  { name: "approval", dependsOn: ["s0"], signalTimeout: timeout },
+];
+
+const after = (ms: number, command: Steering["command"], step?: string): Steering => ({
+  command,
+  after: { ms, ...(step === undefined ? {} : { step }) },
+});
+const CANCEL = { type: "cancel", compensate: true } as const;
+
+const at = (steps: readonly Step[], name: string, way: Omit<CostPath, "name"> = {}): Case => ({
+  define: define(steps),
+  path: { name, ...way },
+});
+
+/** The paths. */
+export const CASES: readonly Case[] = [
+  at(chain(1), "one step"),
+  at(chain(10), "ten steps in a row"),
+  at(fork(5), "five branches", { steps: apart(5) }),
+  at(chain(3, { compensate: true }), "the third step fails, two are undone", {
+    steps: new Map([["s2", { ends: "fails" }]]),
+  }),
+  at(chain(3, { compensate: true }), "an undo fails for good too", {
+    steps: new Map([["s2", { ends: "fails" }]]),
+    undos: new Map([["s1", { failures: 9 }]]),
+  }),
+  at(chain(2), "three retries in place", { steps: new Map([["s1", { failures: 3 }]]) }),
+  at(chain(2, { options: SLOW }), "retries from the queue, of the first step and of one that was handed off", {
+    steps: new Map([
+      ["s0", { failures: 2 }],
+      ["s1", { failures: 2 }],
+    ]),
+  }),
+  at(chain(3), "a step of 45 s", { steps: new Map([["s1", { durationMs: 45_000 }]]) }),
+  at(chain(2, { options: { ...STEADY, timeout: 3_000, retries: 1 } }), "a step takes longer than its timeout", {
+    steps: new Map([["s1", { durationMs: 3_500 }]]),
+  }),
+  at(approval(3_600_000), "a signal comes before its deadline", { answers: new Map([["approval", 300_000]]) }),
+  at(approval(1_800_000), "a deadline passes"),
+  at(chain(1), "a handler waits for two signals", {
+    steps: new Map([["s0", { waits: [{ signal: "a" }, { signal: "b", timeoutMs: 600_000 }] }]]),
+    answers: new Map([
+      ["a", 60_000],
+      ["b", 120_000],
+    ]),
+  }),
+  at(chain(3, { compensate: true }), "cancelled while the second step runs", {
+    steps: new Map([["s1", { durationMs: 7_000 }]]),
+    steering: [after(50, CANCEL, "s1")],
+  }),
+  at(fork(3), "cancelled while three branches run", { steps: apart(3), steering: [after(500, CANCEL, "b0")] }),
+  at(fork(5), "one of five branches fails while the others run", {
+    steps: new Map([...apart(5), ["b0", { durationMs: 2_000, ends: "fails" }]]),
+  }),
+  at(fork(3), "terminated while three branches run", {
+    steps: apart(3),
+    steering: [after(500, { type: "terminate" }, "b0")],
+  }),
+  at(chain(3), "paused and resumed", {
+    steps: new Map([["s1", { durationMs: 7_000 }]]),
+    steering: [after(50, { type: "pause" }, "s1"), after(20_000, { type: "resume" }, "s1")],
+  }),
+  at(chain(2, { options: { onFailure: "pause_workflow" } }), "held, then skipped", {
+    steps: new Map([["s0", { ends: "fails" }]]),
+    steering: [after(9_000, { type: "skip", step: "s0" })],
+  }),
+  at(chain(1, { options: { ...STEADY, delay: 30_000 } }), "a delay of 30 s"),
+  at(chain(1, { options: { ...STEADY, delay: 600_000 } }), "a delay of ten minutes"),
+];
+
+/** What a worker says of itself and of its workflows. */
+const OF_WORKERS = /^(workers|x-workflow\/(serving|types|plans))\//u;
+
+/** Requests of a run among all that were sent, but for LIST: who lists an index asks for all runs. */
+export function countByKey(requests: Iterable<{ readonly kind: keyof Requests; readonly key: string }>): Requests {
+  const counts = { put: 0, get: 0, list: 0, delete: 0, head: 0 };
+  for (const { kind, key } of requests) if (kind !== "list" && !OF_WORKERS.test(key)) counts[kind] += 1;
+  return counts;
 }

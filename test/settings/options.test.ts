@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import {
   connect,
   createLogger,
-  explainCost,
   FileStore,
   handleOf,
   meterStore,
@@ -15,6 +14,7 @@ import {
   WorkflowClient,
   WorkflowError,
 } from "../../src/index.ts";
+import { cost } from "../../src/cost/index.ts";
 import { drawWorkflow } from "../../src/draw/index.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { crashEverywhere, createTestKit, LimitedBucket, seededRandom } from "../../src/testing/index.ts";
@@ -61,7 +61,7 @@ const ENTRANCES: Readonly<Record<string, (options: never) => unknown>> = {
   idempotency: (idempotency) => queue.submit("mail", null, { idempotency }),
   cancelTask: (options) => queue.cancelTask("1", options),
   repairTasks: (options) => queue.repairTasks(options),
-  explainCost: (options) => explainCost(flow, options),
+  cost: (options) => cost(flow, options as never),
   createTestKit: (options) => createTestKit({ workflows, workers: 0, ...(options as object) }),
   MemoryStore: (options) => new MemoryStore({ clock: host.clock, ...(options as object) }),
   createLogger: (options) => createLogger({ write: () => {}, ...(options as object) }),
@@ -120,7 +120,7 @@ const ARGUMENTS: Readonly<Record<string, (given: never) => unknown>> = {
   "start, workflow": (given) => client.start(given, undefined as never),
   "run, workflow": (given) => client.run("run", given),
   "crashEverywhere, workflow": (given) => crashEverywhere(given, { effects: () => 1 }),
-  "explainCost, workflow": (given) => explainCost(given),
+  "cost, workflow": (given) => cost(given),
   "drawWorkflow, workflow": (given) => drawWorkflow(given),
   "sweepActive, bucket": (given) => sweepActive(given),
 };
@@ -209,12 +209,12 @@ const TABLE: readonly (readonly [entrance: string, option: string, bad: readonly
   ["repairTasks", "limit", [...NO_COUNTS, 1_001]],
   ["repairTasks", "after", NO_TEXTS],
   ["cancelTask", "reason", NO_TEXTS],
-  ["explainCost", "lease", [...NO_DURATIONS, 0, "5s", "2d"]],
-  ["explainCost", "foreignPoll", [...NO_DURATIONS, 0, "2d"]],
-  ["explainCost", "answer", NO_DURATIONS],
-  ["explainCost", "duration", [null, "soon", true, -1, []]],
-  ["explainCost", "waits", [null, "a"]],
-  ["explainCost", "paths", [null, "all", {}]],
+  ["cost", "lease", [...NO_DURATIONS, 0, "5s", "2d"]],
+  ["cost", "foreignPoll", [...NO_DURATIONS, 0, "2d"]],
+  ["cost", "answer", NO_DURATIONS],
+  ["cost", "duration", [null, "soon", true, -1, []]],
+  ["cost", "waits", [null, "a"]],
+  ["cost", "paths", [null, "all", {}]],
   ["FileStore", "host", [undefined, null, {}]],
   ["LimitedBucket", "writeIntervalMs", [-1, Number.NaN, Number.POSITIVE_INFINITY, "1s", null]],
   ["LimitedBucket", "orderedList", NO_FLAGS],

@@ -97,7 +97,9 @@ beforeAll(async () => {
 afterAll(() => rm(project, { recursive: true, force: true }));
 
 test("every type that stands in a public signature is exported", () => {
-  const entries = ["index", "draw/index", "testing/index"].map((entry) => join("dist", "src", `${entry}.d.ts`));
+  const entries = ["index", "cost/index", "draw/index", "testing/index"].map((entry) =>
+    join("dist", "src", `${entry}.d.ts`),
+  );
   expect(hiddenTypes(resolve("."), entries)).toEqual([]);
 });
 

@@ -1,7 +1,6 @@
 /** What a project of a user may export: everything that the package gives, without a type written by hand. Compiled by `consumer.test.ts`. */
 import {
   connect,
-  explainCost,
   FileStore,
   handleOf,
   meterStore,
@@ -16,6 +15,7 @@ import {
   workflow,
   WorkflowClient,
 } from "buquet-workflow";
+import { cost as priceOf } from "buquet-workflow/cost";
 import { drawWorkflow } from "buquet-workflow/draw";
 import {
   coverage,
@@ -84,7 +84,7 @@ export const handle = handleOf(memory, host);
 export const { context, events } = handle;
 export const { machine, plan, types } = order;
 export const metered = meterStore(memory);
-export const cost = explainCost(order);
+export const cost = priceOf(order);
 export const svg = drawWorkflow(order);
 export const kit = createTestKit({ workflows: [order, all] });
 export const testModel = model(order);

@@ -1,26 +1,30 @@
 /** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
-import { PlanProgram } from "../../machines/plan/program.ts";
-import { type Duration, parseDuration, shown } from "../wire/duration.ts";
+import type { PlanProgram } from "../../machines/plan/program.ts";
+import type { RunStatus } from "../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
-import type { RunStatus } from "../../machines/snapshot.ts";
 import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
-import { DUE_MS, MONITOR_SHARE, SERVING_MS, SWEEP_MS } from "../services/worker.ts";
 import { shortestLeaseMs } from "../services/lease.ts";
 import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, foreignPollPeriod, LONGEST_PERIOD_MS } from "../services/worker-options.ts";
 import { type ChecksOf, duration, list, objectWith, readArgument, readSettings } from "../settings.ts";
+import { type Duration, parseDuration, shown } from "../wire/duration.ts";
+import { measure, type MeasureSettings } from "./measure.ts";
 import { type CostPath, type Course, DEFAULT_DURATION_MS } from "./path.ts";
+import { playable } from "./stubs.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
-import { NO_REQUESTS, type Requests } from "./requests.ts";
-import { RULES } from "./rules.ts";
+import { addRequests, NO_REQUESTS, type Requests } from "./requests.ts";
 import { typicalPaths } from "./typical.ts";
-import { walk, type Walked, type WalkOptions } from "./walk.ts";
+
+export type { CostPath, Course, Steering } from "./path.ts";
+export type { PriceList } from "./prices.ts";
+export type { Requests } from "./requests.ts";
+export { PRICE_LISTS };
 
 /** What is priced: a definition, or what a bucket keeps of one. */
-export type CostedWorkflow = Pick<AnyWorkflow, "name" | "plan" | "planHash" | "definitionHash">;
+export type CostedWorkflow = Pick<AnyWorkflow, "name" | "plan" | "definitionHash">;
 
-/** Options of `explainCost`. Durations: `"30s"` or milliseconds. */
+/** Options of `cost`. Durations: `"30s"` or milliseconds. */
 export interface CostOptions {
   /** How long a handler takes, one for all or by step. @defaultValue "100ms" */
   readonly duration?: Duration | Readonly<Record<string, Duration>>;
@@ -63,19 +67,14 @@ export interface PathCost extends Priced {
   readonly path: string;
   /** How the run ends; one that is not over waits for a person or a signal. */
   readonly status: RunStatus;
-  /** What the requests are for, in the order in which it first happens. */
+  /** What the requests are for, in the order in which each was first needed. Together they are `requests`. */
   readonly because: readonly CostReason[];
 }
 
-/** So many times the same situation. */
+/** Requests for one purpose. */
 export interface CostReason {
-  readonly rule: string;
-  readonly times: number;
-  /** Requests of one time. */
-  readonly requests: Partial<Requests>;
   readonly what: string;
-  /** The code that sends them, and the section of the protocol. */
-  readonly from: string;
+  readonly requests: Requests;
 }
 
 /** What a workflow costs. */
@@ -90,97 +89,93 @@ export interface CostReport {
   readonly notes: readonly string[];
 }
 
-const DAY_MS = 86_400_000;
-const YEAR_MS = 366 * DAY_MS;
-/** A full minute: where a lease key moves to another minute depends on when a run starts. */
-const SOME_MINUTE = 1_767_225_600_000;
+/** Away from the instant of a round, so that none falls on an end of the time that is measured. */
+const OFF_ROUNDS_MS = 2_500;
+const HOURS_A_DAY = 24;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = HOURS_A_DAY * HOUR_MS;
 
 /**
- * Predicts the requests of a run by kind, path by path, with what they cost at list prices. Makes no request.
+ * Counts the requests of a run by kind, path by path, with what they cost at list prices. Each path is played on the real worker and the
+ * real client, on a bucket in memory under a virtual clock; handlers are replaced by stubs, so that nothing of the workflow is called.
  *
  * @example
  * ```ts
- * const { paths } = explainCost(orders);
+ * const { paths } = await cost(orders);
  * for (const { path, requests, dollars } of paths) console.log(path, requests.put, dollars["S3 Standard"]);
  * ```
  * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
  */
-export function explainCost(workflow: CostedWorkflow, options: CostOptions = {}): CostReport {
-  readArgument("explainCost", "workflow", costed, workflow);
-  const given = readSettings("explainCost", CHECKS, options);
-  const { plan, planHash, definitionHash } = workflow;
-  const program = new PlanProgram(plan, { planHash, definitionHash });
-  const settings: WalkOptions = {
-    startAt: SOME_MINUTE,
-    workerAt: SOME_MINUTE,
+export async function cost(workflow: CostedWorkflow, options: CostOptions = {}): Promise<CostReport> {
+  readArgument("cost", "workflow", costed, workflow);
+  const given = readSettings("cost", CHECKS, options);
+  const { plan, definitionHash } = workflow;
+  const settings: MeasureSettings = {
     leaseMs: given.lease ?? DEFAULT_LEASE_MS,
-    skewMarginMs: DEFAULT_SKEW_MARGIN_MS,
     foreignPollMs: given.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS,
-    horizonMs: YEAR_MS,
   };
   const waits = waitsOf(workflow, options);
   const durationMs = durationsOf(workflow, options);
   const answerMs = given.answer ?? DEFAULT_ANSWER_MS;
   checkPaths(workflow, options.paths ?? []);
-  const paths = options.paths ?? typicalPaths(plan, { durationMs, waits, answerMs });
+  const program = playable(plan, definitionHash);
+  const paths: PathCost[] = [];
+  for (const path of options.paths ?? typicalPaths(plan, { durationMs, waits, answerMs, pollMs: DEFAULT_POLL_MS })) {
+    const { reasons, status = "pending" } = await measure({ program, path }, settings);
+    const because = [...reasons].map(([what, requests]) => ({ what, requests }));
+    paths.push({ path: path.name, status, ...priced(sumOf(reasons)), because });
+  }
   return {
     workflow: workflow.name,
-    paths: paths.map((path) => costOf(path.name, walk(program, path, settings))),
-    parkedDay: parkedDay(settings, plan.foreign),
-    idleWorkerDay: idleWorkerDay(settings, plan.foreign),
+    paths,
+    parkedDay: priced(await parkedDay(settings, plan.foreign)),
+    idleWorkerDay: priced(await idleWorkerDay(settings, plan.foreign)),
     notes: notesOf(workflow, waits),
   };
 }
 
-function costOf(path: string, { ledger, record }: Walked): PathCost {
-  return {
-    path,
-    status: record.status,
-    ...priced(ledger.total()),
-    because: [...ledger.times].map(([rule, times]) => ({ rule, times, ...RULES[rule] })),
-  };
+function sumOf(bills: ReadonlyMap<string, Requests>): Requests {
+  return [...bills.values()].reduce((sum, bill) => addRequests(sum, bill), NO_REQUESTS);
 }
 
 function priced(requests: Requests): Priced {
-  const dollars = Object.fromEntries(PRICE_LISTS.map((list) => [list.name, dollarsPerMillion(requests, list)]));
+  const dollars = Object.fromEntries(PRICE_LISTS.map((prices) => [prices.name, dollarsPerMillion(requests, prices)]));
   return { requests, dollars };
 }
 
-/** The rounds of an idle worker: one LIST each, and two puts each time it says that it lives. */
-function idleWorkerDay({ leaseMs, foreignPollMs }: WalkOptions, foreign: boolean): Priced {
-  const rounds = [DEFAULT_POLL_MS, leaseMs * MONITOR_SHARE, SWEEP_MS, DUE_MS, ...(foreign ? [foreignPollMs] : [])];
-  const list = rounds.reduce((sum, ms) => sum + DAY_MS / ms, 0);
-  return priced({ ...NO_REQUESTS, list: Math.round(list), put: 2 * (DAY_MS / SERVING_MS) });
-}
-
-/** Two walks of a run that waits for ever, a day apart. */
-function parkedDay(settings: WalkOptions, foreign: boolean): Priced {
+/** A run that waits for ever. */
+function parked(foreign: boolean): PlanProgram {
+  const step = {
+    kind: "signal" as const,
+    name: "never",
+    dependsOn: [],
+    timeoutMs: 0,
+    onTimeout: "fail" as const,
+    onFailure: "fail_workflow" as const,
+  };
   const plan = {
     name: "parked",
-    steps: [
-      {
-        kind: "signal" as const,
-        name: "never",
-        dependsOn: [],
-        timeoutMs: 0,
-        onTimeout: "fail" as const,
-        onFailure: "fail_workflow" as const,
-      },
-    ],
+    steps: [step],
     compensation: "mirror" as const,
     foreign,
   };
-  const program = new PlanProgram(plan, { planHash: "", definitionHash: "" });
-  const after = (days: number): Requests =>
-    walk(
-      program,
-      { name: "parked" },
-      { ...settings, horizonMs: days * DAY_MS + DAY_MS / 2, looks: true },
-    ).ledger.total();
-  const [one, two] = [after(1), after(2)];
-  const kinds = Object.keys(one) as (keyof Requests)[];
-  const requests = Object.fromEntries(kinds.map((kind) => [kind, two[kind] - one[kind]])) as Requests;
-  return priced(requests);
+  return playable(plan, "");
+}
+
+/** The rounds of a worker whose requests take no time, so that none is late: the most that they can be. */
+async function idleWorkerDay(settings: MeasureSettings, foreign: boolean): Promise<Requests> {
+  const program = parked(foreign);
+  const { idle } = await measure({ program }, { ...settings, requestMs: 0, fromMs: OFF_ROUNDS_MS, forMs: HOUR_MS });
+  return addRequests(NO_REQUESTS, sumOf(idle), HOURS_A_DAY);
+}
+
+/** A day of a run that only waits, from a while after its start: one look falls into it. */
+async function parkedDay(settings: MeasureSettings, foreign: boolean): Promise<Requests> {
+  const played = { program: parked(foreign), path: { name: "parked" } };
+  const fromMs = 10 * MINUTE_MS + OFF_ROUNDS_MS;
+  const { reasons } = await measure(played, { ...settings, requestMs: 0, fromMs, forMs: DAY_MS });
+  return sumOf(reasons);
 }
 
 function checkSteps(workflow: CostedWorkflow, what: string, names: readonly string[]): void {
