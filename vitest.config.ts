@@ -20,8 +20,9 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: "test/build.ts",
     include: ["test/**/*.test.ts"],
     pool: "forks",
-    // To load the package takes longer than most files: each process loads it once. No file may leave anything behind in its process.
-    isolate: false,
+    // To load the package takes longer than most files: each process loads it once, for all files that it gets, so no file may leave anything
+    // behind. With SLOW=1 files run for minutes, and are spread over the processes only when each has one to itself.
+    isolate: process.env["SLOW"] === "1",
     // Every core, and one more: tests of real processes mostly wait. By default one core is left for the watcher, half of a small machine.
     maxWorkers: availableParallelism() + 1,
     // Tests that run side by side mostly wait: for a stopped process, for the leases of a dead one.

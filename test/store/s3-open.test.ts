@@ -1,5 +1,5 @@
 /** What opening an S3 store and its refusals say, through the real SDK against moto behind a proxy. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { WorkflowError } from "../../src/errors.ts";
 import type { Host } from "../../src/host/host.ts";
 import { createLogger, nodeHost } from "../../src/host/node.ts";
@@ -291,14 +291,10 @@ async function withEnvironment<T>(
   changes: Readonly<Record<string, string | undefined>>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const before = { ...process.env };
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+  for (const [name, value] of Object.entries(changes)) vi.stubEnv(name, value);
   try {
     return await work();
   } finally {
-    process.env = before;
+    vi.unstubAllEnvs();
   }
 }
