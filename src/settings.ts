@@ -35,15 +35,26 @@ export function readSettings<const Checks extends Readonly<Record<string, Check<
   given: unknown,
   needed: readonly (keyof Checks & string)[] = [],
 ): ReadBy<Checks> {
-  const refuse = (reason: string): never => refuseSettings(what, reason);
+  return readMembers((reason) => refuseSettings(what, reason), checks, given, needed);
+}
+
+/** `within`: the option that holds the object; empty where the object itself is what was given. */
+function readMembers<const Checks extends Readonly<Record<string, Check<unknown>>>>(
+  refuse: Refuse,
+  checks: Checks,
+  given: unknown,
+  needed: readonly (keyof Checks & string)[],
+  within = "",
+): ReadBy<Checks> {
+  const nameOf = (member: string): string => (within === "" ? member : `${within}.${member}`);
   const known = Object.keys(checks);
   const values = (given === undefined ? {} : given) as Readonly<Record<string, unknown>>;
-  checkMembers(refuse, "they", values, known);
+  checkMembers((reason) => refuse(within === "" ? reason : `${within}: ${reason}`), "they", values, known);
   const missing = needed.find((member) => values[member] === undefined);
-  if (missing !== undefined) refuse(`${missing} is missing`);
+  if (missing !== undefined) refuse(`${nameOf(missing)} is missing`);
   const read = known.map((member): [string, unknown] => {
     const value = values[member];
-    return [member, value === undefined ? undefined : checks[member]?.(value, member, refuse)];
+    return [member, value === undefined ? undefined : checks[member]?.(value, nameOf(member), refuse)];
   });
   return Object.fromEntries(read) as ReadBy<Checks>;
 }
@@ -107,6 +118,14 @@ export function count(least: number, most: number = Number.MAX_SAFE_INTEGER): Ch
         );
 }
 
+/** A whole number from this one on, or `Infinity`: no limit. */
+export function countOrNoLimit(least: number): Check<number> {
+  return (value, name, refuse) =>
+    value === Number.POSITIVE_INFINITY
+      ? value
+      : count(least)(value, name, (reason) => refuse(`${reason}, or Infinity for no limit`));
+}
+
 /** True or false. */
 export const flag: Check<boolean> = (value, name, refuse) =>
   typeof value === "boolean" ? value : refuse(`${name} is ${shown(value)}; it is true or false`);
@@ -118,6 +137,35 @@ export const text: Check<string> = (value, name, refuse) =>
 /** A list of anything. */
 export const list: Check<readonly unknown[]> = (value, name, refuse) =>
   Array.isArray(value) ? value : refuse(`${name} is ${shown(value)}; it is a list`);
+
+/** A list whose members all pass this check. */
+export function listOf<T>(check: Check<T>): Check<readonly T[]> {
+  return (value, name, refuse) => list(value, name, refuse).map((one, at) => check(one, `${name}[${at}]`, refuse));
+}
+
+/** An object with members of any names that all pass this check, where they are given. */
+export function recordOf<T>(check: Check<T>): Check<Readonly<Record<string, T>>> {
+  return (value, name, refuse) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return refuse(`${name} is ${shown(value)}; it is an object`);
+    const given = Object.entries(value).filter(([, one]) => one !== undefined);
+    return Object.fromEntries(given.map(([member, one]) => [member, check(one, `${name}.${member}`, refuse)]));
+  };
+}
+
+/** An object of options within one: `needed` have no default. */
+export function optionsOf<const Checks extends Readonly<Record<string, Check<unknown>>>>(
+  checks: Checks,
+  needed: readonly (keyof Checks & string)[] = [],
+): Check<ReadBy<Checks>> {
+  return (value, name, refuse) => {
+    recordOf(anything)(value, name, refuse);
+    return readMembers(refuse, checks, value, needed, name);
+  };
+}
+
+/** Whatever it is: somebody else looks at it. */
+export const anything: Check<unknown> = (value) => value;
 
 /** One of these texts. */
 export function oneOf<const T extends string>(...allowed: readonly T[]): Check<T> {

@@ -92,8 +92,8 @@ test("a walk that was cut short has no path, and says that nothing was written",
 test.each([
   ["asking", "asking is a workflow; --rules names the object with the options of explore"],
   ["empty", "empty holds no option of explore"],
-  ["misspelt", 'misspelt: the object of options has no member "fianlly"; there are faults, '],
-  ["unrelated", 'unrelated: the object of options has no member "name"'],
+  ["misspelt", 'misspelt: there is no option "fianlly"; there are faults, '],
+  ["unrelated", 'unrelated: there is no option "name"'],
 ])("rules that are none are refused: %s", async (rules, says) => {
   expect(await run("greet", "--rules", rules)).toMatchObject({ code: 2, stderr: expect.stringContaining(says) });
 });

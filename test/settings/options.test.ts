@@ -17,7 +17,16 @@ import {
 import { cost } from "../../src/cost/index.ts";
 import { drawWorkflow } from "../../src/draw/index.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
-import { crashEverywhere, createTestKit, LimitedBucket, seededRandom } from "../../src/testing/index.ts";
+import {
+  crashEverywhere,
+  createTestKit,
+  explore,
+  LimitedBucket,
+  model,
+  paths,
+  replay,
+  seededRandom,
+} from "../../src/testing/index.ts";
 
 const host = nodeHost();
 const flow = untypedWorkflow("w").step("a", () => 1);
@@ -62,6 +71,10 @@ const ENTRANCES: Readonly<Record<string, (options: never) => unknown>> = {
   cancelTask: (options) => queue.cancelTask("1", options),
   repairTasks: (options) => queue.repairTasks(options),
   cost: (options) => cost(flow, options as never),
+  explore: (options) => explore(flow, options),
+  replay: (options) => replay(flow, [], options),
+  model: (options) => model(flow, options),
+  paths: (options) => paths(flow, options),
   createTestKit: (options) => createTestKit({ workflows, workers: 0, ...(options as object) }),
   MemoryStore: (options) => new MemoryStore({ clock: host.clock, ...(options as object) }),
   createLogger: (options) => createLogger({ write: () => {}, ...(options as object) }),
@@ -220,6 +233,15 @@ const TABLE: readonly (readonly [entrance: string, option: string, bad: readonly
   ["LimitedBucket", "orderedList", NO_FLAGS],
   ["crashEverywhere", "effects", [undefined, null, {}]],
   ["crashEverywhere", "play", [null, {}]],
+  ["explore", "faults", [-1, 1.5, Number.NaN, "2", null]],
+  ["explore", "kinds", ["failure", ["faliure"], null]],
+  ["explore", "signals", [null, [], { go: null }, { go: { comes: 1 } }, { go: { form: "a" } }]],
+  ["explore", "outputs", [null, [], { a: 7 }]],
+  ["explore", "always", [true, null]],
+  ["replay", "limit", NO_COUNTS.filter((value) => value !== Number.POSITIVE_INFINITY)],
+  ["paths", "failures", [-1, 1.5, Number.NaN, "2", null]],
+  ["paths", "waits", [null, [], { a: null }, { a: [null] }, { a: [{}] }, { a: [{ signal: 5 }] }]],
+  ["model", "kind", ["longest", "", null]],
   ["createTestKit", "workers", [-1, 1.5, Number.NaN, "1"]],
   ["createTestKit", "startAt", [Number.NaN, -1, "2026", 1e308]],
   ["createTestKit", "patience", [...NO_DURATIONS, 0]],

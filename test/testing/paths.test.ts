@@ -108,7 +108,7 @@ describe("what a test gives", () => {
 
 test.each<[object, string]>([
   [{ kind: "simpel" }, 'kind is "simpel"; it is shortest or simple'],
-  [{ failuers: 1 }, 'has no member "failuers"; there are kind, waits, failures, '],
+  [{ failuers: 1 }, 'there is no option "failuers"; there are kind, waits, failures, '],
   ...[-1, 0.5, Number.NaN].map((failures): [object, string] => [
     { failures },
     `failures is ${failures}; it is a whole number from 0`,
@@ -119,8 +119,8 @@ test.each<[object, string]>([
   [{ waits: { node: [{ signal: "go" }] } }, "waits.node is for a handler; node is a signal node"],
   [{ waits: { far: [{ signal: "go" }] } }, "waits.far is for a handler; far is remote"],
   [{ waits: { ask: { signal: "go" } } }, 'waits.ask is {"signal":"go"}; it is a list'],
-  [{ waits: { ask: [{ name: "go" }] } }, 'waits.ask[0] has no member "name"; there are signal, timeout'],
-  [{ waits: { ask: [{}] } }, "waits.ask[0] names no signal"],
+  [{ waits: { ask: [{ name: "go" }] } }, 'waits.ask[0]: there is no option "name"; there are signal, timeout'],
+  [{ waits: { ask: [{}] } }, "waits.ask[0].signal is missing"],
   [{ waits: { ask: [{ signal: "og" }] } }, 'waits.ask[0] waits for "og"; the workflow declares go'],
   [{ waits: { ask: [{ signal: "go", timeout: "7x" }] } }, 'waits.ask[0].timeout: "7x" is not a duration'],
   [{ outputs: { aks: 1 } }, "outputs.aks is for no step"],

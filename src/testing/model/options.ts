@@ -1,77 +1,74 @@
 /** What the options of a model and of its paths may be: one that nobody reads would leave out what its writer believes was looked at. */
 import type { Plan, PlanStep } from "../../../machines/plan/plan.ts";
-import { parseDuration } from "../../wire/duration.ts";
-import { OptionCheck } from "../check.ts";
+import {
+  anything,
+  type ChecksOf,
+  countOrNoLimit,
+  duration,
+  flag,
+  listOf,
+  oneOf,
+  optionsOf,
+  readSettings,
+  recordOf,
+  type Refuse,
+  refuseSettings,
+  text,
+} from "../../settings.ts";
 import type { HandlerWait } from "./events.ts";
 import type { PathsOptions } from "./paths.ts";
-import { reasonOf } from "../../host/error-data.ts";
 
 /** Everything that `model` and `paths` take: options are handed from one to the other. */
 type ModelOptions = PathsOptions & { readonly createTestModel?: unknown };
 
-// As a record, so that the compiler finds what is missing here.
-const OPTIONS = Object.keys({
-  kind: true,
-  waits: true,
-  failures: true,
-  generations: true,
-  cancel: true,
-  pause: true,
-  terminate: true,
-  input: true,
-  outputs: true,
-  signals: true,
-  coverage: true,
-  createTestModel: true,
-} satisfies Readonly<Record<keyof ModelOptions, true>>);
+const WAIT = { signal: text, timeout: duration(0) } satisfies ChecksOf<HandlerWait>;
+
+const CHECKS = {
+  kind: oneOf("shortest", "simple"),
+  waits: recordOf(listOf(optionsOf(WAIT, ["signal"]))),
+  failures: countOrNoLimit(0),
+  generations: countOrNoLimit(1),
+  cancel: flag,
+  pause: flag,
+  terminate: flag,
+  input: anything,
+  outputs: recordOf(anything),
+  signals: recordOf(anything),
+  coverage: anything,
+  createTestModel: anything,
+} satisfies ChecksOf<ModelOptions>;
 
 /**
  * Refuses what no model of this plan can mean. `subject`: the function that was called.
  * @throws {WorkflowError} `invalid`
  */
 export function checkModelOptions(plan: Plan, options: ModelOptions, subject: string): void {
-  const check = new OptionCheck(subject);
-  check.members("the object of options", options, OPTIONS);
-  check.oneOf("kind", options.kind, ["shortest", "simple"]);
-  check.count("failures", options.failures, 0);
-  check.count("generations", options.generations, 1);
-  for (const option of ["cancel", "pause", "terminate"] as const) check.typed(option, options[option], "boolean");
-  for (const option of ["waits", "outputs", "signals"] as const)
-    if (options[option] !== undefined) check.members(option, options[option]);
+  readSettings(subject, CHECKS, options);
+  const refuse: Refuse = (reason) => refuseSettings(subject, reason);
   const waits = Object.entries(options.waits ?? {});
-  for (const [name, list] of waits) checkWaits(check, plan, name, list);
+  for (const [name, list] of waits) checkWaits(refuse, plan, name, list);
   for (const name of Object.keys(options.outputs ?? {}))
-    if (stepOf(check, plan, `outputs.${name}`, name).kind === "signal")
-      check.refuse(`outputs.${name} is for a step with a result of its own; what a signal node takes is in signals`);
+    if (stepOf(refuse, plan, `outputs.${name}`, name).kind === "signal")
+      refuse(`outputs.${name} is for a step with a result of its own; what a signal node takes is in signals`);
   const nodes = plan.steps.flatMap((step) => (step.kind === "signal" ? [step.name] : []));
   const heard = new Set([...nodes, ...(plan.signals ?? []), ...waits.flatMap(([, list]) => list.map(nameOf))]);
   for (const name of Object.keys(options.signals ?? {}))
-    if (!heard.has(name)) check.refuse(`signals.${name} is for no signal; there are ${listed([...heard])}`);
+    if (!heard.has(name)) refuse(`signals.${name} is for no signal; there are ${listed([...heard])}`);
 }
 
-function checkWaits(check: OptionCheck, plan: Plan, name: string, waits: readonly HandlerWait[]): void {
+function checkWaits(refuse: Refuse, plan: Plan, name: string, waits: readonly HandlerWait[]): void {
   const what = `waits.${name}`;
-  const step = stepOf(check, plan, what, name);
-  if (step.kind === "signal") check.refuse(`${what} is for a handler; ${name} is a signal node, which waits by itself`);
-  if (step.remote) check.refuse(`${what} is for a handler; ${name} is remote and has none here`);
-  check.list(what, waits);
-  for (const [index, wait] of waits.entries()) {
-    const one = `${what}[${index}]`;
-    check.members(one, wait, ["signal", "timeout"]);
-    if (typeof wait.signal !== "string") check.refuse(`${one} names no signal; it is { signal: "…", timeout: "7d" }`);
-    if (plan.signals?.includes(wait.signal) === false)
-      check.refuse(`${one} waits for ${JSON.stringify(wait.signal)}; the workflow declares ${listed(plan.signals)}`);
-    try {
-      if (wait.timeout !== undefined) parseDuration(wait.timeout);
-    } catch (error) {
-      check.refuse(`${one}.timeout: ${reasonOf(error)}`);
-    }
-  }
+  const step = stepOf(refuse, plan, what, name);
+  if (step.kind === "signal") refuse(`${what} is for a handler; ${name} is a signal node, which waits by itself`);
+  if (step.remote) refuse(`${what} is for a handler; ${name} is remote and has none here`);
+  for (const [index, { signal }] of waits.entries())
+    if (plan.signals?.includes(signal) === false)
+      refuse(`${what}[${index}] waits for ${JSON.stringify(signal)}; the workflow declares ${listed(plan.signals)}`);
 }
 
-function stepOf(check: OptionCheck, plan: Plan, what: string, name: string): PlanStep {
+function stepOf(refuse: Refuse, plan: Plan, what: string, name: string): PlanStep {
   const step = plan.steps.find((other) => other.name === name);
-  return step ?? check.refuse(`${what} is for no step; there are ${listed(plan.steps.map((other) => other.name))}`);
+  return step ?? refuse(`${what} is for no step; there are ${listed(plan.steps.map((other) => other.name))}`);
 }
 
 const nameOf = ({ signal }: HandlerWait): string => signal;

@@ -70,17 +70,17 @@ describe("options that no walk can mean are refused", () => {
     ...[0, -1, 1.5, Number.NaN].map((value) => count("limit", value, 1)),
     ...[-1, 0.5, Number.NaN].map((value) => count("faults", value, 0)),
     [{ faults: "2" }, 'faults is "2"; it is a whole number'],
-    [{ kinds: ["faliure"] }, 'a member of kinds is "faliure"; it is failure or timeout or '],
+    [{ kinds: ["faliure"] }, 'kinds[0] is "faliure"; it is failure or timeout or '],
     [{ kinds: "failure" }, 'kinds is "failure"; it is a list'],
-    [{ fianlly: () => false }, 'has no member "fianlly"; there are faults, kinds, '],
-    [{ fault: 1 }, 'has no member "fault"'],
+    [{ fianlly: () => false }, 'there is no option "fianlly"; there are faults, kinds, '],
+    [{ fault: 1 }, 'there is no option "fault"'],
     [{ always: true }, "always is true; it is a function"],
     [{ symmetry: "no" }, 'symmetry is "no"; it is true or false'],
-    [{ signals: { go: { form: "ship" } } }, 'signals.go has no member "form"; there are by, comes, deadline'],
+    [{ signals: { go: { form: "ship" } } }, 'signals.go: there is no option "form"; there are by, comes, deadline'],
     [{ signals: { go: "ship" } }, 'signals.go is "ship"; it is an object'],
     [{ signals: { go: { comes: "never" } } }, 'signals.go.comes is "never"; it is true or false'],
     [{ outputs: { charge: 7 } }, "outputs.charge is 7; it is a list"],
-    [[], "is []; it is an object"],
+    [[], "they are an object, not []"],
   ])("%o", (options, says) => {
     expect(refusal(() => explore(order, options as never))).toContain(says);
     expect(refusal(() => replay(order, [], options as never))).toContain(says);
