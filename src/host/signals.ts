@@ -31,8 +31,12 @@ export function joinSignals(...signals: readonly (AbortSignal | undefined)[]): J
   };
 }
 
-/** What the work comes to; when the signal aborts first, a rejection with its reason. Work is not begun after that. */
-export async function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+/**
+ * What the work comes to; when the signal aborts first, a rejection with its reason, whether or not the work listens to it. Work is not
+ * begun after that. Without a signal it is just the work.
+ */
+export async function untilAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (signal === undefined) return work();
   signal.throwIfAborted();
   let abort = (): void => {};
   const aborted = new Promise<never>((_resolve, reject) => {

@@ -9,6 +9,7 @@ import type { GetObjectCommandOutput, ObjectVersion as S3Version, S3Client } fro
 import type * as aws from "@aws-sdk/client-s3";
 import { isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { untilAborted } from "../host/signals.ts";
 import type {
   ETag,
   GetOutcome,
@@ -309,7 +310,8 @@ export class S3Store implements ObjectStore {
       this.#check();
       options.signal?.throwIfAborted();
       try {
-        return await untilAborted(attempt(), options.signal);
+        // The client notices an abort only while a request is on the wire; whoever aborts does not want to wait for it to get there.
+        return await untilAborted(options.signal, attempt);
       } catch (error) {
         options.signal?.throwIfAborted();
         if (isWorkflowError(error)) throw error;
@@ -381,14 +383,4 @@ function toVersion(
 
 function abortable(options: RequestOptions): { abortSignal?: AbortSignal } {
   return options.signal === undefined ? {} : { abortSignal: options.signal };
-}
-
-/** The client notices an abort only while a request is on the wire; whoever aborts does not want to wait for it to get there. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -4,10 +4,11 @@ import { mkdir, readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { VERSION } from "../../src/cli/cli.ts";
 import { commands } from "../../src/cli/commands.ts";
-import { connect, Worker, WorkflowClient } from "../../src/index.ts";
+import { connect, FileStore, Worker, WorkflowClient, WorkflowError } from "../../src/index.ts";
+import { activeKey, stateKey } from "../../src/keys.ts";
 import { tell, type Told } from "./run.ts";
 import { asking, failing, greet } from "./workflows.ts";
 
@@ -291,6 +292,26 @@ describe("sweeper", () => {
     const once = await here("sweeper", "--once", "--limit", "5", "--json");
     expect(once).toMatchObject({ code: 0 });
     expect(once.json()).toEqual([]);
+  });
+
+  test("ends with 1 when it could not do all its work: a run that cannot be read, a store that does not answer", async () => {
+    const place = `file:${join(folder, "unreadable")}`;
+    const queue = await connect(place);
+    await queue.context.store.put(stateKey("bad"), "{", "always");
+    await queue.context.store.put(activeKey("bad", Date.now() - 3_600_000), "", "always");
+    await queue.close();
+    const once = await tell("sweeper", "--once", "--json", "--store", place);
+    expect(once.json()).toMatchObject([{ runId: "bad", action: "unreadable" }]);
+    expect(once.code).toBe(1);
+    const silent = vi
+      .spyOn(FileStore.prototype, "list")
+      .mockRejectedValue(new WorkflowError("unavailable", "no answer"));
+    try {
+      const failed = await tell("sweeper", "--once", "--store", place);
+      expect(failed).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("no answer") });
+    } finally {
+      silent.mockRestore();
+    }
   });
 
   test("puts a task back that no index key leads to", async () => {
