@@ -181,18 +181,28 @@ export class Chain {
       const after = judge(end, flight, policy, attempt, retries, () => context.queue.host.random.next());
       const error = failureOf(end, after);
       if (error !== undefined) story.failed({ attempt, beganAt, endedAt: serverNow(context.queue), error });
-      this.#logEnd(flight, attempt, after, error);
+      let isLast = false;
+      try {
+        // Mostly it failed because its run stops: then no line says that it is tried again.
+        isLast = after.kind === "again" && this.#lease.takeUnwanted() && !(await isWanted());
+      } finally {
+        this.#logEnd(flight, attempt, after, error, isLast);
+      }
       if (after.kind === "abandoned") return this.#abandoned(flight, retries, story);
       if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
       if (after.kind === "facts") {
         this.#remember(flight, after.facts);
         return { kind: "facts", facts: after.facts.map((fact) => story.tell(fact)) };
       }
+      if (isLast) return this.#notAgain(flight, after.message, story);
       if (after.counts) retries += 1;
       const { clock } = context.queue.host;
       const dueAt = clock.monotonic() + after.delayMs;
       const isInPlace = after.counts && after.delayMs <= context.leaseMs / LONG_STEP_SHARE;
-      if (!(await this.#rest(isInPlace ? dueAt : 0, isWanted))) return this.#notAgain(flight, after.message, story);
+      if (!(await this.#rest(isInPlace ? dueAt : 0, isWanted))) {
+        context.log.info("the next attempt is called off: its run stops", { run: this.#runId, step: flight.step });
+        return this.#notAgain(flight, after.message, story);
+      }
       if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
       if (isInPlace && !context.stopping.aborted) continue;
       const leftMs = Math.max(0, dueAt - clock.monotonic());
@@ -220,7 +230,6 @@ export class Chain {
 
   /** No later attempt begins, here or elsewhere: its run stops. Whether the last one had effects is not known. */
   #notAgain(flight: Flight, error: string, story: Story): HandlerEnd {
-    this.#context.log.info("not tried again: its run stops", { run: this.#runId, step: flight.step });
     this.#ended.set(flightTaskId(this.#runId, flight), { status: "failed", error });
     return { kind: "facts", facts: [story.tell({ fact: "fenced", ref: refOf(flight), outcome: "unknown" })] };
   }
@@ -407,13 +416,16 @@ export class Chain {
   }
 
   /** A line for what did not go well. The last failure of a step is told here, by who knows most of it, whatever becomes of the commit. */
-  #logEnd(flight: Flight, attempt: number, after: AfterAttempt, error: ErrorData | undefined): void {
+  #logEnd(flight: Flight, attempt: number, after: AfterAttempt, error: ErrorData | undefined, isLast: boolean): void {
     const { log } = this.#context;
     const fields = { run: this.#runId, workflow: this.#workflow, step: flight.step, attempt };
     const what = flight.kind === "run" ? "step" : "undo";
     if (after.kind === "again") {
       const { message: reason, delayMs: again_in_ms } = after;
-      if (error === undefined) log.info(`${what} asked to be run again later`, { ...fields, reason, again_in_ms });
+      const asked = `${what} asked to be run again later`;
+      if (isLast && error === undefined) log.info(`${asked} and is not: its run stops`, { ...fields, reason });
+      else if (isLast) log.warn(`${what} failed and is not tried again: its run stops`, { ...fields, reason, error });
+      else if (error === undefined) log.info(asked, { ...fields, reason, again_in_ms });
       else log.warn(`${what} failed and is tried again`, { ...fields, reason, again_in_ms, error });
     } else if (error !== undefined) {
       log.error(`${what} failed`, { ...fields, reason: summarize(error), error });
