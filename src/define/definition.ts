@@ -8,7 +8,7 @@ import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { checkMembers } from "../settings.ts";
-import { type Duration, parseDuration, shown } from "../wire/duration.ts";
+import { type Duration, LONGEST_DURATION_MS, parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import { isSchema, type Schema } from "./schema.ts";
 import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, UntypedOptions } from "./workflow.ts";
@@ -137,6 +137,24 @@ function resolveRetryPolicy(refuse: Refuse, written: Partial<RetryPolicy> | unde
   return policy;
 }
 
+/** From here on the delay of a retry does not grow any more (`backoffMs`). */
+const LAST_GROWTH = 30;
+
+const YEAR_MS = 365 * 86_400_000;
+
+/** What the retries of a step may wait in all: no clock of ours reckons further. */
+function checkLongestWait(refuse: Refuse, retries: number, policy: RetryPolicy): void {
+  const { initialMs, maxMs, multiplier, jitter } = policy;
+  const delayMs = (retry: number): number => Math.min(initialMs * multiplier ** retry || 0, maxMs) * (1 + jitter);
+  const growing = Math.min(retries, LAST_GROWTH);
+  let waitMs = (retries - growing) * delayMs(LAST_GROWTH);
+  for (let retry = 0; retry < growing; retry += 1) waitMs += delayMs(retry);
+  if (waitMs > LONGEST_DURATION_MS)
+    refuse(
+      `its retries (${retries}) may wait ${Math.ceil(waitMs / YEAR_MS)} years between attempts, and ten are the most; give fewer retries or a smaller retryPolicy.maxMs`,
+    );
+}
+
 function draftStep(workflow: string, name: string, written: WrittenStep, before: readonly StepDraft[]): StepDraft {
   checkStepName(name);
   const refuse = refuser(workflow, name);
@@ -152,12 +170,14 @@ function draftStep(workflow: string, name: string, written: WrittenStep, before:
     refuse(remote ? "a remote step has no handler here: leave out run or remote" : "it needs a handler: run");
   if (compensate !== undefined && typeof compensate !== "function")
     refuse(`compensate is ${shown(compensate)}; it is a function`);
+  const retryPolicy = resolveRetryPolicy(refuse, written.retryPolicy);
+  checkLongestWait(refuse, retries, retryPolicy);
   const plan = {
     kind: "task" as const,
     name,
     dependsOn: [...(written.dependsOn ?? [])],
     retries,
-    retryPolicy: resolveRetryPolicy(refuse, written.retryPolicy),
+    retryPolicy,
     timeoutMs: duration(refuse, "timeout", written.timeout ?? DEFAULT_TIMEOUT_MS, 1),
     delayMs: duration(refuse, "delay", written.delay ?? 0, 0),
     onFailure: written.onFailure,

@@ -110,6 +110,16 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
     `${STEP}retryPolicy.jitter is 25; it is a number from 0 to 1`,
   ],
   [
+    "retries that would wait for centuries",
+    () => one().step("b", { retries: 1_000, retryPolicy: { maxMs: 30 * 86_400_000 }, run }),
+    `${STEP}its retries (1000) may wait 101 years between attempts, and ten are the most; give fewer retries or a smaller retryPolicy.maxMs`,
+  ],
+  [
+    "one retry that would wait for longer than ten years",
+    () => one().step("b", { retries: 1, retryPolicy: { initialMs: 315_360_000_000, maxMs: 315_360_000_000 }, run }),
+    `${STEP}its retries (1) may wait 13 years between attempts`,
+  ],
+  [
     "a timeout without unit",
     () => one().step("b", { timeout: "30", run }),
     `${STEP}timeout: "30" is not a duration; write "250ms"`,
