@@ -1,12 +1,12 @@
 /** The requests of a fork grow with its branches, however it ends: nobody dispatches again what another driver of the process did. */
 import { describe, expect, test } from "vitest";
-import { setting, WHOLE } from "../setting.ts";
+import { setting } from "../setting.ts";
 import { countFork, type ForkCase } from "./forks.ts";
 
 const FEW = 4;
 const MORE = 12;
 /** A thousand with `FORK=1000 npx vitest run test/services/forks`: minutes, until deciding is faster. */
-const MANY = setting("FORK", WHOLE ? 100 : 40);
+const MANY = setting("FORK", 100);
 
 /** A branch, its undo and the stop: a branch costs 7 PUT when all goes well, and so does an undo that is a task of its own. */
 const PER_BRANCH = { put: 15, get: 8, delete: 5, list: 0 };
