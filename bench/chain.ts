@@ -5,7 +5,7 @@ import { type AnyWorkflow, untypedWorkflow } from "../src/define/workflow.ts";
 import { stateKey } from "../src/keys.ts";
 import { decodeRecord, isOver } from "../src/run/record.ts";
 import { Worker } from "../src/services/worker.ts";
-import { World } from "../src/testing/simulation/simulation.ts";
+import { World } from "../test/simulation/world/index.ts";
 
 /** What one chain cost. */
 export interface ChainCost {

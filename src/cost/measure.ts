@@ -19,7 +19,7 @@ import { Worker } from "../services/worker.ts";
 import { DEFAULT_POLL_MS } from "../services/worker-options.ts";
 import { MemoryStore } from "../store/memory.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { KitTime } from "../testing/kit-time.ts";
+import { KitTime } from "../testing/time/kit-time.ts";
 import { MeteredBucket } from "./metered-bucket.ts";
 import type { CostPath, Steering } from "./path.ts";
 import type { Requests } from "./requests.ts";

@@ -1,8 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * What tests of users need: a kit with a virtual clock, a workflow as a model whose every path drives a real engine, a crash at every
- * request, the conformance suite of stores, a store in memory, a bucket with the limits of R2 or of S3
- * Express, and a world in which a fleet is simulated with faults.
+ * request, the conformance suite of stores, a store in memory, and a bucket with the limits of R2 or of S3 Express.
  */
 export {
   createTestKit,
@@ -12,6 +11,7 @@ export {
   type TestWorker,
   type WorkerRequest,
 } from "./kit.ts";
+export type { LogLine } from "./time/process.ts";
 export { crashEverywhere, type CrashFinding, type CrashOptions, type CrashReport } from "./crash-everywhere.ts";
 export {
   type CreateTestModel,
@@ -44,4 +44,3 @@ export type { ExploredCoverage } from "./explore/coverage.ts";
 export type { FaultKind, SignalBehaviour, WorldOptions } from "./explore/setting.ts";
 export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
 export type { Check, CheckAnswer, Effects, ExploredRun } from "./explore/view.ts";
-export * from "./simulation/simulation.ts";

@@ -1,5 +1,5 @@
 import type { ObjectStore } from "../store/object-store.ts";
-import type { Life } from "./simulation/process.ts";
+import type { Life } from "./time/process.ts";
 
 /** A request of a worker, before it is sent or after it was carried out. */
 export interface WorkerRequest {

@@ -31,11 +31,11 @@ import { readDocument } from "../store/document.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { SkippingClient } from "./kit-client.ts";
 import { storeOf, type WorkerRequest } from "./kit-store.ts";
-import { KitTime, type TestClock } from "./kit-time.ts";
-import { collectLog, type Life, type LogLine } from "./simulation/process.ts";
+import { KitTime, type TestClock } from "./time/kit-time.ts";
+import { collectLog, type Life, type LogLine } from "./time/process.ts";
 
 export type { WorkerRequest } from "./kit-store.ts";
-export type { TestClock } from "./kit-time.ts";
+export type { TestClock } from "./time/kit-time.ts";
 
 const NEW_YEAR_2026 = 1_767_225_600_000;
 const DEFAULT_PATIENCE_MS = 4_000;

@@ -16,6 +16,7 @@ import {
 import { taskKey } from "../../src/keys.ts";
 import { tickTaskId } from "../../src/run/tasks.ts";
 import { createTestKit } from "../../src/testing/index.ts";
+import { World } from "../simulation/world/index.ts";
 import { errorOf, HOUR, START, waiter } from "./setup.ts";
 
 const add = workflow("add", {
@@ -346,7 +347,6 @@ describe("watch", () => {
 
   test("of the plain client hears of another process by asking, ends in time, and ends when it is told to", async () => {
     // Two processes: the worker's, and one whose client shares nothing with it but the bucket and the clock.
-    const { World } = await import("../../src/testing/index.ts");
     const { handleOf, Worker } = await import("../../src/index.ts");
     const world = new World("watch", { latency: 5 });
     const there = world.spawn("worker");

@@ -12,7 +12,7 @@ import { handleOf } from "../../src/run/handle.ts";
 import { decodeRecord, isOver, type RunRecord } from "../../src/run/record.ts";
 import { openWaits } from "../../src/run/view.ts";
 import { Worker } from "../../src/services/worker.ts";
-import { World } from "../../src/testing/simulation/simulation.ts";
+import { World } from "../simulation/world/index.ts";
 import { type Case, CASES, countByKey, type HandlerContext } from "./cases.ts";
 
 const PAGE = readFileSync("docs/costs.md", "utf8");

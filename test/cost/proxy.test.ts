@@ -8,7 +8,7 @@ import { DEFAULT_FOREIGN_POLL_MS } from "../../src/services/foreign-poll.ts";
 import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { S3Store } from "../../src/store/s3.ts";
-import type { KitTime } from "../../src/testing/kit-time.ts";
+import type { KitTime } from "../../src/testing/time/kit-time.ts";
 import { type Proxy, startProxy } from "../store/fixtures/proxy.ts";
 import { chosenServers, CREDENTIALS, openServer, whyAbsent } from "../store/fixtures/servers.ts";
 import { CASES, countByKey } from "./cases.ts";

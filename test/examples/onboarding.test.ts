@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { onboarding } from "../../examples/onboarding/workflow.ts";
 import { handleOf, Worker, WorkflowClient } from "../../src/index.ts";
-import { World } from "../../src/testing/index.ts";
 import { WHOLE } from "../setting.ts";
+import { World } from "../simulation/world/index.ts";
 import { firedOf, inFolder, plan, runProgram } from "./programs.ts";
 
 const MINUTE_MS = 60_000;

@@ -13,7 +13,7 @@ import { tickTaskId } from "../../src/run/tasks.ts";
 import { sweepActive } from "../../src/services/sweeper.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
-import { type Process, type RequestKind, World } from "../../src/testing/simulation/simulation.ts";
+import { type Process, type RequestKind, World } from "../simulation/world/index.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
 import { ask, play, SHAPES } from "../simulation/play.ts";
 import { SETTINGS } from "../simulation/settings.ts";

@@ -7,7 +7,7 @@ import type { Program } from "../../src/programs/programs.ts";
 import { type Actor, entryKey, type FlightRef, type RunRecord } from "../../src/run/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
-import type { TraceEntry, World } from "../../src/testing/simulation/simulation.ts";
+import type { TraceEntry, World } from "../simulation/world/index.ts";
 import { planOf, task } from "../machines/build.ts";
 import { play, type Setting } from "../simulation/play.ts";
 import { WHOLE } from "../setting.ts";

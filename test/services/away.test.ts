@@ -6,7 +6,7 @@ import { tickTask } from "../../src/run/tasks.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { taskCodec } from "../../src/queue/task.ts";
 import { TASKS_PREFIX } from "../../src/keys.ts";
-import type { Outage, Process } from "../../src/testing/simulation/simulation.ts";
+import type { Outage, Process } from "../simulation/world/index.ts";
 import { type Fleet, makeFleet } from "./fleet.ts";
 
 /** A handler of so many milliseconds in front of a short one. */

@@ -6,7 +6,7 @@ import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
-import { type Process, type SpawnOptions, World, type WorldOptions } from "../../src/testing/simulation/simulation.ts";
+import { type Process, type SpawnOptions, World, type WorldOptions } from "../simulation/world/index.ts";
 
 /** What the handlers of a process are made of. */
 export type Define = (process: Process) => AnyWorkflow[];

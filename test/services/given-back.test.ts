@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { PermanentError, RescheduleError } from "../../src/errors.ts";
 import { untypedWorkflow } from "../../src/index.ts";
-import type { Process } from "../../src/testing/simulation/simulation.ts";
+import type { Process } from "../simulation/world/index.ts";
 import { makeFleet } from "./fleet.ts";
 
 const RUN = "r";

@@ -11,7 +11,7 @@ import { Worker } from "../../src/services/worker.ts";
 import { leashStore } from "../../src/store/leash.ts";
 import type { WaitLimits } from "../../src/client/limit.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
-import { type Process, World } from "../../src/testing/simulation/simulation.ts";
+import { type Process, World } from "../simulation/world/index.ts";
 import { listServing } from "../../src/programs/announcements.ts";
 import { type Mood, type MoodyStore, moodyStore } from "./moody-store.ts";
 

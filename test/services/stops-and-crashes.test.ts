@@ -8,7 +8,7 @@ import { handleOf } from "../../src/run/handle.ts";
 import { flightTaskId, tickTaskId } from "../../src/run/tasks.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore, PutCondition, PutOutcome } from "../../src/store/object-store.ts";
-import type { Process } from "../../src/testing/simulation/simulation.ts";
+import type { Process } from "../simulation/world/index.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { makeFleet } from "./fleet.ts";
 

@@ -9,7 +9,7 @@ import { decodeRecord } from "../../src/run/record.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { setting, WHOLE } from "../setting.ts";
 import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";
-import { Chance, mixSeed, type Process, World } from "../../src/testing/simulation/simulation.ts";
+import { Chance, mixSeed, type Process, World } from "./world/index.ts";
 
 const RECOVERIES = WHOLE ? 40 : 10;
 const PARKED = setting("PARKED", 1_000);

@@ -4,7 +4,7 @@ import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
 import { readVersions } from "../../src/store/versions.ts";
 import { isTaskOver, millisOf, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
-import type { World } from "../../src/testing/simulation/simulation.ts";
+import type { World } from "./world/index.ts";
 import type { Execution } from "./observer.ts";
 import type { Setting } from "./play.ts";
 import type { Shape } from "./shapes.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatTrace, shrink } from "../../src/testing/simulation/simulation.ts";
+import { formatTrace, shrink } from "./world/index.ts";
 import { type History, playHistory, ROUGH } from "./fleet.ts";
 import { setting } from "../setting.ts";
 

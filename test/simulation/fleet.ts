@@ -7,7 +7,7 @@ import { workflow } from "../../src/index.ts";
 import { ACTIVE_PREFIX, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
 import { decodeRecord, isOver, type RunRecord } from "../../src/run/record.ts";
 import { Worker } from "../../src/services/worker.ts";
-import { type FaultPlan, World, type WorldOptions } from "../../src/testing/simulation/simulation.ts";
+import { type FaultPlan, World, type WorldOptions } from "./world/index.ts";
 import { stringifyJson } from "../../src/wire/json.ts";
 
 /** What the handlers did, seen from outside the bucket. */

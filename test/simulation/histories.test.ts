@@ -1,6 +1,6 @@
 /** Random histories of single runs, under exact budgets of faults. */
 import { describe as group, expect, test } from "vitest";
-import { formatTrace } from "../../src/testing/simulation/simulation.ts";
+import { formatTrace } from "./world/index.ts";
 import { describe, hunt } from "./hunt.ts";
 import { play } from "./play.ts";
 import { SETTINGS } from "./settings.ts";

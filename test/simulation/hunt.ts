@@ -1,5 +1,5 @@
 /** Looks for a history that breaks something: `tsx test/simulation/hunt.ts '{"shapes":["two"],"crash":1}' 200 seed`. */
-import { type FaultPlan, formatTrace, shrink } from "../../src/testing/simulation/simulation.ts";
+import { type FaultPlan, formatTrace, shrink } from "./world/index.ts";
 import { type History, play, type Setting } from "./play.ts";
 
 /** What was found: the fewest faults that still break it, as a person reads them. */

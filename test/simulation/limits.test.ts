@@ -7,7 +7,7 @@ import { handleOf } from "../../src/run/handle.ts";
 import { decodeRecord } from "../../src/run/record.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { type BucketLimits, EXPRESS_LIMITS, LimitedBucket, R2_LIMITS } from "../../src/testing/limited-bucket.ts";
-import { World } from "../../src/testing/simulation/simulation.ts";
+import { World } from "./world/index.ts";
 import { type History, play, SHAPES } from "./play.ts";
 
 /** Puts and deletes for the run; those of polls, registrations and sweeps come with time and are left out. */

@@ -1,7 +1,7 @@
 /** What the handlers of a fleet did, seen from outside the bucket, and what must never be seen there. */
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, isOver } from "../../src/run/record.ts";
-import type { Process, World } from "../../src/testing/simulation/simulation.ts";
+import type { Process, World } from "./world/index.ts";
 
 /** One call of one handler. */
 export interface Execution {

@@ -16,7 +16,7 @@ import {
   taskKey,
 } from "../../src/keys.ts";
 import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
-import { Chance, mixSeed, type World } from "../../src/testing/simulation/simulation.ts";
+import { Chance, mixSeed, type World } from "./world/index.ts";
 
 /** What an outsider does to one run. */
 export type Outsider = "completer" | "sender" | "pauser" | "canceller" | "python" | "monitor" | "sweeper";

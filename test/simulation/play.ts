@@ -15,7 +15,7 @@ import {
   type Process,
   type TraceEntry,
   World,
-} from "../../src/testing/simulation/simulation.ts";
+} from "./world/index.ts";
 import { type BucketLimits, LimitedBucket } from "../../src/testing/limited-bucket.ts";
 import { checkHistory } from "./checks.ts";
 import { type Execution, Observer } from "./observer.ts";

@@ -3,7 +3,7 @@ import { PermanentError } from "../../src/errors.ts";
 import type { AnyWorkflow, UntypedWorkflow } from "../../src/define/workflow.ts";
 import { untypedWorkflow, workflow } from "../../src/index.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
-import { Chance, mixSeed, type Process, type World } from "../../src/testing/simulation/simulation.ts";
+import { Chance, mixSeed, type Process, type World } from "./world/index.ts";
 import type { Observer, Watched } from "./observer.ts";
 
 /** What a workflow of the fleet is made with. */

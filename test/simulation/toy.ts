@@ -1,4 +1,4 @@
-import type { Process } from "../../src/testing/simulation/simulation.ts";
+import type { Process } from "./world/index.ts";
 
 /** The key that every toy client counts in. */
 export const COUNTER_KEY = "counter";

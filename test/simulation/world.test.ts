@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { formatTrace, shrink, World } from "../../src/testing/simulation/simulation.ts";
-import type { FaultPlan, FaultRates, Process, WorldOptions } from "../../src/testing/simulation/simulation.ts";
+import { formatTrace, shrink, World } from "./world/index.ts";
+import type { FaultPlan, FaultRates, Process, WorldOptions } from "./world/index.ts";
 import { addOne, addOneBlindly, addOneCarelessly, COUNTER_KEY } from "./toy.ts";
 
 const ALL_RATES: FaultRates = {

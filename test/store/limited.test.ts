@@ -6,7 +6,7 @@ import { TRIES } from "../../src/store/again.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { type BucketLimits, EXPRESS_LIMITS, LimitedBucket, R2_LIMITS } from "../../src/testing/limited-bucket.ts";
-import { World } from "../../src/testing/simulation/simulation.ts";
+import { World } from "../simulation/world/index.ts";
 import { storeCases } from "../../src/testing/store-cases.ts";
 
 interface Staged {

@@ -1,5 +1,5 @@
-import { compareBytes, firstAtLeast } from "../../store/order.ts";
-import { WorkflowError } from "../../errors.ts";
+import { compareBytes, firstAtLeast } from "../../../src/store/order.ts";
+import { WorkflowError } from "../../../src/errors.ts";
 import type {
   GetOutcome,
   ListOptions,
@@ -8,7 +8,7 @@ import type {
   PutCondition,
   PutOutcome,
   StoredObject,
-} from "../../store/object-store.ts";
+} from "../../../src/store/object-store.ts";
 
 /** How etags are made. `content`: equal bodies have equal etags (as in S3), `unique`: every put has its own. */
 export type EtagStyle = "content" | "unique";

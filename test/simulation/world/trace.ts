@@ -1,4 +1,4 @@
-import type { PutCondition } from "../../store/object-store.ts";
+import type { PutCondition } from "../../../src/store/object-store.ts";
 import type { FaultKind } from "./faults.ts";
 
 /** Requests of the object store. */

@@ -2,7 +2,7 @@
 export { Chance, mixSeed } from "./chance.ts";
 export type { FaultKind, FaultPlan, FaultRates } from "./faults.ts";
 export type { Latency, Outage, RunEnd, RunOptions, SpawnOptions, WorldOptions } from "./options.ts";
-export type { LogLine, Process } from "./process.ts";
+export type { Process } from "./process.ts";
 export type { EtagStyle } from "./shared-objects.ts";
 export { shrink } from "./shrink.ts";
 export { formatTrace } from "./trace.ts";

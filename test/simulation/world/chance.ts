@@ -1,5 +1,5 @@
-import type { Random } from "../../host/host.ts";
-import { seededRandom } from "../../host/seeded.ts";
+import type { Random } from "../../../src/host/host.ts";
+import { seededRandom } from "../../../src/host/seeded.ts";
 
 /** A 32-bit number out of any words: the same words, the same number, on every machine. */
 export function mixSeed(...words: readonly (string | number)[]): number {

@@ -1,10 +1,10 @@
-import { WorkflowError } from "../../errors.ts";
+import { WorkflowError } from "../../../src/errors.ts";
+import type { Life } from "../../../src/testing/time/process.ts";
+import type { Scheduler } from "../../../src/testing/time/scheduler.ts";
 import type { Chance } from "./chance.ts";
 import type { FaultKind } from "./faults.ts";
 import type { Request, RequestHead } from "./faulty-store.ts";
 import type { Latency } from "./options.ts";
-import type { Life } from "./process.ts";
-import type { Scheduler } from "./scheduler.ts";
 import type { TraceEntry } from "./trace.ts";
 
 /** One call on its way: everything about it that chance decided. */

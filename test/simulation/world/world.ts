@@ -1,4 +1,7 @@
-import type { ObjectStore, TimeBounds } from "../../store/object-store.ts";
+import type { ObjectStore, TimeBounds } from "../../../src/store/object-store.ts";
+import { SimulatedClock } from "../../../src/testing/time/clock.ts";
+import { collectLog, Life, type LogLine } from "../../../src/testing/time/process.ts";
+import { Scheduler } from "../../../src/testing/time/scheduler.ts";
 import { Chance, mixSeed } from "./chance.ts";
 import { drawFault, hasDelay } from "./faults.ts";
 import type { FaultKind, FaultPlan } from "./faults.ts";
@@ -7,9 +10,7 @@ import type { Request, RequestHead } from "./faulty-store.ts";
 import { travel } from "./network.ts";
 import type { Journey } from "./network.ts";
 import type { RunEnd, RunOptions, SpawnOptions, WorldOptions } from "./options.ts";
-import { collectLog, Life, makeHost, SimulatedClock } from "./process.ts";
-import type { LogLine, Process } from "./process.ts";
-import { Scheduler } from "./scheduler.ts";
+import type { Process } from "./process.ts";
 import { SharedObjects } from "./shared-objects.ts";
 import { countRequest, zeroCounters } from "./trace.ts";
 import type { Counters, TraceEntry } from "./trace.ts";
@@ -147,11 +148,7 @@ export class World {
     const process: Process = {
       name,
       restarts: history.spawned,
-      host: makeHost(
-        clock,
-        random,
-        collectLog(log, () => this.nowMs),
-      ),
+      host: { clock, random, logger: collectLog(log, () => this.nowMs) },
       store: this.#makeStore((request) => this.#send(process, history, life, options, request)),
       log,
       get alive() {

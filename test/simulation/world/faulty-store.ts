@@ -1,4 +1,4 @@
-import { WorkflowError } from "../../errors.ts";
+import { WorkflowError } from "../../../src/errors.ts";
 import type {
   GetOutcome,
   ListOptions,
@@ -10,7 +10,7 @@ import type {
   RequestOptions,
   StoreCapabilities,
   TimeBounds,
-} from "../../store/object-store.ts";
+} from "../../../src/store/object-store.ts";
 import type { SharedObjects } from "./shared-objects.ts";
 import type { RequestKind } from "./trace.ts";
 

@@ -1,11 +1,12 @@
 /** Virtual time for the kit: nothing passes by itself, and never while a handler is at work. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { clearTimeout, setTimeout } from "node:timers";
-import { type Duration, parseDuration } from "../wire/duration.ts";
-import { WorkflowError } from "../errors.ts";
-import type { Clock, WaitOptions } from "../host/host.ts";
-import { Life, SimulatedClock } from "./simulation/process.ts";
-import { Scheduler } from "./simulation/scheduler.ts";
+import { type Duration, parseDuration } from "../../wire/duration.ts";
+import { WorkflowError } from "../../errors.ts";
+import type { Clock, WaitOptions } from "../../host/host.ts";
+import { SimulatedClock } from "./clock.ts";
+import { Life } from "./process.ts";
+import { Scheduler } from "./scheduler.ts";
 
 /** The clock of a kit. It stands still until somebody moves it. */
 export interface TestClock {

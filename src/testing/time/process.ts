@@ -1,0 +1,55 @@
+import type { LogFields, Logger } from "../../host/host.ts";
+import type { Action, Scheduler } from "./scheduler.ts";
+
+/** One line that a process logged. `at` is virtual milliseconds; who keeps the lines says since when. */
+export interface LogLine {
+  readonly at: number;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields?: LogFields;
+}
+
+/** Whether a process lives, and the deliveries held back while it is frozen. */
+export class Life {
+  alive = true;
+  frozen = false;
+  readonly #scheduler: Scheduler;
+  #held: (() => void)[] = [];
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  /** Plans something that happens *to the process*: never when it is dead, later when it is frozen. */
+  deliver(delayMs: number, act: () => void): Action {
+    return this.#scheduler.schedule(delayMs, () => this.#arrive(act));
+  }
+
+  crash(): void {
+    this.alive = false;
+    this.#held = [];
+  }
+
+  thaw(): void {
+    this.frozen = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const act of held) this.deliver(0, act);
+  }
+
+  #arrive(act: () => void): void {
+    if (!this.alive) return;
+    if (this.frozen) this.#held.push(act);
+    else act();
+  }
+}
+
+/** A logger that keeps its lines. */
+export function collectLog(log: LogLine[], now: () => number): Logger {
+  const write =
+    (level: LogLine["level"]) =>
+    (message: string, fields?: LogFields): void => {
+      log.push(fields === undefined ? { at: now(), level, message } : { at: now(), level, message, fields });
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
