@@ -46,7 +46,7 @@ export interface LeaseOptions {
 
 /** Options of a claim. */
 export interface ClaimOptions extends LeaseOptions {
-  /** The index key under which the task was found. It is deleted when the task is over, or long missing (1.15). */
+  /** The index key under which the task was found. It is deleted when the task is over, or long missing (protocol 1.15). */
   readonly foundAt?: string;
   accepts(task: TaskRecord): boolean | Promise<boolean>;
 }

@@ -57,7 +57,7 @@ function noteLeaseKey(
 }
 
 /**
- * Lease keys of a pending task that may go. One stays: a claimer may have put it a moment ago and be about to claim (1.15; found by
+ * Lease keys of a pending task that may go. One stays: a claimer may have put it a moment ago and be about to claim (protocol 1.15; found by
  * simulation), and it leads back to the task when a late delete takes its ready key. But every time that a task is given back one more is
  * left: of two, the one goes that was over long before the task was written last, for whoever put it read an older task and cannot claim
  * this one.

@@ -7,7 +7,7 @@
  *    dispatched them, or one that saw that worker's task completed, drops them in a later write, naming each by its id *and* its stamp
  *    (the task and attempt that added it). Nobody drops an entry because it is old. No write is made only to confirm. The effects of a
  *    handed-off step name their owner and are dispatched by nobody else.
- * R4 Every object that a command creates has an id computed from run, step or cause, kind and generation; carrying out twice is the
+ * R4 Every object that a command creates has an id computed from run, step or cause, kind and generation; dispatching twice is the
  *    same as once. A claimer reads the record before any handler.
  * R5 A fact reported twice is the same as once; the first committed result of a step wins, for ever.
  * R6 A decision that changes nothing writes nothing, but for the one fence write of a claim of attempt 2 or more.

@@ -195,8 +195,8 @@ async function fence(
   if (flight === undefined) return [{ fact: "fenced", ref: entry.ref, outcome: "never" }];
   const spec = flightTask(record, program, flight);
   if (flight.owner !== undefined) {
-    // Its holder completes the step and drives on. Its handler hears of it at once in this process, else by the next heartbeat (1.13).
-    // An unknown holder is looked for by the sweeper.
+    // Its holder completes the step and drives on. Its handler hears of it at once in this process, else by the next heartbeat
+    // (protocol 1.13). An unknown holder is looked for by the sweeper.
     if (flight.owner === "unknown") return [];
     const { task } = flight.owner;
     if (!context.onUnwanted(task) && task !== carrier.actor.task) await requestCancellation(context.queue, task);

@@ -305,7 +305,7 @@ export class Chain {
     return end;
   }
 
-  /** 1.3: a handed-off step that turns out long gets its task object, as running, and a lease. Refused: somebody released it. */
+  /** Protocol 1.3: a handed-off step that turns out long gets its task object, as running, and a lease. Refused: somebody released it. */
   async #becomeLong(
     flight: Flight,
     record: RunRecord,

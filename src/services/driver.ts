@@ -356,7 +356,7 @@ function startCarrying(
   }
 }
 
-/** 1.7: only after the record that waits was acknowledged is the inbox listed. */
+/** Protocol 1.7: only after the record that waits was acknowledged is the inbox listed. */
 async function signalsFor(
   context: DriveContext,
   record: RunRecord,

@@ -111,7 +111,10 @@ function timerErrand(queue: QueueContext, timer: TimerState): Errand {
   };
 }
 
-/** §2: the one who must look. A task that ended without completing has no holder any more; one that goes on gets its index key again. */
+/**
+ * Protocol §2: the one who must look. A task that ended without completing has no holder any more; one that goes on gets its index key
+ * again.
+ */
 async function examine(
   queue: QueueContext,
   record: RunRecord,
@@ -151,7 +154,7 @@ async function examine(
 }
 
 /**
- * §7: who holds a flight of unknown owner? If no other task of the run is running (expired counts as running), nobody does. What its
+ * Protocol §7: who holds a flight of unknown owner? If no other task of the run is running (expired counts as running), nobody does. What its
  * own task knows of its end counts.
  */
 async function examineOrphans(queue: QueueContext, record: RunRecord, ownTask: string): Promise<readonly Fact[]> {

@@ -1,5 +1,5 @@
 /**
- * What a run of a plan must do, written from the promises (P51–P53, P59–P67) and the design (§5), not from the code: a table of steps,
+ * What a run of a plan must do, written from the promises (P51–P53, P59–P67), not from the code: a table of steps,
  * no tree, no chart. Slow and small on purpose. It shares nothing with `machines/` but types.
  */
 import type { Command } from "../../machines/commands.ts";
