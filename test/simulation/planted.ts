@@ -107,8 +107,8 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DISPATCH,
-        from: "  const spec = flightTask(record, program.machine.plan, flight);\n  if (flight.owner !== undefined) {",
-        to: `  const spec = flightTask(record, program.machine.plan, flight);
+        from: "  const spec = flightTask(record, program, flight);\n  if (flight.owner !== undefined) {",
+        to: `  const spec = flightTask(record, program, flight);
   if (Number(1) === 1) return [{ fact: "fenced", ref: entry.ref, outcome: "unknown" }];
   if (flight.owner !== undefined) {`,
       },
