@@ -72,7 +72,7 @@ export type { ErrorData, PlainJson } from "./host/error-data.ts";
 export type { LogFields, WaitOptions } from "./host/host.ts";
 export type { NodeHostOptions } from "./host/node.ts";
 export type { WaitLimits } from "./client/limit.ts";
-export type { RetryPolicy as TaskRetryPolicy } from "./queue/backoff.ts";
+export type { RetryPolicy as TaskRetryPolicy } from "./wire/backoff.ts";
 export type { QueueContext } from "./queue/task.ts";
 export type { ProcessEvents } from "./run/handle.ts";
 export type { CommandName, Next } from "./run/next.ts";

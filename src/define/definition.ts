@@ -8,6 +8,7 @@ import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { checkMembers } from "../settings.ts";
+import { backoffMs, LAST_GROWTH } from "../wire/backoff.ts";
 import { type Duration, LONGEST_DURATION_MS, parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import { isSchema, type Schema } from "./schema.ts";
@@ -137,18 +138,14 @@ function resolveRetryPolicy(refuse: Refuse, written: Partial<RetryPolicy> | unde
   return policy;
 }
 
-/** From here on the delay of a retry does not grow any more (`backoffMs`). */
-const LAST_GROWTH = 30;
-
 const YEAR_MS = 365 * 86_400_000;
 
 /** What the retries of a step may wait in all: no clock of ours reckons further. */
 function checkLongestWait(refuse: Refuse, retries: number, policy: RetryPolicy): void {
-  const { initialMs, maxMs, multiplier, jitter } = policy;
-  const delayMs = (retry: number): number => Math.min(initialMs * multiplier ** retry || 0, maxMs) * (1 + jitter);
+  const longestMs = (retry: number): number => backoffMs(policy, retry, () => 1);
   const growing = Math.min(retries, LAST_GROWTH);
-  let waitMs = (retries - growing) * delayMs(LAST_GROWTH);
-  for (let retry = 0; retry < growing; retry += 1) waitMs += delayMs(retry);
+  let waitMs = (retries - growing) * longestMs(LAST_GROWTH);
+  for (let retry = 0; retry < growing; retry += 1) waitMs += longestMs(retry);
   if (waitMs > LONGEST_DURATION_MS)
     refuse(
       `its retries (${retries}) may wait ${Math.ceil(waitMs / YEAR_MS)} years between attempts, and ten are the most; give fewer retries or a smaller retryPolicy.maxMs`,

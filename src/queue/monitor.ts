@@ -5,7 +5,7 @@ import { readDocument, updateDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { workThrough } from "../store/work-through.ts";
 import { formatInstant } from "../wire/instant.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs } from "../wire/backoff.ts";
 import { isLeaseOver } from "./claim.ts";
 import { isOrphaned, repairIndex } from "./index-keys.ts";
 import {

@@ -21,7 +21,7 @@ import {
   type TaskSpec,
   U32,
 } from "./task.ts";
-import type { RetryPolicy } from "./backoff.ts";
+import type { RetryPolicy } from "../wire/backoff.ts";
 
 /** The task as it stands, made now or before. */
 export interface CreateTaskOutcome {

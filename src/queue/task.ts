@@ -1,7 +1,7 @@
 /** One task on the queue, in buquet's exact format. Members that we do not know, and texts that we do not change, stay as they are. */
 import { isLosslessNumber, LosslessNumber } from "lossless-json";
 import { z } from "zod";
-import type { RetryPolicy } from "./backoff.ts";
+import type { RetryPolicy } from "../wire/backoff.ts";
 import type { Host } from "../host/host.ts";
 import { shardOf, taskKey } from "../keys.ts";
 import { Codec } from "../store/document.ts";

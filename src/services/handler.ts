@@ -7,7 +7,7 @@ import { checkSignalName } from "../names.ts";
 import { type ErrorData, errorDataOf, reasonOf, summaryOf } from "../host/error-data.ts";
 import type { Host, Logger } from "../host/host.ts";
 import { withFields } from "../host/logger.ts";
-import { backoffMs } from "../queue/backoff.ts";
+import { backoffMs } from "../wire/backoff.ts";
 import type { WaitForSignalOptions } from "../define/context.ts";
 import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";

@@ -1,5 +1,5 @@
 /** Our side at the level of the queue: runs plain tasks with the modules that workers are made of. */
-import { backoffMs } from "../../src/queue/backoff.ts";
+import { backoffMs } from "../../src/wire/backoff.ts";
 import { type Claim, claimTask } from "../../src/queue/claim.ts";
 import { completeClaim, failClaim, retryClaim } from "../../src/queue/finish.ts";
 import { ReadyLister } from "../../src/queue/poll.ts";

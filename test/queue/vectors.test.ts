@@ -12,7 +12,7 @@ import {
   signalsPrefix,
   taskKey,
 } from "../../src/keys.ts";
-import { backoffMs } from "../../src/queue/backoff.ts";
+import { backoffMs } from "../../src/wire/backoff.ts";
 import { inputHash, keyDigest, scopeName } from "../../src/queue/idempotency.ts";
 import { canonicalUuid, millisOf, taskCodec } from "../../src/queue/task.ts";
 import { signalCodec } from "../../src/run/inbox.ts";

@@ -1,8 +1,8 @@
 /** The rule of retries. `vectors.test.ts` holds it against what buquet computed. */
 import { expect, test } from "vitest";
-import { backoffMs } from "../../src/queue/backoff.ts";
+import { backoffMs } from "../../src/wire/backoff.ts";
 import { newTask, retryPolicyOf, taskCodec } from "../../src/queue/task.ts";
-import { ID, SPEC, START } from "./fixtures.ts";
+import { ID, SPEC, START } from "../queue/fixtures.ts";
 
 const policy = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0 };
 

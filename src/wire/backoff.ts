@@ -8,8 +8,8 @@ export interface RetryPolicy {
   readonly jitter: number;
 }
 
-/** From here on the delay does not grow any more. */
-const LAST_GROWTH = 30;
+/** From so many retries on the delay does not grow any more. */
+export const LAST_GROWTH = 30;
 
 /** Milliseconds before the next attempt: `min(initial · multiplier^min(retries, 30), max)`, then ± jitter. `retries` were used up before. */
 export function backoffMs(policy: RetryPolicy, retries: number, random: () => number): number {
