@@ -2,6 +2,7 @@
  * The folder of a `file:` store, told by a mark inside it: a folder that was deleted, or a disk that is not mounted, leaves an empty folder or none,
  * which must not be taken for a bucket in which nothing is.
  */
+import type { Stats } from "node:fs";
 import { link, lstat, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WorkflowError } from "../errors.ts";
@@ -34,14 +35,7 @@ export class FileRoot {
 
   /** Looks at a folder and changes nothing. @throws {WorkflowError} `invalid` for a path that is no folder. */
   static async open(path: string): Promise<FileRoot> {
-    const found = await stat(path).catch(async (error: unknown) => {
-      if (hasCode(error, "ENOTDIR")) throw notAFolder(path);
-      if (!hasCode(error, "ENOENT")) throw fileError(path, error);
-      // The link is there and what it leads to is not: nothing can be made in its place.
-      if (await isThere(path))
-        throw new WorkflowError("invalid", `${path} is a symbolic link to nothing; check where it leads`);
-      return undefined;
-    });
+    const found = await lookAt(path);
     if (found?.isDirectory() === false) throw notAFolder(path);
     return new FileRoot(path, found !== undefined, found === undefined ? undefined : await readMark(path));
   }
@@ -148,6 +142,21 @@ export class FileRoot {
       }
     }
   }
+}
+
+/** What a path leads to; undefined when nothing is there. */
+async function lookAt(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (hasCode(error, "ENOTDIR")) throw notAFolder(path);
+    if (!hasCode(error, "ENOENT")) throw fileError(path, error);
+  }
+  const itself = await lstat(path).catch(() => undefined);
+  if (itself === undefined) return undefined;
+  // Made by another process between the two calls; what is no link is what it leads to.
+  if (!itself.isSymbolicLink()) return itself;
+  throw new WorkflowError("invalid", `${path} is a symbolic link to nothing; check where it leads`);
 }
 
 async function isThere(path: string): Promise<boolean> {

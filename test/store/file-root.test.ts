@@ -1,4 +1,5 @@
 /** A folder that goes, comes back or was never fit: what its store says, and that it makes nothing in the wrong place. */
+import { cpSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,11 +11,14 @@ import { type Boundary, watchBoundaries } from "./fixtures/boundaries.ts";
 const host = nodeHost();
 const folders: string[] = [];
 let fail: (boundary: Boundary) => string | undefined = () => undefined;
+let reached: () => void = () => {};
 await watchBoundaries((boundary) => {
+  reached();
   const code = boundary.at === "before" ? fail(boundary) : undefined;
   if (code !== undefined) throw Object.assign(new Error(`${code}: injected`), { code });
 });
 afterEach(() => {
+  reached = () => {};
   fail = () => undefined;
 });
 afterAll(async () => {
@@ -103,6 +107,28 @@ test("a reader of a folder that is not there finds what another process puts int
   expect(await reader.get("y")).toEqual({ kind: "missing" });
   await rm(folder, { recursive: true });
   await expect(reader.get("x")).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("a folder that another process makes and writes at any moment of the opening and of the first write is used", async () => {
+  const { parent, folder: made } = await setup();
+  let boundaries = 0;
+  const openAndPut = async (path: string, at: number): Promise<void> => {
+    boundaries = 0;
+    reached = () => {
+      boundaries += 1;
+      if (boundaries === at) cpSync(made, path, { recursive: true, force: false });
+    };
+    const store = await FileStore.open(path, { host, durability: "none" });
+    expect(await store.put("workflow/b/state.json", "2", "absent"), `made at boundary ${at}`).toMatchObject({
+      kind: "stored",
+    });
+    reached = () => {};
+    expect((await store.list("workflow/")).objects.map(({ key }) => key)).toContain("workflow/b/state.json");
+  };
+  await openAndPut(join(parent, "alone"), 0);
+  const all = boundaries;
+  expect(all).toBeGreaterThan(40);
+  for (let at = 1; at <= all; at += 1) await openAndPut(join(parent, `made-${at}`), at);
 });
 
 test("temporary files that somebody removed are made again", async () => {
