@@ -3,7 +3,7 @@ import { WorkflowClient } from "../src/client/client.ts";
 import { handleOf } from "../src/run/handle.ts";
 import { type AnyWorkflow, untypedWorkflow } from "../src/define/workflow.ts";
 import { stateKey } from "../src/keys.ts";
-import { decodeRecord, isOver } from "../src/run/record.ts";
+import { decodeRecord, isOver } from "../src/run/record/record.ts";
 import { Worker } from "../src/services/worker.ts";
 import { World } from "../test/simulation/world/index.ts";
 

@@ -91,7 +91,7 @@ export type {
   StepState,
   TimerState,
   WireStepStatus,
-} from "./run/record.ts";
+} from "./run/record/record.ts";
 export type { RunCommand } from "./run/tasks.ts";
 export type { Service } from "./services/service.ts";
 export type { FilePermissions } from "./store/file-modes.ts";

@@ -1,6 +1,6 @@
 /** Attempts of a step that failed, as lines for people. */
 import { stackLines, summarize } from "../host/error-data.ts";
-import type { FailedAttempt } from "../run/record.ts";
+import type { FailedAttempt } from "../run/record/record.ts";
 import { printable } from "./output.ts";
 
 /** A line for each attempt, with the stack and the causes under it. */

@@ -1,7 +1,7 @@
 /** What `doctor` says of the programs that share a bucket. */
 import type { WorkflowError } from "../errors.ts";
 import { WORKERS_PREFIX } from "../keys.ts";
-import { listMeddling } from "../run/meddling.ts";
+import { listMeddling } from "../run/foreign/interference.ts";
 import { listServing } from "../programs/announcements.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";

@@ -6,7 +6,7 @@ import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import { servedPlan } from "../define/served.ts";
 import { drawChart, type DrawingFormat } from "../draw/drawing.ts";
 import { WorkflowError } from "../errors.ts";
-import { makeWhole } from "../run/mend.ts";
+import { makeWhole } from "../run/foreign/repair.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { type Typed, UsageError } from "./arguments.ts";
 import { paintPng } from "./chromium.ts";

@@ -1,7 +1,7 @@
 /** One command for many runs. */
 import { type Lead, leadOfCommand } from "../run/next.ts";
 import type { Program } from "../programs/programs.ts";
-import type { RunRecord } from "../run/record.ts";
+import type { RunRecord } from "../run/record/record.ts";
 import { type ChecksOf, count, flag, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { BulkCommand } from "./commands.ts";

@@ -1,7 +1,7 @@
 /** What operators may ask of runs, and how a run is told it. */
 import { WorkflowError } from "../errors.ts";
 import type { Program } from "../programs/programs.ts";
-import type { RunRecord } from "../run/record.ts";
+import type { RunRecord } from "../run/record/record.ts";
 import type { RunCommand } from "../run/tasks.ts";
 import { viewOf } from "../run/view.ts";
 

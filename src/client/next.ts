@@ -4,7 +4,7 @@ import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { type Next, nextOf, type NextSignal } from "../run/next.ts";
 import type { Program } from "../programs/programs.ts";
-import type { RunRecord } from "../run/record.ts";
+import type { RunRecord } from "../run/record/record.ts";
 
 /** Everything that can happen to a run next. Instants are texts with offset `+00:00`. */
 export interface RunNext extends Omit<Next, "signals"> {

@@ -2,7 +2,7 @@
 import { type Duration, parseDuration } from "../wire/duration.ts";
 import { isWorkflowError, type WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
-import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record.ts";
+import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record/record.ts";
 import { readDocument } from "../store/document.ts";
 import { callback, type ChecksOf, count, duration, oneOf, readSettings, text } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";

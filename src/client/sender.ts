@@ -4,7 +4,7 @@ import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { signalCodec } from "../run/inbox.ts";
-import type { RunRecord } from "../run/record.ts";
+import type { RunRecord } from "../run/record/record.ts";
 import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
 import { createDocumentBytes } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";

@@ -5,7 +5,7 @@ import { WorkflowError } from "../errors.ts";
 import { checkSignalName } from "../names.ts";
 import { whyNever } from "../run/next.ts";
 import type { Program } from "../programs/programs.ts";
-import { isOver, type RunRecord } from "../run/record.ts";
+import { isOver, type RunRecord } from "../run/record/record.ts";
 import { shown } from "../wire/duration.ts";
 import type { StoredValue } from "../wire/value.ts";
 import { checkNesting, takeGiven } from "./values.ts";

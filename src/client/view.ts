@@ -1,6 +1,6 @@
 /** A run as its record says, in plain values. */
 import type { ErrorData } from "../host/error-data.ts";
-import type { RunRecord, StepState } from "../run/record.ts";
+import type { RunRecord, StepState } from "../run/record/record.ts";
 import { failureOfRun, stepsOf, type StepWords, stoppingAs } from "../run/view.ts";
 import { toPlain } from "../wire/json.ts";
 import { lazyMembers } from "../wire/value.ts";

@@ -13,7 +13,7 @@ import { silentLogger } from "../host/logger.ts";
 import { seededRandom } from "../host/seeded.ts";
 import { ACTIVE_PREFIX, DUE_PREFIX, LEASES_PREFIX, READY_PREFIX, stateKey } from "../keys.ts";
 import { handleOf, type QueueHandle } from "../run/handle.ts";
-import { recordCodec, type RunRecord } from "../run/record.ts";
+import { recordCodec, type RunRecord } from "../run/record/record.ts";
 import { openWaits } from "../run/view.ts";
 import { Worker } from "../services/worker.ts";
 import { DEFAULT_POLL_MS } from "../services/worker-options.ts";

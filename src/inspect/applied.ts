@@ -1,6 +1,6 @@
 /** What a write applied: the short labels of its record, as words for people and as events of the machine. */
 import type { AppliedEvent } from "../draw/timeline.ts";
-import { MISTAKEN_PAUSE } from "../run/decide/foreign.ts";
+import { MISTAKEN_PAUSE } from "../run/foreign/changes.ts";
 
 /** One label, read. */
 export interface ReadLabel {

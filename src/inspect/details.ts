@@ -1,6 +1,6 @@
 /** Everything that a frame shows beside its chart, as plain JSON in our own words. Instants are texts; nothing comes from the process. */
 import type { Projection } from "../../machines/snapshot.ts";
-import type { FailedAttempt, Flight, RunError, RunRecord } from "../run/record.ts";
+import type { FailedAttempt, Flight, RunError, RunRecord } from "../run/record/record.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { toPlain } from "../wire/json.ts";
 

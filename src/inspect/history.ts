@@ -12,7 +12,7 @@ import { isWorkflowError, RunNotFoundError } from "../errors.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId } from "../names.ts";
 import type { Program } from "../programs/programs.ts";
-import type { RunRecord } from "../run/record.ts";
+import type { RunRecord } from "../run/record/record.ts";
 import type { StoredPrograms } from "../programs/stored-programs.ts";
 import type { GetOutcome, ObjectStore } from "../store/object-store.ts";
 import { readBody, type Shown, showVersion, type Version } from "./frames.ts";

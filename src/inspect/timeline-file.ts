@@ -7,7 +7,7 @@ import type { Plan } from "../../machines/plan/plan.ts";
 import { validatePlan } from "../../machines/plan/validate.ts";
 import type { Frame, Timeline } from "../draw/timeline.ts";
 import { WorkflowError } from "../errors.ts";
-import { RUN_STATUSES } from "../run/record.ts";
+import { RUN_STATUSES } from "../run/record/record.ts";
 import { MAX_READ_DEPTH, parsePlainJson } from "../wire/json.ts";
 import { unreadableReason } from "../wire/refusal.ts";
 

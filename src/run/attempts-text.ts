@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { errorOfText, textOfError } from "../host/error-data.ts";
 import type { AttemptFailure } from "./facts.ts";
-import { errorDataSchema, moment } from "./record.ts";
+import { errorDataSchema, moment } from "./record/record.ts";
 
 const attemptsSchema = z.object({
   attempts: z.array(

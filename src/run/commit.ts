@@ -31,10 +31,10 @@ import { readDocument, replaceDocument } from "../store/document.ts";
 import { decide } from "./decide/decide.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "../programs/programs.ts";
-import { makeWhole, type NotWhole, pausePlain, type Whole } from "./mend.ts";
-import { isGrowing, leaveOut } from "./fit.ts";
-import { growingRecordCodec, recordCodec, RecordTooLargeError, type RunRecord } from "./record.ts";
-import { SharedDispatch } from "./shared-dispatch.ts";
+import { makeWhole, type NotWhole, pausePlain, type Whole } from "./foreign/repair.ts";
+import { isGrowing, leaveOut } from "./record/too-large.ts";
+import { growingRecordCodec, recordCodec, RecordTooLargeError, type RunRecord } from "./record/record.ts";
+import { SharedDispatch } from "./outbox.ts";
 
 /** What a commit needs from its surroundings. */
 export interface CommitContext {

@@ -2,7 +2,7 @@
 import type { StoredValue } from "../wire/value.ts";
 import type { Outcome } from "../../machines/events.ts";
 import type { ErrorData } from "../host/error-data.ts";
-import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record.ts";
+import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record/record.ts";
 import type { RunCommand } from "./tasks.ts";
 
 /**

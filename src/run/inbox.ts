@@ -10,7 +10,7 @@ import { formatOpaque, parseInstant } from "../wire/instant.ts";
 import { stringifyJson } from "../wire/json.ts";
 import { StoredValue } from "../wire/value.ts";
 import type { FoundSignal } from "./facts.ts";
-import type { RunRecord } from "./record.ts";
+import type { RunRecord } from "./record/record.ts";
 import { reasonOf } from "../host/error-data.ts";
 
 /** How far before a cursor of another program the inbox is looked through: the greatest skew between senders plus the longest put. */

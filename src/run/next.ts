@@ -3,7 +3,7 @@ import type { RunEvent, RunOperation } from "../../machines/events.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import type { Program } from "../programs/programs.ts";
-import type { MachinePart, RunRecord, TimerState } from "./record.ts";
+import type { MachinePart, RunRecord, TimerState } from "./record/record.ts";
 
 /** Where something leads. Names are those of steps, of signals for `waits`, in the order in which they come. */
 export interface Lead {

@@ -10,10 +10,10 @@ import { createDocumentBytes } from "../store/document.ts";
 import { canonicalJson } from "../wire/canonical.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import type { StoredValue } from "../wire/value.ts";
-import { LOOK_MS } from "./decide/look.ts";
+import { LOOK_MS } from "./decide/next-check.ts";
 import type { Program } from "../programs/programs.ts";
-import { emptyMachine } from "./mend.ts";
-import { encodeRecord, recordCodec, type RunRecord } from "./record.ts";
+import { emptyMachine } from "./foreign/repair.ts";
+import { encodeRecord, recordCodec, type RunRecord } from "./record/record.ts";
 import { tickTask, tickTaskId } from "./tasks.ts";
 
 /** What a start needs. */

@@ -1,6 +1,6 @@
 /** What the task of a step says when it ends: written by us, read where only the task tells of it. */
 import { z } from "zod";
-import type { StepState } from "./record.ts";
+import type { StepState } from "./record/record.ts";
 import type { Writable } from "../wire/json.ts";
 import { STORED_NULL, StoredValue } from "../wire/value.ts";
 

@@ -2,7 +2,7 @@
 import { computeUuid } from "../host/uuid.ts";
 import type { TaskRecord, TaskSpec } from "../queue/task.ts";
 import type { Program } from "../programs/programs.ts";
-import type { Flight, FlightRef, RunRecord, TimerState } from "./record.ts";
+import type { Flight, FlightRef, RunRecord, TimerState } from "./record/record.ts";
 
 /** Never runs out, so that a foreign monitor can only make the task ready again. */
 export const ENDLESS_RETRIES = 2_147_483_647;

@@ -11,7 +11,7 @@ import {
   type MachinePart,
   type RunRecord,
   type StepState,
-} from "./record.ts";
+} from "./record/record.ts";
 
 /** The machine's own words for a record; undefined when another program dropped its machine. */
 export function viewOf(record: RunRecord, program: Program): Projection | undefined {

@@ -8,25 +8,18 @@ import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../queue/
 import type { TaskEnd } from "../queue/settle.ts";
 import { createRunningTask } from "../queue/submit.ts";
 import { type QueueContext, serverNow } from "../queue/task.ts";
-import type { DispatchContext } from "../run/dispatch.ts";
+import type { DispatchContext } from "../run/effects/dispatch.ts";
 import { textOfAttempts } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { FAILURES_KEPT } from "../run/decide/failures.ts";
 import type { RunWriters } from "../run/commit.ts";
 import type { ActivityPolicy, Program } from "../programs/programs.ts";
-import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record.ts";
+import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
 import { drivenOutput, flightTask, flightTaskId } from "../run/tasks.ts";
 import { drains } from "../run/view.ts";
-import {
-  drive,
-  type DriveContext,
-  type DriveEnd,
-  type Errand,
-  type HandlerEnd,
-  ownFlight,
-  type Unfit,
-} from "./driver.ts";
+import type { Errand } from "../run/wakeups/wakeups.ts";
+import { drive, type DriveContext, type DriveEnd, type HandlerEnd, ownFlight, type Unfit } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
 import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
 import { KeptLease, type LeaseWatch } from "./lease.ts";

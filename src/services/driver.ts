@@ -5,7 +5,7 @@
 import type { Claim } from "../queue/claim.ts";
 import type { TaskRecord } from "../queue/task.ts";
 import type { TaskEnd } from "../queue/settle.ts";
-import { carryOut, type DispatchContext, isMine } from "../run/dispatch.ts";
+import { carryOut, type DispatchContext, isMine } from "../run/effects/dispatch.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import { attemptsOfText } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
@@ -22,10 +22,11 @@ import {
   refOf,
   type RunRecord,
   sameFlight,
-} from "../run/record.ts";
-import type { SharedDispatch } from "../run/shared-dispatch.ts";
+} from "../run/record/record.ts";
+import type { SharedDispatch } from "../run/outbox.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
+import type { Errand } from "../run/wakeups/wakeups.ts";
 
 /** How a handler execution ended. */
 export type HandlerEnd =
@@ -150,17 +151,6 @@ class Carrying {
 export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
   const actor = { task: claim.task.id, attempt: claim.task.attempt };
   return record.machine?.flights.find((flight) => isHeldBy(flight, flightTaskId(record.id, flight), actor));
-}
-
-/** What a claimer knows before it has read the record, and what it wants to look up once it has. */
-export interface Errand {
-  readonly facts: readonly Fact[];
-  /** Whether the inbox is looked into even when nothing was written. */
-  readonly listens: boolean;
-  /** Whether the same comes again by itself. */
-  readonly recurs?: boolean;
-  /** More facts, looked up with the record in hand. */
-  lookUp?(record: RunRecord, program: Program): Promise<readonly Fact[]>;
 }
 
 /** Drives until nothing is left to do for this chain. */

@@ -12,7 +12,7 @@ import type { WaitForSignalOptions } from "../define/context.ts";
 import { epochOf } from "../run/decide/steps.ts";
 import type { Fact } from "../run/facts.ts";
 import { callTraced } from "../host/stray-errors.ts";
-import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record.ts";
+import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record/record.ts";
 import { lazyMembers, STORED_NULL, StoredValue } from "../wire/value.ts";
 import { type ChecksOf, duration, readSettings } from "../settings.ts";
 

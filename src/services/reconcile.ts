@@ -3,11 +3,11 @@ import { RunNotFoundError } from "../errors.ts";
 import { activeKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { standingLook } from "../run/decide/look.ts";
-import { recordCodec } from "../run/record.ts";
+import { standingLook } from "../run/decide/next-check.ts";
+import { recordCodec } from "../run/record/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
-import { sweepCause } from "./errands.ts";
+import { sweepCause } from "../run/wakeups/wakeups.ts";
 import { isDone, type SweptRun } from "./sweeper.ts";
 
 /**

@@ -2,11 +2,11 @@
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { stateKey } from "../keys.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
-import { type FlightRef, recordCodec, type RunRecord } from "../run/record.ts";
+import { type FlightRef, recordCodec, type RunRecord } from "../run/record/record.ts";
 import { isServedElsewhere, type Serving } from "../programs/announcements.ts";
 import type { Unfit } from "./driver.ts";
 import { readDocument } from "../store/document.ts";
-import { parseTask, type TaskMeaning } from "./errands.ts";
+import { parseTask, type TaskMeaning } from "../run/wakeups/wakeups.ts";
 
 /** The workflows of one worker. */
 export class Served {

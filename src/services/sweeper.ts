@@ -9,8 +9,8 @@ import { ACTIVE_PREFIX, activeKey, minuteOf, minuteStart, parseIndexKey, stateKe
 import { reasonOf } from "../host/error-data.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { standingLook } from "../run/decide/look.ts";
-import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { standingLook } from "../run/decide/next-check.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record/record.ts";
 import { tickTask } from "../run/tasks.ts";
 import { isUnanswered } from "../store/again.ts";
 import { callback, type ChecksOf, count, flag, objectWith, readArgument, readSettings, text } from "../settings.ts";
@@ -18,7 +18,7 @@ import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { compareBytes } from "../store/order.ts";
 import { workThrough } from "../store/work-through.ts";
-import { sweepCause } from "./errands.ts";
+import { sweepCause } from "../run/wakeups/wakeups.ts";
 import { FewLines } from "./few-lines.ts";
 
 /** An entry without a record is left until it is far older than any request can live. */

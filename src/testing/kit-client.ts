@@ -2,7 +2,7 @@ import { parseDuration } from "../wire/duration.ts";
 import { type ClientOptions, type WatchOptions, WorkflowClient } from "../client/client.ts";
 import type { RunView } from "../client/view.ts";
 import type { QueueHandle } from "../run/handle.ts";
-import { isOver } from "../run/record.ts";
+import { isOver } from "../run/record/record.ts";
 
 /** Lets at most so many virtual milliseconds pass for a run, until the signal aborts. */
 export type SkipForRun = (runId: string, ms: number, signal: AbortSignal) => Promise<void>;

@@ -22,7 +22,7 @@ import {
   stateKey,
 } from "../keys.ts";
 import { getTask } from "../queue/submit.ts";
-import { isOver, recordCodec, type RunRecord } from "../run/record.ts";
+import { isOver, recordCodec, type RunRecord } from "../run/record/record.ts";
 import { callback, type ChecksOf, count, duration, milliseconds, objectWith, readSettings } from "../settings.ts";
 import type { TestSignals } from "../services/test-signals.ts";
 import { Worker } from "../services/worker.ts";

@@ -9,7 +9,7 @@ import type { Requests } from "../../src/cost/requests.ts";
 import { isWorkflowError, PermanentError } from "../../src/errors.ts";
 import { ACTIVE_PREFIX, DUE_PREFIX, LEASES_PREFIX, READY_PREFIX, stateKey, WORKFLOW_PREFIX } from "../../src/keys.ts";
 import { handleOf } from "../../src/run/handle.ts";
-import { decodeRecord, isOver, type RunRecord } from "../../src/run/record.ts";
+import { decodeRecord, isOver, type RunRecord } from "../../src/run/record/record.ts";
 import { openWaits } from "../../src/run/view.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { World } from "../simulation/world/index.ts";

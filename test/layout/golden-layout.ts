@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createActor } from "xstate";
 import { buildMachine } from "../../machines/plan/advance.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
-import type { RunRecord } from "../../src/run/record.ts";
+import type { RunRecord } from "../../src/run/record/record.ts";
 
 export const FOLDER = "test/golden/layouts";
 

@@ -6,7 +6,7 @@ import { nodeHost } from "../../src/host/node.ts";
 import { stateKey } from "../../src/keys.ts";
 import { type CommitOutcome, RunWriter } from "../../src/run/commit.ts";
 import type { Fact } from "../../src/run/facts.ts";
-import { recordCodec } from "../../src/run/record.ts";
+import { recordCodec } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { readDocument, replaceDocument } from "../../src/store/document.ts";
 import { leashStore } from "../../src/store/leash.ts";

@@ -4,7 +4,7 @@ import { PlanProgram } from "../../machines/plan/program.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import { type Actor, entryKey, type FlightRef, type OutboxEntry, type RunRecord } from "../../src/run/record.ts";
+import { type Actor, entryKey, type FlightRef, type OutboxEntry, type RunRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
 import { planOf, task } from "../machines/build.ts";

@@ -5,7 +5,7 @@ import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { leadOfCommand, nextOf } from "../../src/run/next.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import type { FlightRef, RunRecord } from "../../src/run/record.ts";
+import type { FlightRef, RunRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
 import { planOf, signal, task } from "../machines/build.ts";

@@ -5,7 +5,7 @@ import { minuteOf } from "../../src/keys.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import { decodeRecord, encodeRecord, type FlightRef, type RunRecord } from "../../src/run/record.ts";
+import { decodeRecord, encodeRecord, type FlightRef, type RunRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
 import { planOf, signal, task } from "../machines/build.ts";

@@ -3,7 +3,7 @@ import { WorkflowClient } from "../../src/client/client.ts";
 import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { stateKey } from "../../src/keys.ts";
-import { decodeRecord, type RunRecord } from "../../src/run/record.ts";
+import { decodeRecord, type RunRecord } from "../../src/run/record/record.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import { type Process, type SpawnOptions, World, type WorldOptions } from "../simulation/world/index.ts";

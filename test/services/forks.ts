@@ -2,7 +2,7 @@
 import { PermanentError } from "../../src/errors.ts";
 import type { AnyWorkflow, UntypedWorkflow } from "../../src/define/workflow.ts";
 import { untypedWorkflow } from "../../src/index.ts";
-import { isOver } from "../../src/run/record.ts";
+import { isOver } from "../../src/run/record/record.ts";
 import type { Process } from "../simulation/world/index.ts";
 import { makeFleet } from "./fleet.ts";
 

@@ -6,7 +6,7 @@ import type { LogFields } from "../../src/host/host.ts";
 import { meterStore, type MeteredStore, sweepActive, type SweptRun, workflow } from "../../src/index.ts";
 import { activeKey, stateKey } from "../../src/keys.ts";
 import type { QueueContext } from "../../src/queue/task.ts";
-import { encodeRecord } from "../../src/run/record.ts";
+import { encodeRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { Sweeper } from "../../src/services/sweeper.ts";

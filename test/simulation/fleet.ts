@@ -5,7 +5,7 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { PermanentError } from "../../src/errors.ts";
 import { workflow } from "../../src/index.ts";
 import { ACTIVE_PREFIX, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
-import { decodeRecord, isOver, type RunRecord } from "../../src/run/record.ts";
+import { decodeRecord, isOver, type RunRecord } from "../../src/run/record/record.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { type FaultPlan, World, type WorldOptions } from "./world/index.ts";
 import { stringifyJson } from "../../src/wire/json.ts";

@@ -1,6 +1,6 @@
 /** What the handlers of a fleet did, seen from outside the bucket, and what must never be seen there. */
 import { stateKey } from "../../src/keys.ts";
-import { decodeRecord, isOver } from "../../src/run/record.ts";
+import { decodeRecord, isOver } from "../../src/run/record/record.ts";
 import type { Process, World } from "./world/index.ts";
 
 /** One call of one handler. */

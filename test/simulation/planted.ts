@@ -27,8 +27,8 @@ const DRIVER = "src/services/driver.ts";
 const CHAIN = "src/services/chain.ts";
 const COMMIT = "src/run/commit.ts";
 const DECIDE = "src/run/decide/decide.ts";
-const FLIGHTS = "src/run/decide/flights.ts";
-const DISPATCH = "src/run/dispatch.ts";
+const FLIGHTS = "src/run/decide/executions.ts";
+const DISPATCH = "src/run/effects/dispatch.ts";
 const CLAIM = "src/queue/claim.ts";
 
 const LOST = /lost: not over/u;
@@ -153,7 +153,7 @@ export const MISTAKES: readonly Mistake[] = [
     name: "a parked run without an entry in the active index, and a sender that only puts the signal",
     edits: [
       {
-        file: "src/run/decide/look.ts",
+        file: "src/run/decide/next-check.ts",
         from: "  const at = over ? null : nextLook(draft, view, leaving);",
         to: "  const at = over || isParked(draft, view) ? null : nextLook(draft, view, leaving);",
       },

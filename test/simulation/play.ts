@@ -3,7 +3,7 @@ import { WorkflowClient } from "../../src/client/client.ts";
 import { handleOf } from "../../src/run/handle.ts";
 import { WorkflowError } from "../../src/errors.ts";
 import { ACTIVE_PREFIX, stateKey } from "../../src/keys.ts";
-import { decodeRecord, isOver, type RunRecord } from "../../src/run/record.ts";
+import { decodeRecord, isOver, type RunRecord } from "../../src/run/record/record.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import {

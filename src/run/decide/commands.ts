@@ -2,7 +2,7 @@
 import type { RunEvent } from "../../../machines/events.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import type { Fact } from "../facts.ts";
-import { isOver } from "../record.ts";
+import { isOver } from "../record/record.ts";
 import { blame, type Draft, heal, hold } from "./draft.ts";
 import { move } from "./move.ts";
 import { applyRetry } from "./retry.ts";

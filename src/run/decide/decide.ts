@@ -8,7 +8,15 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { Delivery, Fact } from "../facts.ts";
 import type { Program } from "../../programs/programs.ts";
-import { type Actor, entryKey, type FlightRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record.ts";
+import {
+  type Actor,
+  entryKey,
+  type FlightRef,
+  isHeldBy,
+  isOver,
+  type RunError,
+  type RunRecord,
+} from "../record/record.ts";
 import { flightTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
 import { addEntry, type Draft, entryId, findFlight, hasMoved, mapFlight } from "./draft.ts";
@@ -22,11 +30,11 @@ import {
   applyLost,
   applyRelease,
   applyWaiting,
-} from "./flights.ts";
-import { applyForeign } from "./foreign.ts";
-import { moveLook } from "./look.ts";
+} from "./executions.ts";
+import { applyForeign } from "../foreign/changes.ts";
+import { moveLook } from "./next-check.ts";
 import { move } from "./move.ts";
-import { applyRestore } from "./restore.ts";
+import { applyRestore } from "../foreign/restore.ts";
 import { syncSteps } from "./steps.ts";
 import { applyDue, applySignal } from "./waits.ts";
 

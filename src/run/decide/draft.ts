@@ -11,7 +11,7 @@ import {
   sameFlight,
   type StepState,
   type TimerState,
-} from "../record.ts";
+} from "../record/record.ts";
 import { flightTaskId } from "../tasks.ts";
 import { drains } from "../view.ts";
 

@@ -2,7 +2,7 @@
 import { type ErrorData, summarize } from "../../host/error-data.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { AttemptFailure } from "../facts.ts";
-import type { FailedAttempt, FlightRef } from "../record.ts";
+import type { FailedAttempt, FlightRef } from "../record/record.ts";
 import type { Draft } from "./draft.ts";
 
 /** Of a step, and of its undo, so many failed attempts are kept: the newest. */

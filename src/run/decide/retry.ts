@@ -4,7 +4,7 @@
  */
 import type { StepView } from "../../../machines/snapshot.ts";
 import { STORED_NULL, type StoredValue } from "../../wire/value.ts";
-import type { OutboxEntry } from "../record.ts";
+import type { OutboxEntry } from "../record/record.ts";
 import { type Draft, setStep } from "./draft.ts";
 import { reopen } from "./move.ts";
 import { bumpEpoch } from "./steps.ts";

@@ -1,7 +1,7 @@
 /** Facts about open waits: signals that were found and timers that are due. */
 import { STORED_NULL } from "../../wire/value.ts";
 import type { FoundSignal } from "../facts.ts";
-import type { GivenSignals, TimerState } from "../record.ts";
+import type { GivenSignals, TimerState } from "../record/record.ts";
 import { type Draft, isSignalNode } from "./draft.ts";
 import { move } from "./move.ts";
 import { completeStep, failStep } from "./steps.ts";

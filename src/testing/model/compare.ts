@@ -1,7 +1,7 @@
 /** Where an engine is not where the model says, in words. */
 import { isDeepStrictEqual } from "node:util";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
-import type { RunRecord } from "../../run/record.ts";
+import type { RunRecord } from "../../run/record/record.ts";
 
 /** A line for each difference; none when they agree. `actual` is what the machine in the record says. */
 export function differences(record: RunRecord, actual: Projection, expected: Projection): readonly string[] {

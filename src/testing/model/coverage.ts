@@ -9,7 +9,7 @@ import { liveStates, type StateValue } from "../../draw/live.ts";
 import { RunNotFoundError, WorkflowError } from "../../errors.ts";
 import { stateKey } from "../../keys.ts";
 import { checkRunId } from "../../names.ts";
-import { recordCodec, type RunRecord } from "../../run/record.ts";
+import { recordCodec, type RunRecord } from "../../run/record/record.ts";
 import type { ObjectStore } from "../../store/object-store.ts";
 import { readVersions } from "../../store/versions.ts";
 import { type Moment, retrace } from "./retrace.ts";

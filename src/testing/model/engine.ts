@@ -6,7 +6,7 @@ import type { Run } from "../../client/client.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { WorkflowError } from "../../errors.ts";
 import { createTask } from "../../queue/submit.ts";
-import type { RunRecord } from "../../run/record.ts";
+import type { RunRecord } from "../../run/record/record.ts";
 import { tickTask } from "../../run/tasks.ts";
 import { createTestKit, type TestKit } from "../kit.ts";
 import { type EventOptions, waitsOf } from "./events.ts";

@@ -4,7 +4,7 @@ import type { RunOperation } from "../../../machines/events.ts";
 import type { Plan } from "../../../machines/plan/plan.ts";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
 import { type Duration, parseDuration } from "../../wire/duration.ts";
-import { isOver } from "../../run/record.ts";
+import { isOver } from "../../run/record/record.ts";
 
 /** A signal that a handler waits for. */
 export interface HandlerWait {

@@ -1,5 +1,5 @@
 /** The user's plan with handlers that do nothing but wait for what a path answers in their name. */
-import type { FlightRef } from "../../run/record.ts";
+import type { FlightRef } from "../../run/record/record.ts";
 import { hashPlan } from "../../define/definition.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../../define/workflow.ts";
 import { PermanentError, RescheduleError } from "../../errors.ts";

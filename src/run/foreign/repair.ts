@@ -5,15 +5,22 @@
  * is applied as events; where it keeps none, the machine is made from the plain fields (protocol §7). A reader that finds a record
  * like that always writes.
  */
-import { isWorkflowError } from "../errors.ts";
-import { stateKey } from "../keys.ts";
-import type { ObjectStore } from "../store/object-store.ts";
-import { formatOpaque } from "../wire/instant.ts";
-import { wireStatus } from "./decide/steps.ts";
-import type { Fact } from "./facts.ts";
-import type { Program, Programs } from "../programs/programs.ts";
-import { checkFits } from "./fitting.ts";
-import { decodeRecord, isOver, type MachinePart, NewerLayoutError, RECORD_LAYOUT, type RunRecord } from "./record.ts";
+import { isWorkflowError } from "../../errors.ts";
+import { stateKey } from "../../keys.ts";
+import type { ObjectStore } from "../../store/object-store.ts";
+import { formatOpaque } from "../../wire/instant.ts";
+import { wireStatus } from "../decide/steps.ts";
+import type { Fact } from "../facts.ts";
+import type { Program, Programs } from "../../programs/programs.ts";
+import { checkFits } from "../record/check-fits.ts";
+import {
+  decodeRecord,
+  isOver,
+  type MachinePart,
+  NewerLayoutError,
+  RECORD_LAYOUT,
+  type RunRecord,
+} from "../record/record.ts";
 
 /** A record with a machine, and what has to be applied to it before anything else. */
 export interface Whole {

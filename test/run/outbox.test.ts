@@ -1,7 +1,7 @@
 /** What the drivers of one run dispatch together. */
 import { expect, test } from "vitest";
 import type { Fact } from "../../src/run/facts.ts";
-import { SharedDispatch } from "../../src/run/shared-dispatch.ts";
+import { SharedDispatch } from "../../src/run/outbox.ts";
 
 const LEARNED: readonly Fact[] = [{ fact: "begin" }];
 const stamp = { task: "stamper", attempt: 1 };

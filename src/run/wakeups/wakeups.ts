@@ -1,18 +1,28 @@
 /** What a task means to us, and what its claimer has to do before it drives. */
 import { z } from "zod";
-import { foreignKey, minuteOf } from "../keys.ts";
-import { repairIndex } from "../queue/index-keys.ts";
-import { listLeasedTasks } from "../queue/monitor.ts";
-import { isTaskOver, type QueueContext, type TaskRecord } from "../queue/task.ts";
-import { getTask } from "../queue/submit.ts";
-import { endedWithoutUs, fenceFlight } from "../run/dispatch.ts";
-import type { Fact } from "../run/facts.ts";
-import { lookIntoInbox } from "../run/inbox.ts";
-import type { Program } from "../programs/programs.ts";
-import { type Flight, hasUnknownOwner, ownerOf, refOf, type RunRecord, type TimerState } from "../run/record.ts";
-import { drains, openWaits } from "../run/view.ts";
-import { FOREIGN_TICK_TYPE, flightTask, flightTaskId, type TickCause, tickTaskId } from "../run/tasks.ts";
-import type { Errand } from "./driver.ts";
+import { foreignKey, minuteOf } from "../../keys.ts";
+import { repairIndex } from "../../queue/index-keys.ts";
+import { listLeasedTasks } from "../../queue/monitor.ts";
+import { isTaskOver, type QueueContext, type TaskRecord } from "../../queue/task.ts";
+import { getTask } from "../../queue/submit.ts";
+import { endedWithoutUs, fenceFlight } from "../effects/dispatch.ts";
+import type { Fact } from "../facts.ts";
+import { lookIntoInbox } from "../inbox.ts";
+import type { Program } from "../../programs/programs.ts";
+import { type Flight, hasUnknownOwner, ownerOf, refOf, type RunRecord, type TimerState } from "../record/record.ts";
+import { drains, openWaits } from "../view.ts";
+import { FOREIGN_TICK_TYPE, flightTask, flightTaskId, type TickCause, tickTaskId } from "../tasks.ts";
+
+/** What a claimer knows before it has read the record, and what it wants to look up once it has. */
+export interface Errand {
+  readonly facts: readonly Fact[];
+  /** Whether the inbox is looked into even when nothing was written. */
+  readonly listens: boolean;
+  /** Whether the same comes again by itself. */
+  readonly recurs?: boolean;
+  /** More facts, looked up with the record in hand. */
+  lookUp?(record: RunRecord, program: Program): Promise<readonly Fact[]>;
+}
 
 /** A task in our words. */
 export type TaskMeaning =

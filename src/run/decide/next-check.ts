@@ -7,7 +7,7 @@
 import type { Projection } from "../../../machines/snapshot.ts";
 import { minuteOf } from "../../keys.ts";
 import { parseInstant } from "../../wire/instant.ts";
-import { hasUnknownOwner, type RunRecord } from "../record.ts";
+import { hasUnknownOwner, type RunRecord } from "../record/record.ts";
 import { addEntry, type Draft } from "./draft.ts";
 
 const MINUTE_MS = 60_000;

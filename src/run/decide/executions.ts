@@ -3,7 +3,7 @@ import type { Outcome, RunEvent } from "../../../machines/events.ts";
 import type { AttemptFailure, Fact } from "../facts.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import { errorOfText } from "../../host/error-data.ts";
-import { type Flight, type FlightRef, ownerOf, refOf } from "../record.ts";
+import { type Flight, type FlightRef, ownerOf, refOf } from "../record/record.ts";
 import { flightTaskId } from "../tasks.ts";
 import {
   addEntry,

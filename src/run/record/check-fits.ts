@@ -1,7 +1,7 @@
 /** Whether the machine in a record can be that of a run which follows the program that it names. */
-import { WorkflowError } from "../errors.ts";
-import { stateKey } from "../keys.ts";
-import type { Program } from "../programs/programs.ts";
+import { WorkflowError } from "../../errors.ts";
+import { stateKey } from "../../keys.ts";
+import type { Program } from "../../programs/programs.ts";
 import type { MachinePart, RunRecord } from "./record.ts";
 
 /**

@@ -5,14 +5,14 @@
  * memory, because `__proto__` is a legal name.
  */
 import { z } from "zod";
-import type { ErrorData, PlainJson } from "../host/error-data.ts";
-import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
-import { brand, WorkflowError } from "../errors.ts";
-import { stateKey } from "../keys.ts";
-import { Codec, type DocumentKind } from "../store/document.ts";
-import { sortedJson } from "../wire/hash.ts";
-import { stringifyJson, toPlain } from "../wire/json.ts";
-import { StoredValue } from "../wire/value.ts";
+import type { ErrorData, PlainJson } from "../../host/error-data.ts";
+import type { PersistedSnapshot, RunStatus } from "../../../machines/snapshot.ts";
+import { brand, WorkflowError } from "../../errors.ts";
+import { stateKey } from "../../keys.ts";
+import { Codec, type DocumentKind } from "../../store/document.ts";
+import { sortedJson } from "../../wire/hash.ts";
+import { stringifyJson, toPlain } from "../../wire/json.ts";
+import { StoredValue } from "../../wire/value.ts";
 
 /** The newest layout of `machine` that this version writes and understands. */
 export const RECORD_LAYOUT = 1;

@@ -7,11 +7,11 @@
 import type { Projection } from "../../../machines/snapshot.ts";
 import { parseInstant } from "../../wire/instant.ts";
 import { STORED_NULL } from "../../wire/value.ts";
-import { isOver, refOf, type RunRecord, type StepState, type TimerState } from "../record.ts";
-import { addEntry, type Draft, timerEntry } from "./draft.ts";
-import { applyDone, applyFailed, applyFenced } from "./flights.ts";
-import { tellSubmitted, withoutMistake } from "./foreign.ts";
-import { move } from "./move.ts";
+import { isOver, refOf, type RunRecord, type StepState, type TimerState } from "../record/record.ts";
+import { addEntry, type Draft, timerEntry } from "../decide/draft.ts";
+import { applyDone, applyFailed, applyFenced } from "../decide/executions.ts";
+import { tellSubmitted, withoutMistake } from "./changes.ts";
+import { move } from "../decide/move.ts";
 
 /** Plays the plain fields into a machine that has not started. */
 export function applyRestore(draft: Draft, told: RunRecord): void {

@@ -3,11 +3,11 @@
  * definition they do not have, and submits the steps of one that they have. Kept for `doctor`, the newest for each workflow.
  */
 import { z } from "zod";
-import { MEDDLING_PREFIX, meddlingKey } from "../keys.ts";
-import type { WorkflowError } from "../errors.ts";
-import { Codec, readDocuments } from "../store/document.ts";
-import type { ObjectStore } from "../store/object-store.ts";
-import { stringifyJson } from "../wire/json.ts";
+import { MEDDLING_PREFIX, meddlingKey } from "../../keys.ts";
+import type { WorkflowError } from "../../errors.ts";
+import { Codec, readDocuments } from "../../store/document.ts";
+import type { ObjectStore } from "../../store/object-store.ts";
+import { stringifyJson } from "../../wire/json.ts";
 
 /** What was seen. `seen_at`: milliseconds since 1970. */
 export interface Meddling {

@@ -1,15 +1,15 @@
 /** Carries out the commands of a record. Each is idempotent: its object has a computed id and is put if absent (R4). */
-import { activeKey, foreignKey, laterResultKey, stepResultKey } from "../keys.ts";
-import { errorOfText, summarize } from "../host/error-data.ts";
-import { requestCancellation } from "../queue/cancel.ts";
-import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../queue/task.ts";
-import { createTask } from "../queue/submit.ts";
-import { fenceTask, settleTask, type TaskEnd } from "../queue/settle.ts";
-import { Codec, createDocumentBytes, readDocument } from "../store/document.ts";
-import { STORED_NULL, StoredValue } from "../wire/value.ts";
-import { attemptsOfText } from "./attempts-text.ts";
-import type { Fact } from "./facts.ts";
-import type { Program } from "../programs/programs.ts";
+import { activeKey, foreignKey, laterResultKey, stepResultKey } from "../../keys.ts";
+import { errorOfText, summarize } from "../../host/error-data.ts";
+import { requestCancellation } from "../../queue/cancel.ts";
+import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../../queue/task.ts";
+import { createTask } from "../../queue/submit.ts";
+import { fenceTask, settleTask, type TaskEnd } from "../../queue/settle.ts";
+import { Codec, createDocumentBytes, readDocument } from "../../store/document.ts";
+import { STORED_NULL, StoredValue } from "../../wire/value.ts";
+import { attemptsOfText } from "../attempts-text.ts";
+import type { Fact } from "../facts.ts";
+import type { Program } from "../../programs/programs.ts";
 import {
   type Actor,
   type Flight,
@@ -18,9 +18,9 @@ import {
   refOf,
   type RunRecord,
   sameFlight,
-} from "./record.ts";
-import { outputOf, readOutput, resultOutput } from "./step-output.ts";
-import { flightTask, flightTaskId, tickTask } from "./tasks.ts";
+} from "../record/record.ts";
+import { outputOf, readOutput, resultOutput } from "../step-output.ts";
+import { flightTask, flightTaskId, tickTask } from "../tasks.ts";
 
 /** What carrying out needs. */
 export interface DispatchContext {

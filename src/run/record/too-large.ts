@@ -1,6 +1,6 @@
 /** What is done about news that do not fit into the record of their run any more. */
-import type { Delivery, Fact } from "./facts.ts";
-import { cutAt } from "../wire/cut.ts";
+import type { Delivery, Fact } from "../facts.ts";
+import { cutAt } from "../../wire/cut.ts";
 
 type Done = Extract<Fact, { fact: "done" }>;
 

@@ -1,5 +1,5 @@
 import type { Fact } from "./facts.ts";
-import type { Actor } from "./record.ts";
+import type { Actor } from "./record/record.ts";
 
 /**
  * What the drivers of one run dispatch in one process: every entry of the outbox once. R4 makes twice harmless, not free: each of n

@@ -3,10 +3,10 @@
  * `cancelled` into the status; its workers complete and fail steps and move signal cursors.
  */
 import { STORED_NULL } from "../../wire/value.ts";
-import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record.ts";
-import { blame, type Draft, heal, hold, mapFlight } from "./draft.ts";
-import { applyDone, applyFailed } from "./flights.ts";
-import { move } from "./move.ts";
+import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record/record.ts";
+import { blame, type Draft, heal, hold, mapFlight } from "../decide/draft.ts";
+import { applyDone, applyFailed } from "../decide/executions.ts";
+import { move } from "../decide/move.ts";
 
 /** Facts of a write by which it can be told that a worker of buquet took part in a run that is not its to drive. */
 export const MISTAKEN_PAUSE = "a pause of another program's worker is void";
