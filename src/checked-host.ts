@@ -1,7 +1,7 @@
 /** What users make a host with, its options checked: `src/host/` imports nothing, so that it cannot check them itself. */
 import type { Host, Logger, Random } from "./host/host.ts";
 import type { LoggerOptions } from "./host/logger.ts";
-import * as unchecked from "./host/node.ts";
+import { createLogger as uncheckedLogger, nodeHost as uncheckedHost, type NodeHostOptions } from "./host/node.ts";
 import { seededRandom as uncheckedRandom } from "./host/seeded.ts";
 import { callback, type ChecksOf, count, objectWith, oneOf, readArgument, readSettings } from "./settings.ts";
 
@@ -12,21 +12,21 @@ const LOGGER = {
 } satisfies ChecksOf<LoggerOptions>;
 const HOST = {
   logger: objectWith<Logger>("debug", "info", "warn", "error"),
-} satisfies ChecksOf<unchecked.NodeHostOptions>;
+} satisfies ChecksOf<NodeHostOptions>;
 
 /** A logger that writes lines. @throws {WorkflowError} `invalid` for options that cannot be */
 export function createLogger(options: LoggerOptions): Logger {
   readSettings("a logger", LOGGER, options, ["write"]);
-  return unchecked.createLogger(options);
+  return uncheckedLogger(options);
 }
 
 /**
  * The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away.
  * @throws {WorkflowError} `invalid` for options that cannot be
  */
-export function nodeHost(options: unchecked.NodeHostOptions = {}): Host {
+export function nodeHost(options: NodeHostOptions = {}): Host {
   readSettings("a host", HOST, options);
-  return unchecked.nodeHost(options);
+  return uncheckedHost(options);
 }
 
 /** Chance from a seed, a whole number: the same seed gives the same sequence. @throws {WorkflowError} `invalid` for any other seed */

@@ -1,11 +1,11 @@
 /** Requests to a store by kind, as a bill knows them. */
 import type { MeteredKind, StoreUsage } from "../store/metered.ts";
 
-/** The kinds that a bill knows. `head` is always 0: the engine sends none. */
-export const REQUESTED_KINDS = ["put", "get", "list", "delete", "head"] as const;
+/** How many requests of each kind that a store bills. `head` is always 0: the engine sends none. */
+export type Requests = Readonly<Record<"put" | "get" | "list" | "delete" | "head", number>>;
 
-/** How many requests of each kind. */
-export type Requests = Readonly<Record<(typeof REQUESTED_KINDS)[number], number>>;
+/** The kinds that a store bills. */
+export const REQUESTED_KINDS: readonly (keyof Requests)[] = ["put", "get", "list", "delete", "head"];
 
 /** None at all. */
 export const NO_REQUESTS: Requests = { put: 0, get: 0, list: 0, delete: 0, head: 0 };

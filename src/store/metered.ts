@@ -20,11 +20,23 @@ import type {
   TimeBounds,
 } from "./object-store.ts";
 
-/** A put is `create` if it demands an absent key, `replace` if it demands an etag. Lists and versions are counted by page. */
-export const REQUEST_KINDS = ["get", "put", "create", "replace", "delete", "list", "versions", "getVersion"] as const;
+/**
+ * A kind of request that is counted. A put is `create` when it requires that the key is absent, and `replace` when it requires an etag.
+ * `list` and `versions` count pages.
+ */
+export type MeteredKind = "get" | "put" | "create" | "replace" | "delete" | "list" | "versions" | "getVersion";
 
-/** A kind of request that is counted. */
-export type MeteredKind = (typeof REQUEST_KINDS)[number];
+/** Every kind. */
+export const REQUEST_KINDS: readonly MeteredKind[] = [
+  "get",
+  "put",
+  "create",
+  "replace",
+  "delete",
+  "list",
+  "versions",
+  "getVersion",
+];
 
 /** What a store was asked for since it was wrapped. Only finished requests are counted. */
 export interface StoreUsage {

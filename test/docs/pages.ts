@@ -1,6 +1,7 @@
 /** The pages that a user reads, and what in them can be run or looked up. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { API_PAGE } from "../api/page.ts";
 
 /** A block between fences. */
 export interface Block {
@@ -12,11 +13,12 @@ export interface Block {
   readonly text: string;
 }
 
-/** Every page: the README, the pages of `docs/` and the README of the examples. */
+/** Every page that somebody writes: the README, the pages of `docs/` but the one that is made, and the README of the examples. */
 export function findPages(): readonly string[] {
   const docs = readdirSync("docs", { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".md"))
-    .map((entry) => join(entry.parentPath, entry.name));
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((page) => page !== API_PAGE);
   return ["README.md", "examples/README.md", ...docs.toSorted()];
 }
 

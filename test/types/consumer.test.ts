@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hiddenTypes } from "./signatures.ts";
 
 const run = promisify(execFile);
 const OTHERS = resolve(".cache", "consumers", "node_modules");
@@ -95,13 +94,6 @@ beforeAll(async () => {
   await writeFile(join(project, "package.json"), JSON.stringify({ type: "module" }));
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
-
-test("every type that stands in a public signature is exported", () => {
-  const entries = ["index", "cost/index", "draw/index", "testing/index"].map((entry) =>
-    join("dist", "src", `${entry}.d.ts`),
-  );
-  expect(hiddenTypes(resolve("."), entries)).toEqual([]);
-});
 
 describe.each(compilers)("%s", (compiler) => {
   const everything = { "everything.ts": readFileSync("test/types/consumer/everything.ts", "utf8") };
