@@ -168,10 +168,26 @@ export class KeptLease {
   }
 
   #renew(): Promise<boolean> {
-    this.#renewing ??= this.#renewOnce().finally(() => {
+    this.#renewing ??= this.#renewInTime().finally(() => {
       this.#renewing = undefined;
     });
     return this.#renewing;
+  }
+
+  /**
+   * A request may hang for longer than the lease lives, whatever the timeout of the store is. After half of what is left of the lease a
+   * second renewal is sent beside it, and the one that is answered first counts.
+   */
+  async #renewInTime(): Promise<boolean> {
+    const { clock } = this.#queue.host;
+    const answered = new AbortController();
+    const first = this.#renewOnce().finally(() => answered.abort());
+    const leftMs = this.#claim.leaseUntil - clock.monotonic();
+    if (leftMs <= 0) return first;
+    await clock.sleep(leftMs / 2, { signal: answered.signal });
+    if (answered.signal.aborted || this.#stop.signal.aborted) return first;
+    const second = this.#renewOnce();
+    return (await Promise.race([first, second])) || (await Promise.all([first, second])).includes(true);
   }
 
   async #renewOnce(): Promise<boolean> {
@@ -183,7 +199,8 @@ export class KeptLease {
         this.#lost.abort();
         return false;
       }
-      this.#claim = renewed.claim;
+      // Of two that were under way the later one stands in the bucket: a renewal never shortens a lease.
+      if (renewed.claim.leaseUntil >= this.#claim.leaseUntil) this.#claim = renewed.claim;
       if (renewed.claim.task.cancel_requested) this.discourage();
       return true;
     } catch {
