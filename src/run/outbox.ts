@@ -1,8 +1,173 @@
+/**
+ * The whole life of an effect: it is added to the record that asks for it, dispatched, perhaps by several drivers of one process, and
+ * confirmed, which drops it. R3 is kept here and nowhere else; how one is dispatched is in `effects/`.
+ */
+import type { Program } from "../programs/programs.ts";
+import type { TaskRecord } from "../queue/task.ts";
+import { sortedJson } from "../wire/hash.ts";
+import { type Draft, hasMoved } from "./decide/draft.ts";
 import type { Fact } from "./facts.ts";
-import type { Actor } from "./record/record.ts";
+import {
+  type Actor,
+  type FlightRef,
+  type OutboxEntry,
+  type RunRecord,
+  sameFlight,
+  type TimerState,
+} from "./record/record.ts";
+
+type NewEntry = OutboxEntry extends infer E ? (E extends OutboxEntry ? Omit<E, "by"> : never) : never;
+
+/** The id of an entry about an execution: a later entry with the same id replaces it. */
+export function entryId(kind: string, ref: FlightRef): string {
+  return `${kind}:${ref.kind}:${ref.step}:${ref.generation}:${ref.wake}`;
+}
+
+/** The entry that puts the task of a timer. */
+export function timerEntry(timer: TimerState): NewEntry {
+  const { timer: kind, step, generation, wake } = timer;
+  return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
+}
+
+/** Adds an entry, stamped with the claim that brings the facts; it replaces the one with the same id. */
+export function addEntry(draft: Draft, entry: NewEntry): void {
+  const stamped = (draft.by === undefined ? entry : { ...entry, by: draft.by }) as OutboxEntry;
+  const outbox = [...draft.machine.outbox.filter((other) => other.id !== entry.id), stamped];
+  draft.machine = { ...draft.machine, outbox };
+}
+
+/** Takes an entry out that the new state has made moot. */
+export function removeEntry(draft: Draft, id: string): void {
+  if (!draft.machine.outbox.some((entry) => entry.id === id)) return;
+  draft.machine = { ...draft.machine, outbox: draft.machine.outbox.filter((entry) => entry.id !== id) };
+}
 
 /**
- * What the drivers of one run dispatch in one process: every entry of the outbox once. R4 makes twice harmless, not free: each of n
+ * Drops entries that were dispatched (R3): only those that are named, because the record may hold another under the same id by now. No
+ * write is made only to confirm.
+ */
+export function confirmEntries(draft: Draft, keys: readonly string[]): void {
+  const entries = new Set(keys);
+  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entryKey(entry)));
+  if (outbox.length !== draft.machine.outbox.length && hasMoved(draft)) draft.machine = { ...draft.machine, outbox };
+}
+
+const entryKeys = new WeakMap<OutboxEntry, string>();
+
+/**
+ * What an entry of the outbox is told apart by: everything that it says, its stamp included. An id alone names whatever stands under it
+ * by now: what was dispatched may have been replaced by an entry that nobody has dispatched yet.
+ */
+export function entryKey(entry: OutboxEntry): string {
+  const known = entryKeys.get(entry) ?? sortedJson(entry);
+  entryKeys.set(entry, known);
+  return known;
+}
+
+/** Whether a driver may dispatch an entry. The creation of an owned step belongs to its owner, who runs the step instead. */
+function mayDispatch(entry: OutboxEntry, record: RunRecord): boolean {
+  if (entry.do !== "create") return true;
+  const { ref } = entry;
+  return record.machine?.flights.find((flight) => sameFlight(flight, ref))?.owner === undefined;
+}
+
+/** What a driver's task ends with when it has no result, also when it failed: everything that its driver added is durable. */
+export function drivenOutput(runId: string): { readonly workflow_id: string; readonly done: true } {
+  return { workflow_id: runId, done: true };
+}
+
+/**
+ * Whether everything that the drivers of a task added to the outbox is durable (R3): the task was ended by its driver, which it does
+ * last, or pruned. One that a monitor of buquet failed or that was called off was not.
+ */
+export function isDriven(task: TaskRecord | undefined): boolean {
+  if (task === undefined || task.status === "completed") return true;
+  return task.status === "failed" && (task.output as { done?: unknown } | null)?.done === true;
+}
+
+/** What a driver's part in the outbox needs. */
+export interface OutboxContext {
+  /** What the drivers of the run have dispatched in this process. */
+  readonly shared: SharedDispatch;
+  /** The task under whose claim the driver acts. */
+  readonly task: string;
+  /** Dispatches one entry; resolves once its effect is durable, with what was learned on the way. */
+  dispatch(entry: OutboxEntry, record: RunRecord, program: Program): Promise<readonly Fact[]>;
+  /** Whether everything that the drivers of a task added is durable. */
+  isDriven(task: string): Promise<boolean>;
+}
+
+/** One driver's part in the outbox of its run: the entries that it has dispatched or is dispatching, or that others dispatched for it. */
+export class Outbox {
+  readonly #context: OutboxContext;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #done = new Set<string>();
+  readonly #driven = new Map<string, Promise<boolean>>();
+  #facts: Fact[] = [];
+  #failed: unknown;
+
+  constructor(context: OutboxContext) {
+    this.#context = context;
+  }
+
+  /** Starts to dispatch every entry of a record that was read or written, unless this driver or another of this process did. */
+  dispatchAll(record: RunRecord, program: Program): void {
+    for (const entry of record.machine?.outbox ?? []) {
+      if (!mayDispatch(entry, record)) continue;
+      this.#start(entry, async () =>
+        (await this.#isDurable(entry)) ? [] : this.#context.dispatch(entry, record, program),
+      );
+    }
+  }
+
+  /** The fact that confirms the entries of a record that were dispatched; none when there are none. */
+  confirmed(record: RunRecord): readonly Fact[] {
+    const entries = (record.machine?.outbox ?? []).map(entryKey).filter((key) => this.#done.has(key));
+    return entries.length === 0 ? [] : [{ fact: "confirm", entries }];
+  }
+
+  /** What was learned since this was asked last. */
+  takeFacts(): readonly Fact[] {
+    const facts = this.#facts;
+    this.#facts = [];
+    return facts;
+  }
+
+  /** Waits until everything that was started is durable. @throws the first error: then the task must not be finished. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+
+  #start(entry: OutboxEntry, dispatch: () => Promise<readonly Fact[]>): void {
+    const key = entryKey(entry);
+    if (this.#running.has(key) || this.#done.has(key)) return;
+    const { shared, task } = this.#context;
+    const running = shared
+      .once(key, entry.by, task, dispatch)
+      .then((facts) => {
+        this.#done.add(key);
+        this.#facts.push(...facts);
+      })
+      .catch((error: unknown) => {
+        this.#failed ??= error;
+      })
+      .finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
+  }
+
+  /** Whether the task that stamped an entry is over: then its effect is durable, and what was learned from it is in the record. */
+  async #isDurable({ by }: OutboxEntry): Promise<boolean> {
+    const { shared, task } = this.#context;
+    if (by === undefined || by.task === task) return false;
+    const known = this.#driven.get(by.task) ?? shared.isDriven(by.task, (id) => this.#context.isDriven(id));
+    this.#driven.set(by.task, known);
+    return known;
+  }
+}
+
+/**
+ * What the drivers of one run dispatch in one process: every entry once. R4 makes twice harmless, not free: each of n
  * branches that end one after the other would dispatch what the others dispatched.
  *
  * An entry is known by its `entryKey`, so one that was made anew with another stamp is another entry.

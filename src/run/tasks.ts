@@ -1,6 +1,6 @@
 /** The tasks that a run puts on the queue: their ids, types and inputs. Computed, so that making one twice is the same as once (R4). */
 import { computeUuid } from "../host/uuid.ts";
-import type { TaskRecord, TaskSpec } from "../queue/task.ts";
+import type { TaskSpec } from "../queue/task.ts";
 import type { Program } from "../programs/programs.ts";
 import type { Flight, FlightRef, RunRecord, TimerState } from "./record/record.ts";
 
@@ -65,20 +65,6 @@ export const stepTaskType = (workflow: string, step: string): string => `workflo
 export const undoTaskType = (workflow: string, step: string): string => `workflow.undo:${workflow}:${step}`;
 export const tickTaskType = (workflow: string): string => `workflow.tick:${workflow}`;
 export const FOREIGN_TICK_TYPE = "workflow.orchestrate";
-
-/** What the first task of a driver ends with that has no result, also when it failed: everything that its driver added is durable. */
-export function drivenOutput(runId: string): { readonly workflow_id: string; readonly done: true } {
-  return { workflow_id: runId, done: true };
-}
-
-/**
- * Whether everything that the drivers of a task added to the outbox is durable (R3): the task was ended by its driver, which it does
- * last, or pruned. One that a monitor of buquet failed or that was called off was not.
- */
-export function isDriven(task: TaskRecord | undefined): boolean {
-  if (task === undefined || task.status === "completed") return true;
-  return task.status === "failed" && (task.output as { done?: unknown } | null)?.done === true;
-}
 
 /** The task of a handler execution, as it is put on the queue. */
 export function flightTask(record: RunRecord, program: Program, flight: FlightRef & Partial<Flight>): TaskSpec {

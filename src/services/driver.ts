@@ -5,7 +5,7 @@
 import type { Claim } from "../queue/claim.ts";
 import type { TaskRecord } from "../queue/task.ts";
 import type { TaskEnd } from "../queue/settle.ts";
-import { carryOut, type DispatchContext, isMine } from "../run/effects/dispatch.ts";
+import { carryOut, type DispatchContext } from "../run/effects/dispatch.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import { attemptsOfText } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
@@ -13,17 +13,15 @@ import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../programs/programs.ts";
 import {
   type Actor,
-  entryKey,
   type Flight,
   type FlightRef,
   isHeldBy,
   isOver,
-  type OutboxEntry,
   refOf,
   type RunRecord,
   sameFlight,
 } from "../run/record/record.ts";
-import type { SharedDispatch } from "../run/outbox.ts";
+import { Outbox } from "../run/outbox.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
 import type { Errand } from "../run/wakeups/wakeups.ts";
@@ -88,65 +86,6 @@ export type DriveEnd =
 /** A task that only another definition can go on with is asked for again after this. */
 const UNFIT_DELAY_MS = 60_000;
 
-/** The outbox entries that this chain has dispatched or is dispatching, or that others dispatched before it. */
-class Carrying {
-  readonly #shared: SharedDispatch;
-  readonly #task: string;
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #done = new Set<string>();
-  readonly #driven = new Map<string, Promise<boolean>>();
-  #facts: Fact[] = [];
-  #failed: unknown;
-
-  constructor(shared: SharedDispatch, task: string) {
-    this.#shared = shared;
-    this.#task = task;
-  }
-
-  /** Dispatches an entry, unless this chain or another of this process did. */
-  start(entry: OutboxEntry, work: () => Promise<readonly Fact[]>): void {
-    const key = entryKey(entry);
-    if (this.#running.has(key) || this.#done.has(key)) return;
-    const running = this.#shared
-      .once(key, entry.by, this.#task, work)
-      .then((facts) => {
-        this.#done.add(key);
-        this.#facts.push(...facts);
-      })
-      .catch((error: unknown) => {
-        this.#failed ??= error;
-      })
-      .finally(() => this.#running.delete(key));
-    this.#running.set(key, running);
-  }
-
-  /** The entries of a record that were answered, as a fact; none when there are none. */
-  confirmed(record: RunRecord): readonly Fact[] {
-    const entries = (record.machine?.outbox ?? []).map(entryKey).filter((key) => this.#done.has(key));
-    return entries.length === 0 ? [] : [{ fact: "confirm", entries }];
-  }
-
-  /** What was learned so far. */
-  takeFacts(): readonly Fact[] {
-    const facts = this.#facts;
-    this.#facts = [];
-    return facts;
-  }
-
-  /** Waits until everything that was started is durable. @throws the first error: then the task must not be finished. */
-  async settle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running.values());
-    if (this.#failed !== undefined) throw this.#failed;
-  }
-
-  /** Whether the task that stamped an entry is over: then everything that it added is durable. Asked once a task. */
-  isDriven(task: string, ask: (task: string) => Promise<boolean>): Promise<boolean> {
-    const known = this.#driven.get(task) ?? this.#shared.isDriven(task, ask);
-    this.#driven.set(task, known);
-    return known;
-  }
-}
-
 /** The flight that the holder of this claim runs: handed off to it, or the one whose own task it holds. */
 export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
   const actor = { task: claim.task.id, attempt: claim.task.attempt };
@@ -175,7 +114,7 @@ async function driveChain(
   errand: Errand,
 ): Promise<DriveEnd> {
   const { task } = lease.claim;
-  const carrying = new Carrying(writer.dispatched, task.id);
+  const outbox = outboxOf(context, writer, lease);
   const actor = { task: task.id, attempt: task.attempt };
   const commit = (facts: readonly Fact[], fresh: boolean): Promise<CommitOutcome> =>
     writer.commit({ actor, facts, fresh, gate: () => lease.hold(), takes: (ref) => context.takes(ref) });
@@ -186,8 +125,8 @@ async function driveChain(
     const paused = await commit([...terminate, { fact: "mismatch", message }], false);
     if (paused.kind !== "committed") return paused.kind === "missing" ? { kind: "finished" } : paused;
     const { record, program } = paused;
-    startCarrying(context, carrying, record, program, lease);
-    await carrying.settle();
+    outbox.dispatchAll(record, program);
+    await outbox.settle();
     const isOwed =
       errand.facts.length > 0 || errand.lookUp !== undefined || ownFlight(record, lease.claim) !== undefined;
     // The next look of the sweeper comes by itself. What is over is owed nothing but to be opened again.
@@ -204,7 +143,7 @@ async function driveChain(
     // Whoever acts next finds out.
     if (read.kind !== "committed" || read.record.machine === undefined) return true;
     // What others brought may have been written in this claim's name: it is dispatched at once, however long the handler goes on.
-    if (read.wrote) startCarrying(context, carrying, read.record, read.program, lease);
+    if (read.wrote) outbox.dispatchAll(read.record, read.program);
     const flight = read.record.machine.flights.find((other) => sameFlight(other, ref));
     if (flight === undefined || !isHeldBy(flight, flightTaskId(read.record.id, ref), actor)) return false;
     return !drains(read.record.machine, read.program, ref);
@@ -233,23 +172,23 @@ async function driveChain(
     if (outcome.kind !== "committed") return outcome;
     const { record, program } = outcome;
     touched ||= outcome.wrote;
-    startCarrying(context, carrying, record, program, lease);
+    outbox.dispatchAll(record, program);
     const flight = ownFlight(record, lease.claim);
     if (flight !== undefined) {
       const end = await runOwn(context, flight, record, program, lease, begun, isWanted);
       if (end.kind !== "facts") {
-        if (end.kind === "requeued") await carrying.settle();
+        if (end.kind === "requeued") await outbox.settle();
         return end;
       }
-      outcome = await commit([...carrying.takeFacts(), ...end.facts, ...carrying.confirmed(record)], false);
+      outcome = await commit([...outbox.takeFacts(), ...end.facts, ...outbox.confirmed(record)], false);
       if (outcome.kind === "committed") await end.afterwards?.(outcome.record, outcome.program);
       continue;
     }
-    await carrying.settle();
-    const learned = carrying.takeFacts();
+    await outbox.settle();
+    const learned = outbox.takeFacts();
     const news = learned.length > 0 ? learned : await lease.insist(() => signalsFor(context, record, program, touched));
     if (news.length === 0) return { kind: "finished", record };
-    outcome = await commit([...news, ...carrying.confirmed(record)], true);
+    outcome = await commit([...news, ...outbox.confirmed(record)], true);
     if (
       outcome.kind === "committed" &&
       !outcome.wrote &&
@@ -322,28 +261,20 @@ async function runOwn(
   return end.kind === "facts" ? { ...end, facts: end.facts.map((fact) => ({ ...fact, claim })) } : end;
 }
 
-function startCarrying(
-  context: DriveContext,
-  carrying: Carrying,
-  record: RunRecord,
-  program: Program,
-  lease: ChainLease,
-): void {
+/** The part of a driver in the outbox. What it dispatches is tried again while its lease lives. */
+function outboxOf(context: DriveContext, writer: RunWriter, lease: ChainLease): Outbox {
   const { task } = lease.claim;
   const carrier = {
     actor: { task: task.id, attempt: task.attempt },
     finishOwn: (id: string, end: TaskEnd) => context.finishOwn(id, end),
   };
-  for (const entry of record.machine?.outbox ?? []) {
-    if (!isMine(entry, record)) continue;
-    const { by } = entry;
-    carrying.start(entry, async () => {
-      const isOthers = by !== undefined && by.task !== task.id;
-      // Then everything that it added is durable, and what was learned from it is in the record.
-      if (isOthers && (await carrying.isDriven(by.task, (id) => context.isDriven(id)))) return [];
-      return lease.insist(() => carryOut(context.dispatch, record, program, entry, carrier));
-    });
-  }
+  return new Outbox({
+    shared: writer.dispatched,
+    task: task.id,
+    dispatch: (entry, record, program) =>
+      lease.insist(() => carryOut(context.dispatch, record, program, entry, carrier)),
+    isDriven: (id) => context.isDriven(id),
+  });
 }
 
 /** Protocol 1.7: only after the record that waits was acknowledged is the inbox listed. */

@@ -29,6 +29,7 @@ const COMMIT = "src/run/commit.ts";
 const DECIDE = "src/run/decide/decide.ts";
 const FLIGHTS = "src/run/decide/executions.ts";
 const DISPATCH = "src/run/effects/dispatch.ts";
+const OUTBOX = "src/run/outbox.ts";
 const CLAIM = "src/queue/claim.ts";
 
 const LOST = /lost: not over/u;
@@ -140,7 +141,7 @@ export const MISTAKES: readonly Mistake[] = [
     name: "clear the outbox before it is carried out",
     edits: [
       {
-        file: DRIVER,
+        file: OUTBOX,
         from: "(record.machine?.outbox ?? []).map(entryKey).filter((key) => this.#done.has(key));",
         to: "(record.machine?.outbox ?? []).map(entryKey);",
       },
@@ -223,7 +224,7 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: DECIDE,
         from: "  if (draft.record === record && draft.machine === record.machine && !draft.force) return record;",
-        to: "  if (!hasMoved(draft) && draft.fresh.length === 0) return record;",
+        to: "  if (draft.applied.length === 0 && !draft.force && draft.fresh.length === 0) return record;",
       },
     ],
     setting: { shapes: ["fork"], crash: 1 },
@@ -239,14 +240,10 @@ export const MISTAKES: readonly Mistake[] = [
         to: '    free.splice(index, 1);\n    addEntry(draft, { id: entryId("create", ref), do: "create", ref });',
       },
       {
-        file: DISPATCH,
-        from: '  if (entry.do !== "create") return true;\n  return flightOf(record, entry)?.owner === undefined;',
-        to: "  return entry !== undefined && record !== undefined;",
-      },
-      {
-        file: DRIVER,
-        from: "    if (!isMine(entry, record)) continue;",
-        to: '    if (!isMine(entry, record)) continue;\n    if (entry.do === "create" && entry.by?.task === task.id) continue;',
+        file: OUTBOX,
+        from: "      if (!mayDispatch(entry, record)) continue;",
+        to: `      if (!mayDispatch(entry, record) && entry.do !== "create") continue;
+      if (entry.do === "create" && entry.by?.task === this.#context.task) continue;`,
       },
     ],
     setting: { shapes: ["pause", "cancel"] },
@@ -357,14 +354,14 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DRIVER,
-        from: "      outcome = await commit([...carrying.takeFacts(), ...end.facts, ...carrying.confirmed(record)], false);",
+        from: "      outcome = await commit([...outbox.takeFacts(), ...end.facts, ...outbox.confirmed(record)], false);",
         to: `      for (const fact of end.facts) {
         if (fact.fact === "done" && fact.ref.kind === "run") {
           const key = \`workflow/\${record.id}/steps/\${fact.ref.step}.json\`;
           await context.dispatch.queue.store.put(key, JSON.stringify(fact.result), "absent").catch(() => undefined);
         }
       }
-      outcome = await commit([...carrying.takeFacts(), ...end.facts, ...carrying.confirmed(record)], false);`,
+      outcome = await commit([...outbox.takeFacts(), ...end.facts, ...outbox.confirmed(record)], false);`,
       },
     ],
     setting: { shapes: ["two", "three"], crash: 1, unknown: 1 },
@@ -375,7 +372,7 @@ export const MISTAKES: readonly Mistake[] = [
     name: "an entry is confirmed by its id alone",
     edits: [
       {
-        file: DECIDE,
+        file: OUTBOX,
         from: "  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entryKey(entry)));",
         to: `  const ids = new Set([...entries].map((key) => (JSON.parse(key) as { id: string }).id));
   const outbox = draft.machine.outbox.filter((entry) => !ids.has(entry.id) && entryKey(entry) !== "");`,

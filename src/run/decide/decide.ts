@@ -8,18 +8,11 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { Delivery, Fact } from "../facts.ts";
 import type { Program } from "../../programs/programs.ts";
-import {
-  type Actor,
-  entryKey,
-  type FlightRef,
-  isHeldBy,
-  isOver,
-  type RunError,
-  type RunRecord,
-} from "../record/record.ts";
+import { type Actor, type FlightRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record/record.ts";
+import { addEntry, confirmEntries, entryId } from "../outbox.ts";
 import { flightTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
-import { addEntry, type Draft, entryId, findFlight, hasMoved, mapFlight } from "./draft.ts";
+import { type Draft, findFlight, mapFlight } from "./draft.ts";
 import {
   applyBackoff,
   applyBegun,
@@ -114,7 +107,7 @@ function applyFact(draft: Draft, fact: Fact): void {
     case "disown":
       return applyDisown(draft);
     case "confirm":
-      return confirm(draft, new Set(fact.entries));
+      return confirmEntries(draft, fact.entries);
     case "fence":
       draft.force = true;
   }
@@ -125,12 +118,6 @@ function isHeld(draft: Draft, ref: FlightRef, claim: Actor | undefined): boolean
   const flight = findFlight(draft, ref);
   if (flight === undefined || claim === undefined || flight.owner === "unknown") return true;
   return isHeldBy(flight, flightTaskId(draft.record.id, flight), claim);
-}
-
-/** R3: only the one who dispatched an entry drops it, and only that one: the record may hold another under its id by now. */
-function confirm(draft: Draft, entries: ReadonlySet<string>): void {
-  const outbox = draft.machine.outbox.filter((entry) => !entries.has(entryKey(entry)));
-  if (outbox.length !== draft.machine.outbox.length && hasMoved(draft)) draft.machine = { ...draft.machine, outbox };
 }
 
 /** Hand-off: each bringer that can go on gets one of the flights that its facts started; the others become tasks. */

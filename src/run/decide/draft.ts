@@ -5,12 +5,10 @@ import {
   type Flight,
   type FlightRef,
   type MachinePart,
-  type OutboxEntry,
   type RunError,
   type RunRecord,
   sameFlight,
   type StepState,
-  type TimerState,
 } from "../record/record.ts";
 import { flightTaskId } from "../tasks.ts";
 import { drains } from "../view.ts";
@@ -55,32 +53,6 @@ export function isDraining(draft: Draft, ref: FlightRef): boolean {
 /** No write is made only to confirm. */
 export function hasMoved(draft: Draft): boolean {
   return draft.applied.length > 0 || draft.force;
-}
-
-/** The id of an outbox entry about a flight: a later entry with the same id replaces it. */
-export function entryId(kind: string, ref: FlightRef): string {
-  return `${kind}:${ref.kind}:${ref.step}:${ref.generation}:${ref.wake}`;
-}
-
-type NewEntry = OutboxEntry extends infer E ? (E extends OutboxEntry ? Omit<E, "by"> : never) : never;
-
-/** The entry that puts the task of a timer. */
-export function timerEntry(timer: TimerState): NewEntry {
-  const { timer: kind, step, generation, wake } = timer;
-  return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
-}
-
-/** Puts an entry into the outbox, stamped with the claim that brings the facts; it takes the place of one with the same id. */
-export function addEntry(draft: Draft, entry: NewEntry): void {
-  const stamped = (draft.by === undefined ? entry : { ...entry, by: draft.by }) as OutboxEntry;
-  const outbox = [...draft.machine.outbox.filter((other) => other.id !== entry.id), stamped];
-  draft.machine = { ...draft.machine, outbox };
-}
-
-/** Takes an entry out that the state made moot. */
-export function removeEntry(draft: Draft, id: string): void {
-  if (!draft.machine.outbox.some((entry) => entry.id === id)) return;
-  draft.machine = { ...draft.machine, outbox: draft.machine.outbox.filter((entry) => entry.id !== id) };
 }
 
 /** Writes one line of the plain step table. */

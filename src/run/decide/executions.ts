@@ -4,18 +4,9 @@ import type { AttemptFailure, Fact } from "../facts.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import { errorOfText } from "../../host/error-data.ts";
 import { type Flight, type FlightRef, ownerOf, refOf } from "../record/record.ts";
+import { addEntry, entryId, removeEntry } from "../outbox.ts";
 import { flightTaskId } from "../tasks.ts";
-import {
-  addEntry,
-  type Draft,
-  entryId,
-  findFlight,
-  flightOfTask,
-  isDraining,
-  mapFlight,
-  removeEntry,
-  setStep,
-} from "./draft.ts";
+import { type Draft, findFlight, flightOfTask, isDraining, mapFlight, setStep } from "./draft.ts";
 import { keepFailures } from "./failures.ts";
 import { move } from "./move.ts";
 import { completeStep, failStep } from "./steps.ts";

@@ -3,7 +3,8 @@ import type { Command } from "../../../machines/commands.ts";
 import type { Decision } from "../../../machines/program.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { FlightRef, GivenSignals, TimerState } from "../record/record.ts";
-import { addEntry, type Draft, entryId, removeEntry, timerEntry } from "./draft.ts";
+import { addEntry, entryId, removeEntry, timerEntry } from "../outbox.ts";
+import type { Draft } from "./draft.ts";
 
 /** Feeds the machine. Returns false when it did not move: then nothing else may change either. */
 export function move(draft: Draft, event: RunEvent, label: string): boolean {

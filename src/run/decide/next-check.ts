@@ -8,7 +8,8 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { minuteOf } from "../../keys.ts";
 import { parseInstant } from "../../wire/instant.ts";
 import { hasUnknownOwner, type RunRecord } from "../record/record.ts";
-import { addEntry, type Draft } from "./draft.ts";
+import { addEntry } from "../outbox.ts";
+import type { Draft } from "./draft.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -3,7 +3,8 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import type { Failure } from "../facts.ts";
 import type { StoredValue } from "../../wire/value.ts";
 import { isOver, type MachinePart, type RunError, type StepState } from "../record/record.ts";
-import { addEntry, blame, type Draft, setStep } from "./draft.ts";
+import { addEntry } from "../outbox.ts";
+import { blame, type Draft, setStep } from "./draft.ts";
 
 /** A generation of a step has its result: for ever. */
 export function completeStep(

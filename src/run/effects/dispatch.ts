@@ -49,12 +49,6 @@ export interface Carrier {
   finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
 }
 
-/** Whether an entry may be carried out by this carrier. The creation of an owned step belongs to its owner, who runs it instead. */
-export function isMine(entry: OutboxEntry, record: RunRecord): boolean {
-  if (entry.do !== "create") return true;
-  return flightOf(record, entry)?.owner === undefined;
-}
-
 function flightOf(record: RunRecord, entry: OutboxEntry): Flight | undefined {
   if (!("ref" in entry)) return undefined;
   const { ref } = entry;

@@ -10,7 +10,6 @@ import type { PersistedSnapshot, RunStatus } from "../../../machines/snapshot.ts
 import { brand, WorkflowError } from "../../errors.ts";
 import { stateKey } from "../../keys.ts";
 import { Codec, type DocumentKind } from "../../store/document.ts";
-import { sortedJson } from "../../wire/hash.ts";
 import { stringifyJson, toPlain } from "../../wire/json.ts";
 import { StoredValue } from "../../wire/value.ts";
 
@@ -526,18 +525,6 @@ export function ownerOf(flight: Flight): Actor | undefined {
 export function isHeldBy(flight: Flight, ownTaskId: string, actor: Actor): boolean {
   const owner = ownerOf(flight);
   return owner === undefined ? ownTaskId === actor.task : owner.task === actor.task && owner.attempt === actor.attempt;
-}
-
-const entryKeys = new WeakMap<OutboxEntry, string>();
-
-/**
- * What an entry of the outbox is told apart by: everything that it says, its stamp included. An id alone names whatever stands under it
- * by now: what was dispatched may have been replaced by an entry that nobody has dispatched yet.
- */
-export function entryKey(entry: OutboxEntry): string {
-  const known = entryKeys.get(entry) ?? sortedJson(entry);
-  entryKeys.set(entry, known);
-  return known;
 }
 
 /** Whether somebody has to find out who holds the steps in flight: the machine is gone, or it was made from plain fields. */
