@@ -21,11 +21,15 @@ export interface ActivityRef {
   readonly step: string;
 }
 
-/** How long to wait before attempt n+1: `min(initialMs · multiplier^n, maxMs)`, then ± `jitter` (0 to 1). */
+/** How long to wait before attempt n + 1: `min(initialMs · multiplier^n, maxMs)`, then `jitter` more or less. */
 export interface RetryPolicy {
+  /** The wait before the first retry, in milliseconds. */
   readonly initialMs: number;
+  /** The longest wait before the jitter, in milliseconds. */
   readonly maxMs: number;
+  /** By what each wait is multiplied to give the next one. */
   readonly multiplier: number;
+  /** The part of a wait that it is randomly longer or shorter, 0 to 1. */
   readonly jitter: number;
 }
 

@@ -1,9 +1,8 @@
 /** What users make a host with, its options checked: `src/host/` imports nothing, so that it cannot check them itself. */
-import type { Host, Logger, Random } from "./host/host.ts";
+import type { Host, Logger } from "./host/host.ts";
 import type { LoggerOptions } from "./host/logger.ts";
 import { createLogger as uncheckedLogger, nodeHost as uncheckedHost, type NodeHostOptions } from "./host/node.ts";
-import { seededRandom as uncheckedRandom } from "./host/seeded.ts";
-import { callback, type ChecksOf, count, objectWith, oneOf, readArgument, readSettings } from "./settings.ts";
+import { callback, type ChecksOf, objectWith, oneOf, readSettings } from "./settings.ts";
 
 const LOGGER = {
   level: oneOf("debug", "info", "warn", "error"),
@@ -27,9 +26,4 @@ export function createLogger(options: LoggerOptions): Logger {
 export function nodeHost(options: NodeHostOptions = {}): Host {
   readSettings("a host", HOST, options);
   return uncheckedHost(options);
-}
-
-/** Chance from a seed, a whole number: the same seed gives the same sequence. @throws {WorkflowError} `invalid` for any other seed */
-export function seededRandom(seed: number): Random {
-  return uncheckedRandom(readArgument("seededRandom", "seed", count(Number.MIN_SAFE_INTEGER), seed));
 }

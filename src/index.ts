@@ -18,7 +18,7 @@ export type { BulkOptions, BulkResult } from "./client/bulk.ts";
 export type { BulkCommand } from "./client/commands.ts";
 export type { ListRunsOptions, RunListOptions } from "./client/runs.ts";
 export type { RunNext } from "./client/next.ts";
-export type { Lead, NextCommand, NextSignal, NextStep, NextTimer } from "./run/next.ts";
+export type { NextCommand, NextSignal, NextStep, NextTimer, Preview } from "./run/next.ts";
 export type { RunStep, RunView } from "./client/view.ts";
 export {
   type AnyEvent,
@@ -60,7 +60,6 @@ export { createLogger, nodeHost } from "./checked-host.ts";
 export { type LoggerOptions, type LogLevel, silentLogger } from "./host/logger.ts";
 export { Worker } from "./services/worker.ts";
 export type { WorkerOptions } from "./services/worker-options.ts";
-export { sweepActive, type SweepOptions, type SweptRun } from "./services/sweeper.ts";
 export type {
   ETag,
   GetOutcome,

@@ -2,8 +2,6 @@
  * Types that stand in the signatures of the entries. A program that writes declarations has to name them, and can only name what is exported;
  * most are not meant to be written by hand.
  */
-export type { RunMachine } from "../machines/plan/advance.ts";
-export type { MachineConfig, Named as NamedImplementation, StateConfig, TransitionConfig } from "../machines/chart.ts";
 export type { OnFailure, Plan, PlanStep, SignalStep, TaskStep } from "../machines/plan/plan.ts";
 export type { RetryPolicy } from "../machines/program.ts";
 export type { Outcome, RunEvent, RunOperation } from "../machines/events.ts";
@@ -72,31 +70,11 @@ export type { ErrorData, PlainJson } from "./host/error-data.ts";
 export type { LogFields, WaitOptions } from "./host/host.ts";
 export type { NodeHostOptions } from "./host/node.ts";
 export type { WaitLimits } from "./client/limit.ts";
-export type { RetryPolicy as TaskRetryPolicy } from "./wire/backoff.ts";
-export type { QueueContext } from "./queue/task.ts";
-export type { ProcessEvents } from "./run/handle.ts";
-export type { CommandName, Next } from "./run/next.ts";
-export type {
-  Actor,
-  ConsumedSignals,
-  FailedAttempt,
-  Flight,
-  FlightRef,
-  GivenSignal,
-  GivenSignals,
-  MachinePart,
-  OutboxEntry,
-  RunError,
-  RunRecord,
-  StepState,
-  TimerState,
-  WireStepStatus,
-} from "./run/record/record.ts";
+export type { CommandName } from "./run/next.ts";
+export type { FailedAttempt } from "./run/record/record.ts";
 export type { RunCommand } from "./run/tasks.ts";
 export type { Service } from "./services/service.ts";
 export type { FilePermissions } from "./store/file-modes.ts";
 export type { ListedObject, RequestOptions, StoredObject } from "./store/object-store.ts";
 export type { OpenOptions } from "./store/open.ts";
-export type { JsonText } from "./wire/json.ts";
-export type { StoredValue, Taken } from "./wire/value.ts";
-export type { StepStatus, StepWords } from "./run/view.ts";
+export type { StepStatus } from "./run/view.ts";

@@ -1,5 +1,5 @@
 /** `next`: what can happen to a run from here, and where each thing leads. */
-import type { Lead, RunNext } from "../index.ts";
+import type { Preview, RunNext } from "../index.ts";
 import type { Typed } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -17,7 +17,7 @@ export async function showNext(typed: Typed): Promise<number> {
 }
 
 function rowsOf(next: RunNext): readonly (readonly string[])[] {
-  const row = (what: string, leads: Lead, at = ""): string[] => [
+  const row = (what: string, leads: Preview, at = ""): string[] => [
     printable(at),
     printable(what),
     printable(thenOf(leads)),
@@ -46,7 +46,7 @@ function shapeOf(schema: unknown): string {
   return typeof properties === "object" && properties !== null ? ` { ${Object.keys(properties).join(", ")} }` : "";
 }
 
-function thenOf({ starts, undoes, waits, delays }: Lead): string {
+function thenOf({ starts, undoes, waits, delays }: Preview): string {
   const parts: readonly [string, readonly string[]][] = [
     ["starts", starts],
     ["undoes", undoes],

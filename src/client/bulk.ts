@@ -1,6 +1,7 @@
 /** One command for many runs. */
-import { type Lead, leadOfCommand } from "../run/next.ts";
+import { type Preview, previewOfCommand } from "../run/next.ts";
 import type { Program } from "../programs/programs.ts";
+import type { RunStatus } from "../run/view.ts";
 import type { RunRecord } from "../run/record/record.ts";
 import { type ChecksOf, count, flag, readSettings } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";
@@ -20,16 +21,17 @@ export interface BulkOptions extends WaitLimits {
 
 /** What became of one run. */
 export interface BulkResult {
+  /** The id of the run. */
   readonly id: string;
-  /** Absent: its record could not be read. */
+  /** The name of its workflow; absent: its record could not be read. */
   readonly type?: string;
-  /** The status when it was looked at. */
-  readonly status?: RunRecord["status"];
+  /** Its status when it was read; absent: its record could not be read. */
+  readonly status?: RunStatus;
   /** `accepted`: the command is durable, a worker applies it. `would`: nothing was done. */
   readonly outcome: "accepted" | "would" | "failed";
   /** Where the command leads; absent: its machine was not there to be asked. */
-  readonly leads?: Lead;
-  /** Why it failed. */
+  readonly leads?: Preview;
+  /** Why the command failed, in one line; absent: it did not. */
   readonly error?: string;
 }
 
@@ -67,7 +69,7 @@ export async function* bulkCommand(
     if (planned === undefined) continue;
     running.set(
       found.id,
-      planned.outcome === "would" && !dryRun ? carryOut(context, command, found, planned) : Promise.resolve(planned),
+      planned.outcome === "would" && !dryRun ? give(context, command, found, planned) : Promise.resolve(planned),
     );
     if (planned.outcome !== "failed") taken += 1;
     if (running.size >= concurrency) yield await takeOne();
@@ -95,14 +97,14 @@ async function plan(context: BulkContext, command: BulkCommand, found: FoundRun)
     if (program === undefined)
       return CHANGES[command.type].includes(status) ? { id, type, status, outcome: "would" } : undefined;
     const compensate = command.type !== "cancel" || command.compensate !== false;
-    const leads = leadOfCommand(record, program, command.type, compensate);
+    const leads = previewOfCommand(record, program, command.type, compensate);
     return leads === undefined ? undefined : { id, type, status, outcome: "would", leads };
   } catch (error) {
     return { id, type, status, outcome: "failed", error: reasonOf(error) };
   }
 }
 
-async function carryOut(
+async function give(
   context: BulkContext,
   command: BulkCommand,
   found: FoundRun,

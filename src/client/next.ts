@@ -1,20 +1,31 @@
 /** What can happen next, with the schemas that only a definition knows. */
+import type { RunStatus } from "../run/view.ts";
 import { toJsonSchema } from "../define/schema.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
-import { type Next, nextOf, type NextSignal } from "../run/next.ts";
+import { type NextCommand, nextOf, type NextSignal, type NextStep, type NextTimer, type Preview } from "../run/next.ts";
 import type { Program } from "../programs/programs.ts";
 import type { RunRecord } from "../run/record/record.ts";
 
 /** Everything that can happen to a run next. Instants are texts with offset `+00:00`. */
-export interface RunNext extends Omit<Next, "signals"> {
+export interface RunNext {
+  /** The id of the run. */
   readonly id: string;
-  readonly status: RunRecord["status"];
+  /** Its status now. */
+  readonly status: RunStatus;
+  /** Where its start leads; absent once it was started. */
+  readonly start?: Preview;
   /**
-   * `schema`: JSON Schema of the payload, when it is declared, the client was given the definition, and the schema can say it (zod 4, and
-   * whatever implements Standard JSON Schema).
+   * The waits that are open. `schema`: JSON Schema of the payload, when it is declared, the client was given the definition, and the schema
+   * can say it (zod 4, and whatever implements Standard JSON Schema).
    */
   readonly signals: readonly (NextSignal & { readonly schema?: unknown })[];
+  /** The delays that are not over. */
+  readonly timers: readonly NextTimer[];
+  /** The handlers that were asked for and have not ended. */
+  readonly steps: readonly NextStep[];
+  /** The commands that would change something. */
+  readonly commands: readonly NextCommand[];
 }
 
 /** @throws {WorkflowError} `unavailable` when its machine is not there to be asked. */

@@ -2,6 +2,7 @@
 import { type Duration, parseDuration } from "../wire/duration.ts";
 import { isWorkflowError, type WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
+import type { RunStatus } from "../run/view.ts";
 import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record/record.ts";
 import { readDocument } from "../store/document.ts";
 import { callback, type ChecksOf, count, duration, oneOf, readSettings, text } from "../settings.ts";
@@ -16,7 +17,7 @@ export interface ListRunsOptions {
   /** Only runs of the workflow of this name. */
   readonly type?: string;
   /** Only runs with this status. */
-  readonly status?: RunRecord["status"];
+  readonly status?: RunStatus;
   /** Only ids that begin with this. */
   readonly prefix?: string;
   /** Only runs that have not changed for this long, `"2d"` or milliseconds. */

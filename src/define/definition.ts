@@ -1,5 +1,6 @@
 /** From what the user wrote to a plan and a table of handlers. */
-import { buildMachine, type RunMachine } from "../../machines/plan/advance.ts";
+import type { AnyStateMachine } from "xstate";
+import { buildMachine } from "../../machines/plan/advance.ts";
 import { hasCompensation } from "../../machines/plan/compile.ts";
 import type { OnFailure, Plan, PlanStep } from "../../machines/plan/plan.ts";
 import type { RetryPolicy } from "../../machines/program.ts";
@@ -8,7 +9,7 @@ import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { checkMembers } from "../settings.ts";
-import { backoffMs, LAST_GROWTH } from "../wire/backoff.ts";
+import { backoffMs, DEFAULT_RETRY_POLICY, LAST_GROWTH } from "../wire/backoff.ts";
 import { type Duration, LONGEST_DURATION_MS, parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import { isSchema, type Schema } from "./schema.ts";
@@ -19,8 +20,6 @@ import { reasonOf } from "../host/error-data.ts";
 export const DEFAULT_RETRIES = 3;
 /** Longest attempt of a step that says nothing. */
 export const DEFAULT_TIMEOUT_MS = 300_000;
-/** buquet's own backoff. */
-export const DEFAULT_RETRY_POLICY: RetryPolicy = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 };
 
 type Options = UntypedOptions;
 
@@ -278,7 +277,7 @@ export function makeDefinition(
   };
   let plan: Plan | undefined;
   let planHash: string | undefined;
-  let machine: RunMachine["machine"] | undefined;
+  let machine: AnyStateMachine | undefined;
   const schemas = new Map<string, Schema>(Object.entries(options.signals ?? {}));
   for (const draft of drafts) if (draft.schema !== undefined) schemas.set(draft.plan.name, draft.schema);
   const definition: ReturnType<typeof makeDefinition> = {
@@ -291,7 +290,7 @@ export function makeDefinition(
       plan ??= freeze(checkPlan(planOf(name, options, drafts)));
       return plan;
     },
-    get machine(): RunMachine["machine"] {
+    get machine(): AnyStateMachine {
       machine ??= buildMachine(this.plan).machine;
       return machine;
     },

@@ -1,5 +1,5 @@
 /** What a user writes: `workflow(name).step(…).signal(…)`. The builder is the definition; each call gives a new one. */
-import type { RunMachine } from "../../machines/plan/advance.ts";
+import type { AnyStateMachine } from "xstate";
 import type { OnFailure, Plan } from "../../machines/plan/plan.ts";
 import type { RetryPolicy } from "../../machines/program.ts";
 import type { Duration } from "../wire/duration.ts";
@@ -175,9 +175,9 @@ export interface WorkflowTypes {
 export interface CompiledWorkflow extends AnyWorkflow {
   /**
    * The XState machine that its runs follow, with guards and actions; compiled when it is first read. `createActor(workflow.machine,
-   * { snapshot: record.machine.snapshot })` loads any run that follows this plan.
+   * { snapshot: view.snapshot })` loads any run that follows this plan.
    */
-  readonly machine: RunMachine["machine"];
+  readonly machine: AnyStateMachine;
 }
 
 /** Marks a workflow whose output is what its last steps returned. */

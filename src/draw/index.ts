@@ -10,7 +10,7 @@ export type { DrawingFormat } from "./drawing.ts";
 export interface DrawOptions {
   /** @defaultValue "svg" */
   readonly format?: DrawingFormat;
-  /** A stored snapshot (`run.record.machine.snapshot`) whose states are lit; `json` and `source` show none. @defaultValue none */
+  /** A stored snapshot (`snapshot` of what `client.get` gives) whose states are lit; `json` and `source` show none. @defaultValue none */
   readonly snapshot?: { readonly [member: string]: unknown } | undefined;
 }
 

@@ -1,4 +1,5 @@
 /** Putting tasks on the queue: the object first, then its index key. */
+import type { RetryPolicy } from "../../machines/program.ts";
 import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
 import { checkMembers, copied, objectWith, readArgument } from "../settings.ts";
 import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
@@ -21,7 +22,6 @@ import {
   type TaskSpec,
   U32,
 } from "./task.ts";
-import type { RetryPolicy } from "../wire/backoff.ts";
 
 /** The task as it stands, made now or before. */
 export interface CreateTaskOutcome {

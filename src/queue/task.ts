@@ -1,7 +1,8 @@
 /** One task on the queue, in buquet's exact format. Members that we do not know, and texts that we do not change, stay as they are. */
+import type { RetryPolicy } from "../../machines/program.ts";
 import { isLosslessNumber, LosslessNumber } from "lossless-json";
 import { z } from "zod";
-import type { RetryPolicy } from "../wire/backoff.ts";
+import { DEFAULT_RETRY_POLICY } from "../wire/backoff.ts";
 import type { Host } from "../host/host.ts";
 import { shardOf, taskKey } from "../keys.ts";
 import { Codec } from "../store/document.ts";
@@ -75,9 +76,6 @@ export interface TaskSpec {
 export const U32 = 4_294_967_295;
 /** Ten years: longer timeouts kill real workers. */
 const LONGEST_TIMEOUT_SECONDS = 315_360_000;
-
-/** buquet's own rule: 1 s, 2 s, 4 s … 60 s, a quarter more or less. */
-const DEFAULT_RETRY_POLICY: RetryPolicy = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 };
 
 /** A text that is an instant. */
 export const instant: z.ZodString = z.string().refine((text) => parseInstant(text) !== undefined, "is not an instant");

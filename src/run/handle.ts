@@ -50,7 +50,9 @@ export class ProcessEvents {
 
 /** An open bucket. */
 export interface QueueHandle extends AsyncDisposable {
+  /** @internal */
   readonly context: QueueContext;
+  /** @internal */
   readonly events: ProcessEvents;
   /** Aborts when it is closed. */
   readonly closed: AbortSignal;

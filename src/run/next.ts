@@ -5,8 +5,9 @@ import { formatOpaque } from "../wire/instant.ts";
 import type { Program } from "../programs/programs.ts";
 import type { MachinePart, RunRecord, TimerState } from "./record/record.ts";
 
-/** Where something leads. Names are those of steps, of signals for `waits`, in the order in which they come. */
-export interface Lead {
+/** What an event or a command would lead to, without doing it. Names are those of steps, of signals for `waits`, in the order in which they come. */
+export interface Preview {
+  /** The status of the run then. */
   readonly status: RunStatus;
   /** Steps whose handlers start. */
   readonly starts: readonly string[];
@@ -20,28 +21,36 @@ export interface Lead {
 
 /** A wait that is open. */
 export interface NextSignal {
+  /** The name under which a signal is sent. */
   readonly signal: string;
   /** The step that waits for it: a node of that name, or a step whose handler waits. */
   readonly step: string;
-  readonly leads: Lead;
-  /** When it gives up; absent: never. */
-  readonly deadline?: { readonly at: string; readonly leads: Lead };
+  /** Where the signal leads. */
+  readonly leads: Preview;
+  /** When the wait gives up, and where that leads; absent: never. */
+  readonly deadline?: { readonly at: string; readonly leads: Preview };
 }
 
 /** A delay that is not over. */
 export interface NextTimer {
+  /** The step that is delayed. */
   readonly step: string;
+  /** When the delay is over. */
   readonly at: string;
-  readonly leads: Lead;
+  /** Where its end leads. */
+  readonly leads: Preview;
 }
 
 /** A handler that was asked for and has not ended. */
 export interface NextStep {
+  /** The step. */
   readonly step: string;
+  /** Its handler, or its undo. */
   readonly kind: "run" | "undo";
-  readonly completed: Lead;
-  /** It failed for good: its retries are used up, or it said that none will help. */
-  readonly failed: Lead;
+  /** Where it leads that it completes. */
+  readonly completed: Preview;
+  /** Where it leads that it fails for good: its retries are used up, or it said that none will help. */
+  readonly failed: Preview;
 }
 
 /** Commands of an operator. */
@@ -49,16 +58,18 @@ export type CommandName = "pause" | "resume" | "cancel" | "terminate" | "skip" |
 
 /** A command that would change something. */
 export interface NextCommand {
+  /** The command. */
   readonly command: CommandName;
-  /** The held step that a skip goes past. */
+  /** The held step that a skip goes past; absent for other commands. */
   readonly step?: string;
-  readonly leads: Lead;
+  /** Where the command leads. */
+  readonly leads: Preview;
 }
 
 /** Everything that can happen next. Instants are texts with offset `+00:00`. */
 export interface Next {
   /** Where its start leads; only while it is pending. */
-  readonly start?: Lead;
+  readonly start?: Preview;
   readonly signals: readonly NextSignal[];
   readonly timers: readonly NextTimer[];
   readonly steps: readonly NextStep[];
@@ -72,8 +83,8 @@ export function nextOf(record: RunRecord, program: Program): Next {
   const { machine } = record;
   if (machine === undefined) return SAYS_NOTHING;
   const view = program.project(machine.snapshot);
-  const leads = (event: RunEvent): Lead => leadOf(program, machine, event) ?? staysAt(view);
-  const start = leadOf(program, machine, { type: "start" });
+  const leads = (event: RunEvent): Preview => previewOf(program, machine, event) ?? staysAt(view);
+  const start = previewOf(program, machine, { type: "start" });
   return {
     ...(start === undefined ? {} : { start }),
     signals: view.waits.map(({ signal, ...wait }): NextSignal => {
@@ -95,22 +106,22 @@ export function nextOf(record: RunRecord, program: Program): Next {
           : { type: "undo.failed", step, generation },
       ),
     })),
-    commands: commandsOf(view, (event) => leadOf(program, machine, event)),
+    commands: commandsOf(view, (event) => previewOf(program, machine, event)),
   };
 }
 
 /** Where one command would lead; undefined: it would change nothing. */
-export function leadOfCommand(
+export function previewOfCommand(
   record: RunRecord,
   program: Program,
   command: Exclude<CommandName, "skip">,
   compensate = true,
-): Lead | undefined {
+): Preview | undefined {
   if (record.machine === undefined) return undefined;
-  return leadOf(program, record.machine, command === "cancel" ? { type: command, compensate } : { type: command });
+  return previewOf(program, record.machine, command === "cancel" ? { type: command, compensate } : { type: command });
 }
 
-function leadOf(program: Program, machine: MachinePart, operation: RunOperation): Lead | undefined {
+function previewOf(program: Program, machine: MachinePart, operation: RunOperation): Preview | undefined {
   const decision =
     operation.type === "retry" ? program.reopen(machine.snapshot) : program.advance(machine.snapshot, [operation]);
   if (decision?.changed !== true) return undefined;
@@ -127,7 +138,7 @@ function leadOf(program: Program, machine: MachinePart, operation: RunOperation)
 }
 
 /** Where that leads which is heard, but changes nothing. */
-const staysAt = ({ status }: Projection): Lead => ({ status, starts: [], undoes: [], waits: [], delays: [] });
+const staysAt = ({ status }: Projection): Preview => ({ status, starts: [], undoes: [], waits: [], delays: [] });
 
 const due = ({ timer, step, generation, wake }: TimerState): RunEvent => ({
   type: "timer.due",
@@ -137,7 +148,10 @@ const due = ({ timer, step, generation, wake }: TimerState): RunEvent => ({
   wake,
 });
 
-function commandsOf(view: Projection, leadOfEvent: (event: RunOperation) => Lead | undefined): readonly NextCommand[] {
+function commandsOf(
+  view: Projection,
+  previewOfEvent: (event: RunOperation) => Preview | undefined,
+): readonly NextCommand[] {
   const held = [...view.steps].filter(([, { phase }]) => phase === "held").map(([step]) => step);
   const events: readonly (RunOperation & { readonly type: CommandName })[] = [
     { type: "pause" },
@@ -148,7 +162,7 @@ function commandsOf(view: Projection, leadOfEvent: (event: RunOperation) => Lead
     { type: "terminate" },
   ];
   return events.flatMap((event) => {
-    const leads = leadOfEvent(event);
+    const leads = previewOfEvent(event);
     return leads === undefined
       ? []
       : [{ command: event.type, ...(event.type === "skip" ? { step: event.step } : {}), leads }];

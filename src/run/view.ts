@@ -13,6 +13,8 @@ import {
   type StepState,
 } from "./record/record.ts";
 
+export type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
+
 /** The machine's own words for a record; undefined when another program dropped its machine. */
 export function viewOf(record: RunRecord, program: Program): Projection | undefined {
   return record.machine === undefined ? undefined : program.project(record.machine.snapshot);

@@ -66,8 +66,12 @@ type FoundTask = Pick<ReadyTask, "id"> & Partial<ReadyTask>;
 
 /** Runs the steps of the workflows that it is given. */
 export class Worker implements Service {
+  /** The name under which it claims tasks: the option `id`. */
   readonly id: string;
-  /** Awaitable facts for tests: nothing in production listens. */
+  /**
+   * Awaitable facts for our tests: nothing in production listens.
+   * @internal
+   */
   readonly signals: TestSignals = new TestSignals();
   readonly #queue: QueueContext;
   readonly #handle: QueueHandle;

@@ -25,10 +25,8 @@ export type { EngineOptions } from "./model/engine.ts";
 export type { AppliedEvent, Frame, Timeline } from "../draw/timeline.ts";
 export { paths, type PathsOptions, type WorkflowPath } from "./model/paths.ts";
 export { coverage, type Coverage, type Covered } from "./model/coverage.ts";
-export { type ServiceFact, TestSignals } from "../services/test-signals.ts";
 export { MemoryStore, type MemoryStoreOptions } from "../store/memory.ts";
 export { type BucketLimits, EXPRESS_LIMITS, LimitedBucket, R2_LIMITS } from "./limited-bucket.ts";
-export { seededRandom } from "../checked-host.ts";
 export { storeCases, storeRaces, type RaceContext, type StoreCase, type StoreRace } from "./store-cases.ts";
 export {
   explore,

@@ -79,7 +79,10 @@ const CHECKS = {
 export interface TestWorker {
   readonly id: string;
   readonly alive: boolean;
-  /** Facts that a test can await: `polled`, `committed`, `driven`. */
+  /**
+   * Facts that our tests await.
+   * @internal
+   */
   readonly signals: TestSignals;
   /** Kills it like `kill -9`: it writes nothing any more, its leases run out and another worker takes over. */
   crash(): void;

@@ -1,12 +1,8 @@
 /** How long a task waits before its next attempt. */
+import type { RetryPolicy } from "../../machines/program.ts";
 
-/** `min(initialMs · multiplier^n, maxMs)`, then ± `jitter` (0 to 1), before attempt n + 1. The same shape as in a plan. */
-export interface RetryPolicy {
-  readonly initialMs: number;
-  readonly maxMs: number;
-  readonly multiplier: number;
-  readonly jitter: number;
-}
+/** The policy where none is given, as buquet has it: 1 s, 2 s, 4 s … 60 s, each a quarter more or less. */
+export const DEFAULT_RETRY_POLICY: RetryPolicy = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0.25 };
 
 /** From so many retries on the delay does not grow any more. */
 export const LAST_GROWTH = 30;

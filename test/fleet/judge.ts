@@ -1,5 +1,6 @@
 /** Whether a run ended as it must, by what the bucket holds and what the outside world was asked for. */
-import { meterStore, type QueueHandle, type RunView, sweepActive, type WorkflowClient } from "../../src/index.ts";
+import { meterStore, type QueueHandle, type RunView, type WorkflowClient } from "../../src/index.ts";
+import { sweepActive } from "../../src/services/sweeper.ts";
 import {
   ACTIVE_PREFIX,
   DUE_PREFIX,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
-import { leadOfCommand, nextOf } from "../../src/run/next.ts";
+import { previewOfCommand, nextOf } from "../../src/run/next.ts";
 import type { Program } from "../../src/programs/programs.ts";
 import type { FlightRef, RunRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
@@ -116,8 +116,8 @@ describe("what comes next", () => {
       steps: [],
       commands: [{ command: "retry", leads: { ...none, status: "running", starts: ["reserve"] } }],
     });
-    expect(leadOfCommand(failed, program, "cancel")).toBeUndefined();
-    expect(leadOfCommand(undoing, program, "terminate")).toEqual({ ...none, status: "cancelled" });
+    expect(previewOfCommand(failed, program, "cancel")).toBeUndefined();
+    expect(previewOfCommand(undoing, program, "terminate")).toEqual({ ...none, status: "cancelled" });
   });
 
   test("is what then happens, for every command and every step", () => {

@@ -8,7 +8,6 @@ import {
   meterStore,
   nodeHost,
   openStore,
-  sweepActive,
   untypedWorkflow,
   Worker,
   WorkflowClient,
@@ -25,8 +24,8 @@ import {
   model,
   paths,
   replay,
-  seededRandom,
 } from "../../src/testing/index.ts";
+import { sweepActive } from "../../src/services/sweeper.ts";
 
 const host = nodeHost();
 const flow = untypedWorkflow("w").step("a", () => 1);
@@ -129,7 +128,6 @@ const ARGUMENTS: Readonly<Record<string, (given: never) => unknown>> = {
   "FileStore, folder": (given) => FileStore.open(given, { host }),
   "LimitedBucket, store": (given) => new LimitedBucket({}).limit(given, host),
   "LimitedBucket, host": (given) => new LimitedBucket({}).limit(queue.context.store, given),
-  "seededRandom, seed": (given) => seededRandom(given),
   "start, workflow": (given) => client.start(given, undefined as never),
   "run, workflow": (given) => client.run("run", given),
   "crashEverywhere, workflow": (given) => crashEverywhere(given, { effects: () => 1 }),

@@ -9,7 +9,6 @@ import {
   type Run,
   type RunOf,
   type StepContext,
-  sweepActive,
   untypedWorkflow,
   Worker,
   workflow,
@@ -28,10 +27,8 @@ import {
   paths,
   R2_LIMITS,
   replay,
-  seededRandom,
   storeCases,
   storeRaces,
-  TestSignals,
 } from "buquet-workflow/testing";
 import { z } from "zod";
 
@@ -76,12 +73,12 @@ export const result = async () => (await byName()).result();
 export const results = async () => (await byDefinition()).result();
 export const views = async () => (await makeClient()).list();
 export const view = async () => (await makeClient()).get("id");
-export const record = async () => (await view()).record;
+export const snapshot = async () => (await view()).snapshot;
 export const next = async () => (await makeClient()).next("id");
 export const bulk = async () => (await makeClient()).bulk({ type: "retry" });
 export const memory = new MemoryStore({ clock: host.clock });
 export const handle = handleOf(memory, host);
-export const { context, events } = handle;
+export const { closed } = handle;
 export const { machine, plan, types } = order;
 export const metered = meterStore(memory);
 export const cost = priceOf(order);
@@ -91,8 +88,8 @@ export const testModel = model(order);
 export const everyPath = paths(order);
 export const covered = coverage(order);
 export const explored = explore(order);
-export const functions = { crashEverywhere, replay, seededRandom, sweepActive, openStore, storeCases, storeRaces };
-export const classes = { FileStore, LimitedBucket, TestSignals };
+export const functions = { crashEverywhere, replay, openStore, storeCases, storeRaces };
+export const classes = { FileStore, LimitedBucket };
 export const limits = R2_LIMITS;
 
 export class Client extends WorkflowClient {}
