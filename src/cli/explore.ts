@@ -3,7 +3,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import { checkExploreOptions } from "../testing/explore/options.ts";
-import { DEFAULT_FAULTS } from "../testing/explore/setting.ts";
+import { DEFAULT_FAULTS } from "../testing/oracle/setting.ts";
 import { type Exploration, explore, type ExploreOptions, type ExploreProgress } from "../testing/explore/explore.ts";
 import type { TestImports } from "../testing/explore/violation.ts";
 import { type Typed, UsageError } from "./arguments.ts";

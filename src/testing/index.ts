@@ -39,6 +39,6 @@ export {
   type StepNameOf,
 } from "./explore/explore.ts";
 export type { ExploredCoverage } from "./explore/coverage.ts";
-export type { FaultKind, SignalBehaviour, WorldOptions } from "./explore/setting.ts";
+export type { FaultKind, SignalBehaviour, WorldOptions } from "./oracle/setting.ts";
 export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
 export type { Check, CheckAnswer, Effects, ExploredRun } from "./explore/view.ts";

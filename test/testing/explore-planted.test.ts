@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { buildMachine } from "../../machines/plan/advance.ts";
 import { exploreMachine } from "../../src/testing/explore/explore.ts";
-import { DEFAULT_FAULTS } from "../../src/testing/explore/setting.ts";
+import { DEFAULT_FAULTS } from "../../src/testing/oracle/setting.ts";
 import { EXAMPLES } from "./explore/examples.ts";
 import { equivalence, mutantsOf, UNREACHED } from "./explore/planted.ts";
 

@@ -4,8 +4,8 @@ import type { MachineConfig, StateConfig, TransitionConfig } from "../../../mach
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import { liveStates, stateId, type StateValue } from "../../draw/live.ts";
 import type { Key } from "./key.ts";
-import type { Move } from "./moves.ts";
-import type { FaultKind, Setting } from "./setting.ts";
+import type { Move } from "../oracle/moves.ts";
+import type { FaultKind, Setting } from "../oracle/setting.ts";
 
 /** How much of a chart a walk took. */
 export interface ExploredCoverage {

@@ -7,18 +7,18 @@
 import { buildMachine, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunOperation } from "../../../machines/events.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
-import { isFinal } from "./checks.ts";
+import { isFinal } from "../oracle/checks.ts";
 import { type ExploredCoverage, meterCoverage } from "./coverage.ts";
 import { type Key, keyReader } from "./key.ts";
-import type { Move } from "./moves.ts";
+import type { Move } from "../oracle/moves.ts";
 import { notesOf } from "./notes.ts";
 import { checkExploreOptions } from "./options.ts";
-import { type FaultKind, prepare, type Setting, type WorldOptions } from "./setting.ts";
+import { type FaultKind, prepare, type Setting, type WorldOptions } from "../oracle/setting.ts";
 import { interchangeable, orbitOf, textOf } from "./symmetry.ts";
 import type { Check } from "./view.ts";
 import { type Violation, violationOf } from "./violation.ts";
 import { beginWalk, type Point, type Walk } from "./walk.ts";
-import { Breach } from "./world.ts";
+import { Breach } from "../oracle/world.ts";
 
 /** Most states that are walked when nothing is said. */
 export const DEFAULT_LIMIT = 500_000;

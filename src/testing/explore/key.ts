@@ -8,8 +8,8 @@ import type { MachineConfig, StateConfig } from "../../../machines/chart.ts";
 import { encodeName } from "../../../machines/plan/names.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { StateValue } from "../../draw/live.ts";
-import type { Setting } from "./setting.ts";
-import { START, type StepWorld, UNDO, type World } from "./world.ts";
+import type { Setting } from "../oracle/setting.ts";
+import { START, type StepWorld, UNDO, type World } from "../oracle/world.ts";
 
 /** A state in parts. */
 export interface Key {

@@ -1,5 +1,5 @@
 /** What no rule forbids, but what people should know of a workflow. */
-import type { Setting } from "./setting.ts";
+import type { Setting } from "../oracle/setting.ts";
 
 /**
  * Failures after which nothing is undone although something could be: a step with `fail_workflow` in a workflow with undos. Somebody

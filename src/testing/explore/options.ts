@@ -13,7 +13,7 @@ import {
   recordOf,
 } from "../../settings.ts";
 import type { ExploreOptions } from "./explore.ts";
-import type { FaultKind, SignalBehaviour } from "./setting.ts";
+import type { FaultKind, SignalBehaviour } from "../oracle/setting.ts";
 
 // As a record, so that the compiler finds what is missing here.
 const KINDS: Readonly<Record<FaultKind, true>> = {

@@ -1,6 +1,6 @@
 /** Steps that may change places: equal for the machine, with the same dependencies and the same dependents. */
 import type { Key } from "./key.ts";
-import type { Setting, StepSetting } from "./setting.ts";
+import type { Setting, StepSetting } from "../oracle/setting.ts";
 
 /** Positions of steps that are interchangeable; every step is in exactly one class. */
 export function interchangeable(setting: Setting): readonly (readonly number[])[] {

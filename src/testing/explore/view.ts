@@ -1,8 +1,8 @@
 /** What checks of users see of a state. */
 import type { Projection, RunStatus, StepView } from "../../../machines/snapshot.ts";
 import { WorkflowError } from "../../errors.ts";
-import type { Setting } from "./setting.ts";
-import type { World } from "./world.ts";
+import type { Setting } from "../oracle/setting.ts";
+import type { World } from "../oracle/world.ts";
 import { reasonOf } from "../../host/error-data.ts";
 
 /** What stands in the world after the moves of a path. */

@@ -3,11 +3,11 @@ import type { RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunOperation } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { Frame, Timeline } from "../../draw/timeline.ts";
-import type { FaultKind } from "./setting.ts";
+import type { FaultKind } from "../oracle/setting.ts";
 import type { Point, Walk } from "./walk.ts";
 import { phraseOf, sentenceOf } from "./words.ts";
-import type { Move } from "./moves.ts";
-import { Breach } from "./world.ts";
+import type { Move } from "../oracle/moves.ts";
+import { Breach } from "../oracle/world.ts";
 
 /** One thing that happened on the way. */
 export interface PathStep {

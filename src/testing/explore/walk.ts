@@ -3,12 +3,12 @@ import { initial, operate, project, type RunMachine, type TakenTransition } from
 import type { Command } from "../../../machines/commands.ts";
 import type { RunOperation } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
-import { checkEnd, checkGoesOn, checkWords, isFinal } from "./checks.ts";
+import { checkEnd, checkGoesOn, checkWords, isFinal } from "../oracle/checks.ts";
 import type { Key } from "./key.ts";
-import { type Move, movesOf, needless, strays } from "./moves.ts";
-import type { Setting, StepSetting } from "./setting.ts";
+import { type Move, movesOf, needless, strays } from "../oracle/moves.ts";
+import type { Setting, StepSetting } from "../oracle/setting.ts";
 import { type Check, objection, viewOf } from "./view.ts";
-import { ask, Breach, happen, newWorld, settled, type StepWorld, type World } from "./world.ts";
+import { ask, Breach, happen, newWorld, settled, type StepWorld, type World } from "../oracle/world.ts";
 import { reasonOf } from "../../host/error-data.ts";
 
 /** A run somewhere on its way. */

@@ -1,7 +1,7 @@
 /** Moves and commands in the words of the field. */
 import type { Command } from "../../../machines/commands.ts";
 import type { RunOperation } from "../../../machines/events.ts";
-import type { FaultKind } from "./setting.ts";
+import type { FaultKind } from "../oracle/setting.ts";
 
 /** What happens, as a sentence. */
 export function sentenceOf(event: RunOperation, fault: FaultKind | undefined): string {

@@ -7,7 +7,7 @@ import { advance, buildMachine, initial } from "../../../machines/plan/advance.t
 import type { RunEvent } from "../../../machines/events.ts";
 import { workflow } from "../../../src/index.ts";
 import { exploreMachine } from "../../../src/testing/explore/explore.ts";
-import { DEFAULT_FAULTS } from "../../../src/testing/explore/setting.ts";
+import { DEFAULT_FAULTS } from "../../../src/testing/oracle/setting.ts";
 import { explore, replay } from "../../../src/testing/index.ts";
 import { planOf, signal, task } from "../../machines/build.ts";
 import { WHOLE } from "../../setting.ts";
