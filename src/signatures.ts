@@ -40,7 +40,6 @@ export type {
   AfterFailure,
   BadMember,
   CommonStepOptions,
-  ErasedHandlers,
   EventNamed,
   EventsOf,
   Fresh,

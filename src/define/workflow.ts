@@ -141,33 +141,53 @@ export interface ErasedHandlers {
   readonly compensate?: (context: unknown, result?: unknown) => unknown;
 }
 
-/** A definition without its types. */
+/** A definition, whatever its types are. */
 export interface AnyWorkflow {
+  /** The name under which it is started. */
   readonly name: string;
+  /** Its steps as data, without handlers and schemas. */
   readonly plan: Plan;
-  /** Hash of the whole plan; keys compiled machines. */
-  readonly planHash: string;
-  /** Hash of names and dependencies, as buquet computes it; decides compatibility on the wire. */
+  /** The hash of the names and dependencies of its steps, which a run keeps. A worker whose definition has another hash does not run it. */
   readonly definitionHash: string;
+  /**
+   * The hash of the whole plan, by which compiled machines are found.
+   * @internal
+   */
+  readonly planHash: string;
+  /** @internal */
   readonly inputSchema: Schema | undefined;
+  /** @internal */
   readonly signalSchemas: ReadonlyMap<string, Schema>;
+  /** @internal */
   readonly handlers: ReadonlyMap<string, ErasedHandlers>;
-  /** What makes the output of a run from all results by name; undefined: the output is the results of the last steps. */
+  /**
+   * What makes the output of a run from all results by name; undefined: the output is the results of the last steps.
+   * @internal
+   */
   readonly makeOutput: ((results: Record<string, unknown>) => unknown) | undefined;
-  /** Only for the compiler. */
+  /** Only for the compiler: it does not exist when the program runs. */
   readonly types?: WorkflowTypes;
 }
 
 /** What the compiler knows of a workflow. */
 export interface WorkflowTypes {
+  /** Its name, as a literal. */
   readonly name: string;
+  /** What handlers are given as input. */
   readonly input: unknown;
+  /** What a start takes as input. */
   readonly sent: unknown;
+  /** What dependents see of each step, by its name. */
   readonly results: unknown;
+  /** The names of the steps on which none depends. */
   readonly last: PropertyKey;
+  /** What `result` of a run gives. */
   readonly output: unknown;
+  /** What handlers are given as payloads of declared signals, by name. */
   readonly signals: unknown;
+  /** What senders of declared signals give, by name. */
   readonly sentSignals: unknown;
+  /** What senders to signal nodes give, by name. */
   readonly nodes: unknown;
 }
 

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { onboarding } from "../../examples/onboarding/workflow.ts";
+import { onboarding } from "./workflows.ts";
 import { handleOf, Worker, WorkflowClient } from "../../src/index.ts";
 import { WHOLE } from "../setting.ts";
 import { World } from "../simulation/world/index.ts";

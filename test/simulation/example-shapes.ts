@@ -1,7 +1,5 @@
 /** The workflows of the examples, with handlers that are watched in place of theirs. */
-import { flightDelays } from "../../examples/etl/workflow.ts";
-import { onboarding } from "../../examples/onboarding/workflow.ts";
-import { orderFulfilment } from "../../examples/order-fulfilment/workflow.ts";
+import { flightDelays, onboarding, orderFulfilment } from "../examples/workflows.ts";
 import { PermanentError } from "../../src/errors.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../../src/define/workflow.ts";
 import type { Watched } from "./observer.ts";

@@ -1,7 +1,5 @@
 /** The workflows of the examples, and what their handlers wait for. */
-import { flightDelays } from "../../examples/etl/workflow.ts";
-import { onboarding } from "../../examples/onboarding/workflow.ts";
-import { orderFulfilment } from "../../examples/order-fulfilment/workflow.ts";
+import { flightDelays, onboarding, orderFulfilment } from "../examples/workflows.ts";
 import { type AnyWorkflow, workflow } from "../../src/index.ts";
 import type { PathsOptions } from "../../src/testing/index.ts";
 

@@ -1,7 +1,5 @@
 /** The workflows of the five examples, and how their signals behave. */
-import { flightDelays } from "../../../examples/etl/workflow.ts";
-import { onboarding } from "../../../examples/onboarding/workflow.ts";
-import { orderFulfilment } from "../../../examples/order-fulfilment/workflow.ts";
+import { flightDelays, onboarding, orderFulfilment } from "../../examples/workflows.ts";
 import type { AnyWorkflow } from "../../../src/define/workflow.ts";
 import { workflow } from "../../../src/index.ts";
 import type { SignalBehaviour } from "../../../src/testing/index.ts";
