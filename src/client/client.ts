@@ -327,7 +327,6 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    */
   async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
     checkWatchOptions(options);
-    const { clock } = this.#handle.context.host;
     const limit = this.#limit(options);
     let seen = "";
     const isSeen = options.until ?? hasEnded;
@@ -349,13 +348,26 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
           yield view;
         }
         if (isSeen(view) || limit.isOver) return;
-        await clock.sleep(Math.min(askMs, limit.leftMs), { signal: rest.signal });
+        await this.rest(id, { askMs, leftMs: limit.leftMs }, rest.signal);
         askMs = Math.min(askMs * 1.5, LONGEST_ASK_MS);
       } finally {
         rest.release();
         unlisten();
       }
     }
+  }
+
+  /**
+   * Waits until the record of a run is to be read again: until the signal aborts, or for `askMs`, and no longer than `leftMs`. The client of a
+   * test kit lets virtual time pass here.
+   * @internal
+   */
+  protected rest(
+    _id: string,
+    { askMs, leftMs }: { readonly askMs: number; readonly leftMs: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#handle.context.host.clock.sleep(Math.min(askMs, leftMs), { signal });
   }
 
   /**
