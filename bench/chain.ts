@@ -3,7 +3,8 @@ import { WorkflowClient } from "../src/client/client.ts";
 import { handleOf } from "../src/run/handle.ts";
 import { type AnyWorkflow, untypedWorkflow } from "../src/define/workflow.ts";
 import { stateKey } from "../src/keys.ts";
-import { decodeRecord, isOver } from "../src/run/record/record.ts";
+import { isOver } from "../src/run/record/record.ts";
+import { decodeRecord } from "../src/run/record/codec.ts";
 import { Worker } from "../src/services/worker.ts";
 import { World } from "../test/simulation/world/index.ts";
 

@@ -6,6 +6,7 @@ import type { PersistedSnapshot } from "../../machines/snapshot.ts";
 import { servedPlan } from "../define/served.ts";
 import { drawChart, type DrawingFormat } from "../draw/drawing.ts";
 import { WorkflowError } from "../errors.ts";
+import { EFFECTS } from "../run/effects/effects.ts";
 import { makeWhole } from "../run/foreign/repair.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { type Typed, UsageError } from "./arguments.ts";
@@ -111,7 +112,7 @@ async function findRun(typed: Typed, id: string, name: string | undefined): Prom
     );
   const { store, host } = session.handle.context;
   const programs = new StoredPrograms(store, host, session.workflows.map(servedPlan));
-  const whole = await makeWhole({ store, programs }, record);
+  const whole = await makeWhole({ store, programs, effects: EFFECTS }, record);
   if ("reason" in whole) throw new WorkflowError("data", `run ${JSON.stringify(id)} cannot be drawn: ${whole.reason}`);
   const subject = { name: whole.program.name, chart: whole.program.chart() };
   const snapshot = whole.record.machine?.snapshot;

@@ -2,8 +2,9 @@
 import { type Duration, parseDuration } from "../wire/duration.ts";
 import { isWorkflowError, type WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";
+import { recordCodec } from "../run/record/codec.ts";
+import { type RunRecord, RUN_STATUSES } from "../run/record/record.ts";
 import type { RunStatus } from "../run/view.ts";
-import { recordCodec, type RunRecord, RUN_STATUSES } from "../run/record/record.ts";
 import { readDocument } from "../store/document.ts";
 import { callback, type ChecksOf, count, duration, oneOf, readSettings, text } from "../settings.ts";
 import type { ObjectStore } from "../store/object-store.ts";

@@ -3,13 +3,8 @@ import type { Projection, RunStatus } from "../../machines/snapshot.ts";
 import type { Frame } from "../draw/timeline.ts";
 import { stateKey } from "../keys.ts";
 import type { Program } from "../programs/programs.ts";
-import {
-  decodeRecord,
-  type FailedAttempt,
-  type MachinePart,
-  RUN_STATUSES,
-  type RunRecord,
-} from "../run/record/record.ts";
+import { type FailedAttempt, type MachinePart, RUN_STATUSES, type RunRecord } from "../run/record/record.ts";
+import { decodeRecord } from "../run/record/codec.ts";
 import { parseInstant } from "../wire/instant.ts";
 import { readLabel, type ReadLabel } from "./applied.ts";
 import { detailsOf } from "./details.ts";

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { errorOfText, textOfError } from "../host/error-data.ts";
 import type { AttemptFailure } from "./facts.ts";
-import { errorDataSchema, moment } from "./record/record.ts";
+import { errorData, moment } from "./record/record.ts";
 
 const attemptsSchema = z.object({
   attempts: z.array(
@@ -13,7 +13,7 @@ const attemptsSchema = z.object({
       attempt: z.number().int().positive(),
       beganAt: moment.optional(),
       endedAt: moment.optional(),
-      error: errorDataSchema,
+      error: errorData,
     }),
   ),
 });

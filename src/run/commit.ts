@@ -29,11 +29,13 @@ import { insistMs, isUnanswered } from "../store/again.ts";
 import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import { decide } from "./decide/decide.ts";
+import type { EffectKind } from "./effects/effect.ts";
 import type { Delivery } from "./facts.ts";
 import type { Program, Programs } from "../programs/programs.ts";
 import { makeWhole, type NotWhole, pausePlain, type Whole } from "./foreign/repair.ts";
 import { isGrowing, leaveOut } from "./record/too-large.ts";
-import { growingRecordCodec, recordCodec, RecordTooLargeError, type RunRecord } from "./record/record.ts";
+import type { RunRecord } from "./record/record.ts";
+import { recordCodecsOf, RecordTooLargeError } from "./record/codec.ts";
 import { SharedDispatch } from "./outbox.ts";
 
 /** What a commit needs from its surroundings. */
@@ -41,6 +43,8 @@ export interface CommitContext {
   readonly store: ObjectStore;
   readonly host: Host;
   readonly programs: Programs;
+  /** The kinds of effects that outboxes may hold. */
+  readonly effects: readonly EffectKind[];
   /**
    * For how long a batch is tried again while the store does not answer. Each of its members is dropped as soon as its lease is over.
    * @defaultValue 30000
@@ -176,6 +180,7 @@ export class RunWriter {
       const mend: readonly Delivery[] = whole.facts.length === 0 ? [] : [{ takes: () => false, facts: whole.facts }];
       const next = decide(whole.record, program, [...mend, ...members.map((member) => member.request)], {
         now: this.#now(),
+        effects: this.#context.effects,
         writeId: this.#context.host.random.ulid(this.#now()),
       });
       if (next === whole.record)
@@ -217,7 +222,8 @@ export class RunWriter {
     members: readonly Waiting[],
   ): Promise<PutOutcome | { readonly kind: "refused"; readonly members: readonly Waiting[] }> {
     const given = members.map(({ request }) => request);
-    const codec = isGrowing(given) ? growingRecordCodec : recordCodec;
+    const codecs = recordCodecsOf(this.#context.effects);
+    const codec = isGrowing(given) ? codecs.growing : codecs.record;
     try {
       return await replaceDocument(this.#context.store, stateKey(this.#runId), codec, etag, next);
     } catch (error) {
@@ -243,7 +249,11 @@ export class RunWriter {
   > {
     if (!fresh && this.#cached !== undefined) return { kind: "found", cached: this.#cached };
     try {
-      const read = await readDocument(this.#context.store, stateKey(this.#runId), recordCodec);
+      const read = await readDocument(
+        this.#context.store,
+        stateKey(this.#runId),
+        recordCodecsOf(this.#context.effects).record,
+      );
       if (read.kind === "missing") return { kind: "missing" };
       this.#cached = {
         record: read.value,
@@ -281,7 +291,13 @@ export class RunWriter {
       const paused = pausePlain(record, mismatch.message, this.#now());
       // Lost or unknown: the next claimer looks again.
       if (paused !== undefined) {
-        const put = await replaceDocument(this.#context.store, stateKey(this.#runId), recordCodec, etag, paused);
+        const put = await replaceDocument(
+          this.#context.store,
+          stateKey(this.#runId),
+          recordCodecsOf(this.#context.effects).record,
+          etag,
+          paused,
+        );
         if (put.kind === "stored") this.#context.onWritten?.(paused, ["mismatch"], record);
       }
     }

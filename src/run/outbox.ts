@@ -5,32 +5,15 @@
 import type { Program } from "../programs/programs.ts";
 import type { TaskRecord } from "../queue/task.ts";
 import { sortedJson } from "../wire/hash.ts";
+import type { StoredValue } from "../wire/value.ts";
 import { type Draft, hasMoved } from "./decide/draft.ts";
+import type { EffectKind } from "./effects/effect.ts";
+import { kindOf, type OutboxEntry } from "./effects/effects.ts";
 import type { Fact } from "./facts.ts";
-import {
-  type Actor,
-  type FlightRef,
-  type OutboxEntry,
-  type RunRecord,
-  sameFlight,
-  type TimerState,
-} from "./record/record.ts";
-
-type NewEntry = OutboxEntry extends infer E ? (E extends OutboxEntry ? Omit<E, "by"> : never) : never;
-
-/** The id of an entry about an execution: a later entry with the same id replaces it. */
-export function entryId(kind: string, ref: FlightRef): string {
-  return `${kind}:${ref.kind}:${ref.step}:${ref.generation}:${ref.wake}`;
-}
-
-/** The entry that puts the task of a timer. */
-export function timerEntry(timer: TimerState): NewEntry {
-  const { timer: kind, step, generation, wake } = timer;
-  return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
-}
+import type { Actor, EntryBase, RunRecord } from "./record/record.ts";
 
 /** Adds an entry, stamped with the claim that brings the facts; it replaces the one with the same id. */
-export function addEntry(draft: Draft, entry: NewEntry): void {
+export function addEntry(draft: Draft, entry: EntryBase): void {
   const stamped = (draft.by === undefined ? entry : { ...entry, by: draft.by }) as OutboxEntry;
   const outbox = [...draft.machine.outbox.filter((other) => other.id !== entry.id), stamped];
   draft.machine = { ...draft.machine, outbox };
@@ -40,6 +23,20 @@ export function addEntry(draft: Draft, entry: NewEntry): void {
 export function removeEntry(draft: Draft, id: string): void {
   if (!draft.machine.outbox.some((entry) => entry.id === id)) return;
   draft.machine = { ...draft.machine, outbox: draft.machine.outbox.filter((entry) => entry.id !== id) };
+}
+
+/** Takes out what is moot once the run was terminated. What tells of its past stays: nobody else puts the results and ends the tasks. */
+export function removeMoot(draft: Draft): void {
+  const outbox = draft.machine.outbox.filter((entry) => kindOf(draft.effects, entry).outlivesTermination);
+  draft.machine = { ...draft.machine, outbox };
+}
+
+/** The step table forgets the result of a step: the entries that are about it take it along (P10). */
+export function keepResult(draft: Draft, step: string, result: StoredValue): void {
+  const outbox = draft.machine.outbox.map(
+    (entry) => (kindOf(draft.effects, entry).withResult?.(entry, step, result) ?? entry) as OutboxEntry,
+  );
+  draft.machine = { ...draft.machine, outbox };
 }
 
 /**
@@ -52,23 +49,16 @@ export function confirmEntries(draft: Draft, keys: readonly string[]): void {
   if (outbox.length !== draft.machine.outbox.length && hasMoved(draft)) draft.machine = { ...draft.machine, outbox };
 }
 
-const entryKeys = new WeakMap<OutboxEntry, string>();
+const entryKeys = new WeakMap<EntryBase, string>();
 
 /**
  * What an entry of the outbox is told apart by: everything that it says, its stamp included. An id alone names whatever stands under it
  * by now: what was dispatched may have been replaced by an entry that nobody has dispatched yet.
  */
-export function entryKey(entry: OutboxEntry): string {
+export function entryKey(entry: EntryBase): string {
   const known = entryKeys.get(entry) ?? sortedJson(entry);
   entryKeys.set(entry, known);
   return known;
-}
-
-/** Whether a driver may dispatch an entry. The creation of an owned step belongs to its owner, who runs the step instead. */
-function mayDispatch(entry: OutboxEntry, record: RunRecord): boolean {
-  if (entry.do !== "create") return true;
-  const { ref } = entry;
-  return record.machine?.flights.find((flight) => sameFlight(flight, ref))?.owner === undefined;
 }
 
 /** What a driver's task ends with when it has no result, also when it failed: everything that its driver added is durable. */
@@ -91,6 +81,8 @@ export interface OutboxContext {
   readonly shared: SharedDispatch;
   /** The task under whose claim the driver acts. */
   readonly task: string;
+  /** The kinds of effects that the outbox may hold. */
+  readonly effects: readonly EffectKind[];
   /** Dispatches one entry; resolves once its effect is durable, with what was learned on the way. */
   dispatch(entry: OutboxEntry, record: RunRecord, program: Program): Promise<readonly Fact[]>;
   /** Whether everything that the drivers of a task added is durable. */
@@ -113,7 +105,7 @@ export class Outbox {
   /** Starts to dispatch every entry of a record that was read or written, unless this driver or another of this process did. */
   dispatchAll(record: RunRecord, program: Program): void {
     for (const entry of record.machine?.outbox ?? []) {
-      if (!mayDispatch(entry, record)) continue;
+      if (kindOf(this.#context.effects, entry).isFree?.(entry, record) === false) continue;
       this.#start(entry, async () =>
         (await this.#isDurable(entry)) ? [] : this.#context.dispatch(entry, record, program),
       );

@@ -13,7 +13,8 @@ import type { StoredValue } from "../wire/value.ts";
 import { LOOK_MS } from "./decide/next-check.ts";
 import type { Program } from "../programs/programs.ts";
 import { emptyMachine } from "./foreign/repair.ts";
-import { encodeRecord, recordCodec, type RunRecord } from "./record/record.ts";
+import type { RunRecord } from "./record/record.ts";
+import { encodeRecord, recordCodec } from "./record/codec.ts";
 import { tickTask, tickTaskId } from "./tasks.ts";
 
 /** What a start needs. */

@@ -8,7 +8,7 @@ import { completeClaim, failClaim, rescheduleClaim, retryClaim } from "../queue/
 import type { TaskEnd } from "../queue/settle.ts";
 import { createRunningTask } from "../queue/submit.ts";
 import { type QueueContext, serverNow } from "../queue/task.ts";
-import type { DispatchContext } from "../run/effects/dispatch.ts";
+import type { DispatchContext } from "../run/effects/effect.ts";
 import { textOfAttempts } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { FAILURES_KEPT } from "../run/decide/failures.ts";

@@ -5,7 +5,8 @@
 import type { Claim } from "../queue/claim.ts";
 import type { TaskRecord } from "../queue/task.ts";
 import type { TaskEnd } from "../queue/settle.ts";
-import { carryOut, type DispatchContext } from "../run/effects/dispatch.ts";
+import type { DispatchContext } from "../run/effects/effect.ts";
+import { dispatchEntry } from "../run/effects/effects.ts";
 import type { CommitOutcome, RunWriter } from "../run/commit.ts";
 import { attemptsOfText } from "../run/attempts-text.ts";
 import type { AttemptFailure, Fact } from "../run/facts.ts";
@@ -264,15 +265,16 @@ async function runOwn(
 /** The part of a driver in the outbox. What it dispatches is tried again while its lease lives. */
 function outboxOf(context: DriveContext, writer: RunWriter, lease: ChainLease): Outbox {
   const { task } = lease.claim;
-  const carrier = {
+  const dispatcher = {
     actor: { task: task.id, attempt: task.attempt },
     finishOwn: (id: string, end: TaskEnd) => context.finishOwn(id, end),
   };
   return new Outbox({
     shared: writer.dispatched,
     task: task.id,
+    effects: context.dispatch.effects,
     dispatch: (entry, record, program) =>
-      lease.insist(() => carryOut(context.dispatch, record, program, entry, carrier)),
+      lease.insist(() => dispatchEntry(entry, { context: context.dispatch, record, program, dispatcher })),
     isDriven: (id) => context.isDriven(id),
   });
 }

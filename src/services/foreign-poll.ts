@@ -6,10 +6,12 @@
 import { FOREIGN_PREFIX, stateKey } from "../keys.ts";
 import { createTask, getTask } from "../queue/submit.ts";
 import { isTaskOver, type QueueContext } from "../queue/task.ts";
+import { EFFECTS } from "../run/effects/effects.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import { makeWhole, type Whole } from "../run/foreign/repair.ts";
 import type { Program, Programs } from "../programs/programs.ts";
-import { type Flight, hasUnknownOwner, ownerOf, recordCodec, type RunRecord } from "../run/record/record.ts";
+import { type Flight, hasUnknownOwner, ownerOf, type RunRecord } from "../run/record/record.ts";
+import { recordCodec } from "../run/record/codec.ts";
 import { flightTaskId, tickTask } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
 import { isUnanswered } from "../store/again.ts";
@@ -112,7 +114,7 @@ export class ForeignPoll {
     const { queue, programs } = this.#options;
     // Another program rewrote it, or it was made anew from plain fields: who holds what is found out by a look.
     if (hasUnknownOwner(record)) return true;
-    const whole = await makeWhole({ store: queue.store, programs }, record);
+    const whole = await makeWhole({ store: queue.store, programs, effects: EFFECTS }, record);
     if ("reason" in whole) return false;
     if (whole.facts.length > 0) return true;
     const { program }: Whole = whole;

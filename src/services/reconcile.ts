@@ -4,7 +4,7 @@ import { activeKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { standingLook } from "../run/decide/next-check.ts";
-import { recordCodec } from "../run/record/record.ts";
+import { recordCodec } from "../run/record/codec.ts";
 import { tickTask } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
 import { sweepCause } from "../run/wakeups/wakeups.ts";

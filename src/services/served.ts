@@ -2,7 +2,8 @@
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { stateKey } from "../keys.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
-import { type FlightRef, recordCodec, type RunRecord } from "../run/record/record.ts";
+import type { FlightRef, RunRecord } from "../run/record/record.ts";
+import { recordCodec } from "../run/record/codec.ts";
 import { isServedElsewhere, type Serving } from "../programs/announcements.ts";
 import type { Unfit } from "./driver.ts";
 import { readDocument } from "../store/document.ts";

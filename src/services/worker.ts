@@ -9,10 +9,12 @@ import type { QueueContext } from "../queue/task.ts";
 import { getTask } from "../queue/submit.ts";
 import { deregisterWorker, registerWorker } from "../queue/workers.ts";
 import { RunWriters } from "../run/commit.ts";
-import type { DispatchContext } from "../run/effects/dispatch.ts";
+import type { DispatchContext } from "../run/effects/effect.ts";
+import { EFFECTS } from "../run/effects/effects.ts";
 import { meddling } from "../run/foreign/changes.ts";
 import { type Meddling, noteMeddling } from "../run/foreign/interference.ts";
-import { recordCodec, type RunRecord } from "../run/record/record.ts";
+import type { RunRecord } from "../run/record/record.ts";
+import { recordCodec } from "../run/record/codec.ts";
 import { servingCodec } from "../programs/announcements.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { isDriven } from "../run/outbox.ts";
@@ -145,6 +147,7 @@ export class Worker implements Service {
       store: this.#queue.store,
       host: this.#queue.host,
       programs: this.#programs,
+      effects: EFFECTS,
       patienceMs: this.#leaseMs,
       onWritten: (record, facts, before) => {
         for (const { level, message, fields } of newsOf(before, record, facts))
@@ -507,6 +510,7 @@ export class Worker implements Service {
   #chainContext(): ChainContext {
     const dispatch: DispatchContext = {
       queue: this.#queue,
+      effects: EFFECTS,
       onReady: (taskId, availableAt) => this.#handle.events.ready(taskId, availableAt),
       onUnwanted: (taskId) => this.#discourage(taskId),
     };

@@ -22,7 +22,8 @@ import {
   stateKey,
 } from "../keys.ts";
 import { getTask } from "../queue/submit.ts";
-import { isOver, recordCodec, type RunRecord } from "../run/record/record.ts";
+import { isOver, type RunRecord } from "../run/record/record.ts";
+import { recordCodec } from "../run/record/codec.ts";
 import { callback, type ChecksOf, count, duration, milliseconds, objectWith, readSettings } from "../settings.ts";
 import type { TestSignals } from "../services/test-signals.ts";
 import { Worker } from "../services/worker.ts";

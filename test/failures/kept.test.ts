@@ -18,7 +18,7 @@ import { stateKey } from "../../src/keys.ts";
 import { newTask } from "../../src/queue/task.ts";
 import { FAILURES_KEPT, keepFailures, MAX_FAILURES_LENGTH } from "../../src/run/decide/failures.ts";
 import type { Draft } from "../../src/run/decide/draft.ts";
-import { endedWithoutUs } from "../../src/run/effects/dispatch.ts";
+import { endedWithoutUs } from "../../src/run/ended-task.ts";
 import type { FailedAttempt } from "../../src/run/record/record.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { moodyStore } from "../services/moody-store.ts";

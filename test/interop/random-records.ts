@@ -1,7 +1,8 @@
 /** Random tasks and records of runs, as far as our codecs write them. */
 import * as fc from "fast-check";
 import { stateKey, taskKey } from "../../src/keys.ts";
-import { decodeRecord, encodeRecord, type RunRecord } from "../../src/run/record/record.ts";
+import type { RunRecord } from "../../src/run/record/record.ts";
+import { decodeRecord, encodeRecord } from "../../src/run/record/codec.ts";
 import { newTask, taskCodec, type TaskRecord, type TaskStatus, U32 } from "../../src/queue/task.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
 import { MAX_DEPTH } from "../../src/wire/json.ts";

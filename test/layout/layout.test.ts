@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { buildMachine, project } from "../../machines/plan/advance.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
-import { decodeRecord, encodeRecord, RECORD_LAYOUT } from "../../src/run/record/record.ts";
+import { decodeRecord, encodeRecord, RECORD_LAYOUT } from "../../src/run/record/codec.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { makeFleet } from "../services/fleet.ts";
 import { goldenLayouts, load } from "./golden-layout.ts";

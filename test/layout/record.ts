@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { servedPlan } from "../../src/define/served.ts";
 import { stateKey } from "../../src/keys.ts";
-import { decodeRecord, RECORD_LAYOUT } from "../../src/run/record/record.ts";
+import { decodeRecord, RECORD_LAYOUT } from "../../src/run/record/codec.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { FOLDER, type GoldenLayout, load } from "./golden-layout.ts";
 import { RUNS } from "./runs.ts";

@@ -4,7 +4,7 @@ import { advance, buildMachine, checkSnapshot, initial, project } from "../../ma
 import { SnapshotError, snapshotProblem } from "../../machines/plan/check-snapshot.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
-import { decodeRecord } from "../../src/run/record/record.ts";
+import { decodeRecord } from "../../src/run/record/codec.ts";
 import { stateKey } from "../../src/keys.ts";
 import { goldenLayouts } from "../layout/golden-layout.ts";
 

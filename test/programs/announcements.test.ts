@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { workflow } from "../../src/index.ts";
 import { SERVING_PREFIX, servingKey, stateKey } from "../../src/keys.ts";
-import { recordCodec } from "../../src/run/record/record.ts";
+import { recordCodec } from "../../src/run/record/codec.ts";
 import { isServedElsewhere, servingCodec } from "../../src/programs/announcements.ts";
 import { readDocument } from "../../src/store/document.ts";
 import { leashStore } from "../../src/store/leash.ts";

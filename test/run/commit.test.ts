@@ -4,9 +4,10 @@ import { PlanProgram } from "../../machines/plan/program.ts";
 import type { Host } from "../../src/host/host.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { stateKey } from "../../src/keys.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { type CommitOutcome, RunWriter } from "../../src/run/commit.ts";
 import type { Fact } from "../../src/run/facts.ts";
-import { recordCodec } from "../../src/run/record/record.ts";
+import { recordCodec } from "../../src/run/record/codec.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { readDocument, replaceDocument } from "../../src/store/document.ts";
 import { leashStore } from "../../src/store/leash.ts";
@@ -42,7 +43,7 @@ async function commitTwice(firstPut: FirstPut): Promise<{ first: CommitOutcome; 
     },
   };
   const programs = { current: () => program, byHash: async () => program };
-  const writer = new RunWriter({ store, host, programs }, "r");
+  const writer = new RunWriter({ store, host, programs, effects: EFFECTS }, "r");
   const actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };
   const facts: readonly Fact[] = [{ fact: "begin" }];
   const commit = (): Promise<CommitOutcome> =>

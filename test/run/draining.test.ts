@@ -1,6 +1,7 @@
 /** A run that stops waits for what is in flight, and lets none of it begin again. */
 import { expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
@@ -19,7 +20,7 @@ const program: Program = new PlanProgram(planOf([task("a", { compensate: true })
 const a: FlightRef = { kind: "run", step: "a", generation: 1, wake: 0 };
 
 function apply(record: RunRecord, facts: readonly Fact[]): RunRecord {
-  return decide(record, program, [{ facts, takes: () => false }], { now: NOW, writeId: "w" });
+  return decide(record, program, [{ facts, takes: () => false }], { now: NOW, effects: EFFECTS, writeId: "w" });
 }
 
 test("the next claim ends a step of a run that stops, also when its fence was confirmed: it is undone, not run", () => {

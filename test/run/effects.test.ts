@@ -1,10 +1,12 @@
 /** Entries of the outbox: who stamps them, who may drop them, and what stands for an execution that nobody holds. */
 import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import { type Actor, type FlightRef, type OutboxEntry, type RunRecord } from "../../src/run/record/record.ts";
+import type { Actor, FlightRef, RunRecord } from "../../src/run/record/record.ts";
+import type { OutboxEntry } from "../../src/run/effects/effects.ts";
 import { entryKey } from "../../src/run/outbox.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
@@ -23,7 +25,7 @@ const asker: Actor = { task: "22222222-0000-4000-8000-000000000000", attempt: 3 
 const releaser: Actor = { task: owner.task, attempt: 2 };
 
 function decided(record: RunRecord, deliveries: readonly Delivery[], now = NOW): RunRecord {
-  return decide(record, program, deliveries, { now, writeId: "w" });
+  return decide(record, program, deliveries, { now, effects: EFFECTS, writeId: "w" });
 }
 const by = (actor: Actor | undefined, ...facts: Fact[]): Delivery => ({
   facts,

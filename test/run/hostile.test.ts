@@ -12,7 +12,7 @@ import { taskCodec } from "../../src/queue/task.ts";
 import { workerCodec } from "../../src/queue/workers.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
 import { signalCodec } from "../../src/run/inbox.ts";
-import { recordCodec } from "../../src/run/record/record.ts";
+import { recordCodec } from "../../src/run/record/codec.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import type { Codec } from "../../src/store/document.ts";
 import { createTestKit, MemoryStore, type TestKit } from "../../src/testing/index.ts";

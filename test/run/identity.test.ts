@@ -9,7 +9,7 @@ import { idempotencyCodec } from "../../src/queue/idempotency.ts";
 import { taskCodec } from "../../src/queue/task.ts";
 import { workerCodec } from "../../src/queue/workers.ts";
 import { signalCodec } from "../../src/run/inbox.ts";
-import { recordCodec } from "../../src/run/record/record.ts";
+import { recordCodec } from "../../src/run/record/codec.ts";
 import { listServing, servingCodec } from "../../src/programs/announcements.ts";
 import { tickTask } from "../../src/run/tasks.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";

@@ -1,6 +1,7 @@
 /** What can happen next: the machine is asked what each event would do, and really does it then. */
 import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { previewOfCommand, nextOf } from "../../src/run/next.ts";
@@ -31,7 +32,7 @@ const fails = (step: string): Fact => ({
 });
 const asked = (command: RunCommand): Fact => ({ fact: "command", id: command.type, command, at: NOW });
 const apply = (record: RunRecord, ...facts: Fact[]): RunRecord =>
-  decide(record, program, [{ facts, takes: () => false }], { now: NOW, writeId: "w" });
+  decide(record, program, [{ facts, takes: () => false }], { now: NOW, effects: EFFECTS, writeId: "w" });
 const first = firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0");
 const names = (record: RunRecord): string[] => nextOf(record, program).commands.map(({ command }) => command);
 

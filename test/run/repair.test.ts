@@ -3,11 +3,13 @@ import { describe, expect, test } from "vitest";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { makeWhole, type Whole } from "../../src/run/foreign/repair.ts";
 import type { Program, Programs } from "../../src/programs/programs.ts";
-import { encodeRecord, isOver, refOf, type RunRecord } from "../../src/run/record/record.ts";
+import { isOver, refOf, type RunRecord } from "../../src/run/record/record.ts";
+import { encodeRecord } from "../../src/run/record/codec.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { stateKey } from "../../src/keys.ts";
 import { nodeHost } from "../../src/host/node.ts";
@@ -26,7 +28,7 @@ function programOf(plan: Plan): Program {
 }
 
 function apply(record: RunRecord, program: Program, facts: readonly Fact[], now = NOW): RunRecord {
-  return decide(record, program, [{ takes: () => false, facts }], { now, writeId: "w" });
+  return decide(record, program, [{ takes: () => false, facts }], { now, effects: EFFECTS, writeId: "w" });
 }
 
 const programsOf = (program: Program): Programs => ({ current: () => program, byHash: async () => program });
@@ -107,7 +109,10 @@ describe("a record that a foreign writer rewrote without its machine", () => {
       reached.set(record.status, (reached.get(record.status) ?? 0) + 1);
       if (isOver(record.status)) continue;
       tried += 1;
-      const whole = await makeWhole({ store: bare, programs: programsOf(program) }, withoutMachine(record));
+      const whole = await makeWhole(
+        { store: bare, programs: programsOf(program), effects: EFFECTS },
+        withoutMachine(record),
+      );
       expect(whole).not.toHaveProperty("reason");
       const { record: base, facts } = whole as Whole;
       const rebuilt = apply(base, program, facts);
@@ -153,12 +158,12 @@ describe("without versions", () => {
     const done = new Map([["a", { status: "completed" as const, attempt: 1, result: stored(1) }]]);
     const plain: RunRecord = { ...withoutMachine(begun), steps: done };
     const cancelled = { ...plain, status: "cancelled", error: { type: "Cancelled", message: "no" } } as const;
-    const whole = (await makeWhole({ store, programs: programsOf(program) }, cancelled)) as Whole;
+    const whole = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, cancelled)) as Whole;
     const record = apply(whole.record, program, whole.facts);
     expect(record).toMatchObject({ status: "compensating", error: { type: "Cancelled" } });
     expect(record.machine?.flights).toMatchObject([{ kind: "undo", step: "a", owner: "unknown" }]);
     const failed: RunRecord = { ...plain, status: "failed" };
-    const left = (await makeWhole({ store, programs: programsOf(program) }, failed)) as Whole;
+    const left = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, failed)) as Whole;
     expect(apply(left.record, program, left.facts)).toBe(failed);
   });
 });
@@ -176,7 +181,7 @@ describe("with versions", () => {
     const versions = change(withoutMachine(record));
     for (const version of versions) await store.put(stateKey("r"), encodeRecord(version), "always");
     const read = versions.at(-1) as RunRecord;
-    const whole = (await makeWhole({ store, programs: programsOf(program) }, read)) as Whole;
+    const whole = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, read)) as Whole;
     return apply(whole.record, program, whole.facts);
   }
 
@@ -241,9 +246,9 @@ describe("with versions", () => {
     const { steps } = record;
     const program = programOf(twoSteps);
     const store = new MemoryStore({ clock: nodeHost().clock });
-    const whole = (await makeWhole({ store, programs: programsOf(program) }, edited)) as Whole;
+    const whole = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, edited)) as Whole;
     expect(apply(whole.record, program, whole.facts)).toMatchObject({ status: "paused", steps });
-    const same = (await makeWhole({ store, programs: programsOf(program) }, record)) as Whole;
+    const same = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, record)) as Whole;
     expect(same.facts).toEqual([]);
   });
 });

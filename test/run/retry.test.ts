@@ -2,10 +2,12 @@
 import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { minuteOf } from "../../src/keys.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import { decodeRecord, encodeRecord, type FlightRef, type RunRecord } from "../../src/run/record/record.ts";
+import type { FlightRef, RunRecord } from "../../src/run/record/record.ts";
+import { decodeRecord, encodeRecord } from "../../src/run/record/codec.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/tasks.ts";
 import { planOf, signal, task } from "../machines/build.ts";
@@ -45,7 +47,7 @@ const retry = (nth?: number): RunCommand => ({ type: "retry", ...(nth === undefi
 
 /** Every write goes through the bucket, so that what is kept can be read. */
 function apply(record: RunRecord, facts: readonly Fact[], now = NOW): RunRecord {
-  const next = decide(record, program, [{ facts, takes: () => false }], { now, writeId: "w" });
+  const next = decide(record, program, [{ facts, takes: () => false }], { now, effects: EFFECTS, writeId: "w" });
   return next === record ? record : decodeRecord(encodeRecord(next), "workflow/r/state.json");
 }
 const failed = (): RunRecord =>
@@ -125,7 +127,11 @@ describe("a record that is opened again", () => {
       done("a:2", 4),
     ];
     const first = firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0");
-    const { machine } = decide(first, program, [{ facts, takes: () => false }], { now: NOW, writeId: "w" });
+    const { machine } = decide(first, program, [{ facts, takes: () => false }], {
+      now: NOW,
+      effects: EFFECTS,
+      writeId: "w",
+    });
     const results = machine?.outbox.filter((entry) => entry.do === "result");
     expect(results).toMatchObject([{ step: "a" }, { step: "a", generation: 2 }, { step: "c" }, { step: "a:2" }]);
   });

@@ -1,6 +1,7 @@
 /** The rules R1 to R9 that stand at the top of `src/run/commit.ts`, each by its number. */
 import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
+import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Delivery, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
@@ -32,7 +33,7 @@ const done = (name: string, result: unknown): Fact => ({
 
 function apply(record: RunRecord, facts: readonly Fact[], actor?: Actor): RunRecord {
   const delivery: Delivery = { facts, takes: () => true, ...(actor === undefined ? {} : { actor }) };
-  return decide(record, program, [delivery], { now: NOW, writeId: "w" });
+  return decide(record, program, [delivery], { now: NOW, effects: EFFECTS, writeId: "w" });
 }
 
 const driver: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };

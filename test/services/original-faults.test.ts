@@ -5,7 +5,7 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { readyKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../../src/keys.ts";
 import { createTask } from "../../src/queue/submit.ts";
 import { newTask, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
-import { encodeRecord } from "../../src/run/record/record.ts";
+import { encodeRecord } from "../../src/run/record/codec.ts";
 import { FOREIGN_TICK_TYPE, flightTaskId, tickTaskId } from "../../src/run/tasks.ts";
 import { judge } from "../../src/services/handler.ts";
 import { parseInstant } from "../../src/wire/instant.ts";

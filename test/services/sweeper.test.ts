@@ -7,7 +7,7 @@ import { meterStore, type MeteredStore, workflow } from "../../src/index.ts";
 import { sweepActive, type SweptRun } from "../../src/services/sweeper.ts";
 import { activeKey, stateKey } from "../../src/keys.ts";
 import type { QueueContext } from "../../src/queue/task.ts";
-import { encodeRecord } from "../../src/run/record/record.ts";
+import { encodeRecord } from "../../src/run/record/codec.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { Sweeper } from "../../src/services/sweeper.ts";

@@ -5,7 +5,7 @@ import { handleOf } from "../../src/run/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
-import { decodeRecord } from "../../src/run/record/record.ts";
+import { decodeRecord } from "../../src/run/record/codec.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { setting, WHOLE } from "../setting.ts";
 import { DEFAULT_LEASE_MS } from "../../src/services/worker-options.ts";

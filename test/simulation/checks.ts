@@ -1,6 +1,7 @@
 /** What must hold after every history, from the bucket and from what the handlers did. */
 import { ACTIVE_PREFIX, laterResultKey, minuteOf, stateKey, stepResultKey } from "../../src/keys.ts";
-import { decodeRecord, type RunRecord } from "../../src/run/record/record.ts";
+import type { RunRecord } from "../../src/run/record/record.ts";
+import { decodeRecord } from "../../src/run/record/codec.ts";
 import { readVersions } from "../../src/store/versions.ts";
 import { isTaskOver, millisOf, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { stringifyJson } from "../../src/wire/json.ts";

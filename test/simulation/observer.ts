@@ -1,6 +1,7 @@
 /** What the handlers of a fleet did, seen from outside the bucket, and what must never be seen there. */
 import { stateKey } from "../../src/keys.ts";
-import { decodeRecord, isOver } from "../../src/run/record/record.ts";
+import { isOver } from "../../src/run/record/record.ts";
+import { decodeRecord } from "../../src/run/record/codec.ts";
 import type { Process, World } from "./world/index.ts";
 
 /** One call of one handler. */

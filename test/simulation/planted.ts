@@ -28,7 +28,6 @@ const CHAIN = "src/services/chain.ts";
 const COMMIT = "src/run/commit.ts";
 const DECIDE = "src/run/decide/decide.ts";
 const FLIGHTS = "src/run/decide/executions.ts";
-const DISPATCH = "src/run/effects/dispatch.ts";
 const OUTBOX = "src/run/outbox.ts";
 const CLAIM = "src/queue/claim.ts";
 
@@ -107,11 +106,11 @@ export const MISTAKES: readonly Mistake[] = [
     name: "skip the fence",
     edits: [
       {
-        file: DISPATCH,
-        from: "  const spec = flightTask(record, program, flight);\n  if (flight.owner !== undefined) {",
-        to: `  const spec = flightTask(record, program, flight);
-  if (Number(1) === 1) return [{ fact: "fenced", ref: entry.ref, outcome: "unknown" }];
-  if (flight.owner !== undefined) {`,
+        file: "src/run/effects/fence.ts",
+        from: "    const spec = flightTask(record, program, flight);\n    if (flight.owner !== undefined) {",
+        to: `    const spec = flightTask(record, program, flight);
+    if (Number(1) === 1) return [{ fact: "fenced", ref, outcome: "unknown" }];
+    if (flight.owner !== undefined) {`,
       },
     ],
     setting: { shapes: ["race"], freeze: 1, long: false },
@@ -237,13 +236,12 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: DECIDE,
         from: "    free.splice(index, 1);",
-        to: '    free.splice(index, 1);\n    addEntry(draft, { id: entryId("create", ref), do: "create", ref });',
+        to: "    free.splice(index, 1);\n    addEntry(draft, createEntry(ref));",
       },
       {
         file: OUTBOX,
-        from: "      if (!mayDispatch(entry, record)) continue;",
-        to: `      if (!mayDispatch(entry, record) && entry.do !== "create") continue;
-      if (entry.do === "create" && entry.by?.task === this.#context.task) continue;`,
+        from: "      if (kindOf(this.#context.effects, entry).isFree?.(entry, record) === false) continue;",
+        to: '      if (entry.do === "create" && entry.by?.task === this.#context.task) continue;',
       },
     ],
     setting: { shapes: ["pause", "cancel"] },
@@ -397,9 +395,9 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: FLIGHTS,
-        from: '  const kind = isDraining(draft, ref) ? "fence" : "create";',
+        from: "  addEntry(draft, isDraining(draft, ref) ? fenceEntry(ref) : createEntry(ref));",
         to: `  if (draft.machine.outbox.some(({ id }) => id === entryId("fence", ref))) return;
-  const kind = isDraining(draft, ref) ? "fence" : "create";`,
+  addEntry(draft, isDraining(draft, ref) ? fenceEntry(ref) : createEntry(ref));`,
       },
     ],
     setting: { shapes: ["halt"], concurrency: 1, long: false, crash: 1 },

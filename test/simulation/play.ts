@@ -3,7 +3,8 @@ import { WorkflowClient } from "../../src/client/client.ts";
 import { handleOf } from "../../src/run/handle.ts";
 import { WorkflowError } from "../../src/errors.ts";
 import { ACTIVE_PREFIX, stateKey } from "../../src/keys.ts";
-import { decodeRecord, isOver, type RunRecord } from "../../src/run/record/record.ts";
+import { isOver, type RunRecord } from "../../src/run/record/record.ts";
+import { decodeRecord } from "../../src/run/record/codec.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import {

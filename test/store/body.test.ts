@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { nodeHost } from "../../src/host/node.ts";
 import { readDocument } from "../../src/store/document.ts";
 import { FileStore } from "../../src/store/file.ts";
-import { recordCodec } from "../../src/run/record/record.ts";
+import { recordCodec } from "../../src/run/record/codec.ts";
 import { decodeBody } from "../../src/store/body.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "buquet-body-"));

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseIndexKey } from "../../src/keys.ts";
-import { decodeRecord, encodeRecord } from "../../src/run/record/record.ts";
+import { decodeRecord, encodeRecord } from "../../src/run/record/codec.ts";
 import { formatInstant, formatOpaque, parseInstant } from "../../src/wire/instant.ts";
 import { parseJson, stringifyJson, toPlain } from "../../src/wire/json.ts";
 import { golden } from "../golden.ts";

@@ -2,6 +2,7 @@
 import type { RunEvent } from "../../../machines/events.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import type { Fact } from "../facts.ts";
+import { removeMoot } from "../outbox.ts";
 import { isOver } from "../record/record.ts";
 import { blame, type Draft, heal, hold } from "./draft.ts";
 import { move } from "./move.ts";
@@ -50,11 +51,8 @@ function explainCommand(draft: Draft, type: string, reason: string | undefined):
   if (type === "pause") hold(draft, error);
   else blame(draft, error);
   if (type === "terminate") {
-    // What would move the run is moot. What tells of its past is not: nobody else puts the results and ends the tasks.
-    const outbox = draft.machine.outbox.filter(
-      ({ do: kind }) => kind === "result" || kind === "settle" || kind === "look",
-    );
-    draft.machine = { ...draft.machine, flights: [], timers: [], outbox };
+    removeMoot(draft);
+    draft.machine = { ...draft.machine, flights: [], timers: [] };
   }
 }
 

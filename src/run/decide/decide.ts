@@ -8,8 +8,10 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { Delivery, Fact } from "../facts.ts";
 import type { Program } from "../../programs/programs.ts";
+import { createEntry } from "../effects/create.ts";
+import type { EffectKind } from "../effects/effect.ts";
 import { type Actor, type FlightRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record/record.ts";
-import { addEntry, confirmEntries, entryId } from "../outbox.ts";
+import { addEntry, confirmEntries } from "../outbox.ts";
 import { flightTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
 import { type Draft, findFlight, mapFlight } from "./draft.ts";
@@ -31,10 +33,12 @@ import { applyRestore } from "../foreign/restore.ts";
 import { syncSteps } from "./steps.ts";
 import { applyDue, applySignal } from "./waits.ts";
 
-/** What the clock and chance say, so that deciding needs neither. */
+/** What deciding needs beside the record, its program and the facts: clock and chance among it, so that it asks neither. */
 export interface DecideInput {
   /** Server time in milliseconds since 1970. */
   readonly now: number;
+  /** The kinds of effects that the outbox of the record may hold. */
+  readonly effects: readonly EffectKind[];
   /** Id of the write, for people. */
   readonly writeId: string;
 }
@@ -51,6 +55,7 @@ export function decide(
     record,
     machine: record.machine,
     program,
+    effects: input.effects,
     now: formatOpaque(input.now),
     nowMs: input.now,
     applied: [],
@@ -128,7 +133,7 @@ function assignOwners(draft: Draft, deliveries: readonly Delivery[]): void {
     const index = free.findIndex((delivery) => delivery.takes(ref));
     const actor = free[index]?.actor;
     if (actor === undefined) {
-      addEntry(draft, { id: entryId("create", ref), do: "create", ref });
+      addEntry(draft, createEntry(ref));
       continue;
     }
     free.splice(index, 1);

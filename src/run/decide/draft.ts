@@ -1,5 +1,6 @@
 /** A record while facts are applied to it, and the small edits that every rule is made of. */
 import type { Program } from "../../programs/programs.ts";
+import type { EffectKind } from "../effects/effect.ts";
 import {
   type Actor,
   type Flight,
@@ -18,6 +19,8 @@ export type Draft = {
   record: RunRecord;
   machine: MachinePart;
   readonly program: Program;
+  /** The kinds of effects that the outbox may hold. */
+  readonly effects: readonly EffectKind[];
   readonly now: string;
   readonly nowMs: number;
   readonly applied: string[];

@@ -4,7 +4,11 @@ import type { AttemptFailure, Fact } from "../facts.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import { errorOfText } from "../../host/error-data.ts";
 import { type Flight, type FlightRef, ownerOf, refOf } from "../record/record.ts";
-import { addEntry, entryId, removeEntry } from "../outbox.ts";
+import { createEntry } from "../effects/create.ts";
+import { entryId } from "../effects/effect.ts";
+import { fenceEntry } from "../effects/fence.ts";
+import { type SettleEntry, settleEntry } from "../effects/settle.ts";
+import { addEntry, removeEntry } from "../outbox.ts";
 import { flightTaskId } from "../tasks.ts";
 import { type Draft, findFlight, flightOfTask, isDraining, mapFlight, setStep } from "./draft.ts";
 import { keepFailures } from "./failures.ts";
@@ -120,8 +124,7 @@ function setFree(draft: Draft, flight: Flight): void {
  * dispatched already, and found an owner who would end the flight: the new one has a stamp of its own, so that it is dispatched again.
  */
 function leaveToTask(draft: Draft, ref: FlightRef): void {
-  const kind = isDraining(draft, ref) ? "fence" : "create";
-  addEntry(draft, { id: entryId(kind, ref), do: kind, ref });
+  addEntry(draft, isDraining(draft, ref) ? fenceEntry(ref) : createEntry(ref));
 }
 
 /**
@@ -197,15 +200,9 @@ function land(draft: Draft, flight: Flight): void {
 }
 
 /** Ends a flight. Its task object is settled in the outbox, unless it is the task of the one who says so, which is finished last. */
-function endFlight(draft: Draft, flight: Flight, status: "completed" | "failed" | "cancelled", error?: string): void {
+function endFlight(draft: Draft, flight: Flight, status: SettleEntry["status"], error?: string): void {
   land(draft, flight);
   const ref = refOf(flight);
   if (flightTaskId(draft.record.id, ref) === draft.by?.task) return;
-  addEntry(draft, {
-    id: entryId("settle", ref),
-    do: "settle",
-    ref,
-    status,
-    ...(error === undefined ? {} : { error }),
-  });
+  addEntry(draft, settleEntry(ref, status, error));
 }

@@ -3,7 +3,10 @@ import type { Command } from "../../../machines/commands.ts";
 import type { Decision } from "../../../machines/program.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import type { FlightRef, GivenSignals, TimerState } from "../record/record.ts";
-import { addEntry, entryId, removeEntry, timerEntry } from "../outbox.ts";
+import { entryId } from "../effects/effect.ts";
+import { fenceEntry } from "../effects/fence.ts";
+import { timerEntry } from "../effects/timer.ts";
+import { addEntry, removeEntry } from "../outbox.ts";
 import type { Draft } from "./draft.ts";
 
 /** Feeds the machine. Returns false when it did not move: then nothing else may change either. */
@@ -39,7 +42,7 @@ function applyEmitted(draft: Draft, command: Command): void {
     case "step.fence": {
       const ref: FlightRef = { kind: "run", step: command.step, generation: command.generation, wake: command.wake };
       removeEntry(draft, entryId("create", ref));
-      return addEntry(draft, { id: entryId("fence", ref), do: "fence", ref });
+      return addEntry(draft, fenceEntry(ref));
     }
     case "timer.start": {
       const { timer, step: name, generation, wake } = command;

@@ -8,6 +8,7 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { minuteOf } from "../../keys.ts";
 import { parseInstant } from "../../wire/instant.ts";
 import { hasUnknownOwner, type RunRecord } from "../record/record.ts";
+import { indexEntry } from "../effects/index-entry.ts";
 import { addEntry } from "../outbox.ts";
 import type { Draft } from "./draft.ts";
 
@@ -36,7 +37,7 @@ export function moveLook(
   if (at === was || soonEnough) return;
   draft.machine = { ...draft.machine, look_at: at };
   const standing = was === null ? [] : [standingLook(before, draft.nowMs)];
-  addEntry(draft, { id: "look", do: "look", at, was: [...new Set([...leaving, ...standing])] });
+  addEntry(draft, indexEntry(at, [...new Set([...leaving, ...standing])]));
 }
 
 /**

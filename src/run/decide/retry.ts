@@ -4,7 +4,7 @@
  */
 import type { StepView } from "../../../machines/snapshot.ts";
 import { STORED_NULL, type StoredValue } from "../../wire/value.ts";
-import type { OutboxEntry } from "../record/record.ts";
+import { keepResult } from "../outbox.ts";
 import { type Draft, setStep } from "./draft.ts";
 import { reopen } from "./move.ts";
 import { bumpEpoch } from "./steps.ts";
@@ -29,19 +29,13 @@ function renewStep(draft: Draft, name: string, { undo }: StepView): void {
   if (undo === "done") bumpEpoch(draft, name);
   const state = draft.record.steps.get(name);
   if (state === undefined) return;
-  if (state.status === "completed") keepResult(draft, name, state.result ?? STORED_NULL);
+  if (state.status === "completed") replaceResult(draft, name, state.result ?? STORED_NULL);
   setStep(draft, name, { status: "pending", attempt: 0 });
 }
 
 /** P10: the first result of a step stays in its file for ever, also if that has yet to be put. */
-function keepResult(draft: Draft, name: string, result: StoredValue): void {
-  const outbox = draft.machine.outbox.map((entry) => withResult(entry, name, result));
+function replaceResult(draft: Draft, name: string, result: StoredValue): void {
+  keepResult(draft, name, result);
   const replaced = [...(draft.machine.replaced ?? []).filter((other) => other !== name), name];
-  draft.machine = { ...draft.machine, outbox, replaced };
-}
-
-function withResult(entry: OutboxEntry, name: string, result: StoredValue): OutboxEntry {
-  if (entry.do === "result") return entry.step === name && !("result" in entry) ? { ...entry, result } : entry;
-  const ofStep = entry.do === "settle" && entry.ref.kind === "run" && entry.ref.step === name;
-  return ofStep && entry.status === "completed" && !("result" in entry) ? { ...entry, result } : entry;
+  draft.machine = { ...draft.machine, replaced };
 }

@@ -3,6 +3,7 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import type { Failure } from "../facts.ts";
 import type { StoredValue } from "../../wire/value.ts";
 import { isOver, type MachinePart, type RunError, type StepState } from "../record/record.ts";
+import { resultEntry } from "../effects/result.ts";
 import { addEntry } from "../outbox.ts";
 import { blame, type Draft, setStep } from "./draft.ts";
 
@@ -23,9 +24,7 @@ export function completeStep(
   });
   forgetGiven(draft, name);
   const isReplaced = draft.machine.replaced?.includes(name) === true;
-  // The generation stands in every id: without it the first result of a step "a:2" would replace the second one of a step "a".
-  const id = `result:${name}:${generation}`;
-  addEntry(draft, { id, do: "result", step: name, ...(isReplaced ? { generation } : {}) });
+  addEntry(draft, resultEntry(name, generation, isReplaced));
 }
 
 /** A step failed for good; the run says why, unless an operator ended it. */

@@ -7,20 +7,16 @@
  */
 import { isWorkflowError } from "../../errors.ts";
 import { stateKey } from "../../keys.ts";
+import type { Codec } from "../../store/document.ts";
 import type { ObjectStore } from "../../store/object-store.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import { wireStatus } from "../decide/steps.ts";
+import type { EffectKind } from "../effects/effect.ts";
 import type { Fact } from "../facts.ts";
 import type { Program, Programs } from "../../programs/programs.ts";
 import { checkFits } from "../record/check-fits.ts";
-import {
-  decodeRecord,
-  isOver,
-  type MachinePart,
-  NewerLayoutError,
-  RECORD_LAYOUT,
-  type RunRecord,
-} from "../record/record.ts";
+import { isOver, type MachinePart, type RunRecord } from "../record/record.ts";
+import { recordCodecsOf, NewerLayoutError, RECORD_LAYOUT } from "../record/codec.ts";
 
 /** A record with a machine, and what has to be applied to it before anything else. */
 export interface Whole {
@@ -39,17 +35,19 @@ export interface NotWhole {
 export interface MendContext {
   readonly store: ObjectStore;
   readonly programs: Programs;
+  /** The kinds of effects that outboxes may hold. */
+  readonly effects: readonly EffectKind[];
 }
 
 /** Finds the machine of a record as it was read. @throws {WorkflowError} `data` when the machine, or its plan, is damaged. */
 export async function makeWhole(context: MendContext, record: RunRecord): Promise<Whole | NotWhole> {
   if (record.machine === undefined) {
-    const older = await findWhole(context.store, record);
-    return older === undefined ? rebuild(context.programs, record) : replay(context.programs, older);
+    const older = await findWhole(context, record);
+    return older === undefined ? rebuild(context.programs, record) : replay(context, older);
   }
   const program = await context.programs.byHash(record.machine.plan_hash);
   if (program === undefined) return { reason: `the bucket has no plan ${record.machine.plan_hash}` };
-  checkFits(record, program);
+  checkFits(record, program, context.effects);
   const told = asTold(record, record.machine, program);
   if (agrees(told, record)) return { record, program, facts: [] };
   return { record: told, program, facts: [{ fact: "foreign", before: told, after: record }, { fact: "fence" }] };
@@ -74,7 +72,10 @@ function agrees(told: RunRecord, record: RunRecord): boolean {
 }
 
 /** The newest version with a machine and the plain ones since, oldest first. The last of them is the record as it was read. */
-async function findWhole(store: ObjectStore, record: RunRecord): Promise<readonly RunRecord[] | undefined> {
+async function findWhole(
+  { store, effects }: MendContext,
+  record: RunRecord,
+): Promise<readonly RunRecord[] | undefined> {
   if (!store.capabilities.versions) return undefined;
   const key = stateKey(record.id);
   const since: RunRecord[] = [record];
@@ -82,7 +83,7 @@ async function findWhole(store: ObjectStore, record: RunRecord): Promise<readonl
   for (const { versionId } of older) {
     const read = await store.getVersion(key, versionId);
     if (read.kind === "missing") continue;
-    const version = readVersion(read.object.body, key);
+    const version = readVersion(recordCodecsOf(effects).record, read.object.body, key);
     if (version === undefined) continue;
     since.unshift(version);
     if (version.machine !== undefined) return since;
@@ -91,21 +92,21 @@ async function findWhole(store: ObjectStore, record: RunRecord): Promise<readonl
 }
 
 /** A version that cannot be read says nothing, and the one before it says more than none. */
-function readVersion(body: string, key: string): RunRecord | undefined {
+function readVersion(codec: Codec<RunRecord>, body: string, key: string): RunRecord | undefined {
   try {
-    return decodeRecord(body, key);
+    return codec.decode(body, key);
   } catch (error) {
     if (isWorkflowError(error, "data") && !(error instanceof NewerLayoutError)) return undefined;
     throw error;
   }
 }
 
-async function replay(programs: Programs, versions: readonly RunRecord[]): Promise<Whole | NotWhole> {
+async function replay({ programs, effects }: MendContext, versions: readonly RunRecord[]): Promise<Whole | NotWhole> {
   const [whole] = versions;
   const hash = whole?.machine?.plan_hash ?? "";
   const program = await programs.byHash(hash);
   if (whole === undefined || program === undefined) return { reason: `the bucket has no plan ${hash}` };
-  checkFits(whole, program);
+  checkFits(whole, program, effects);
   const facts = versions
     .slice(1)
     .map((after, index): Fact => ({ fact: "foreign", before: versions[index] ?? whole, after }));

@@ -2,24 +2,21 @@
  * The record of one run: `workflow/{id}/state.json`.
  *
  * The plain fields are buquet's and readable alone. The member `machine` holds what they cannot say. Steps and signals are Maps in
- * memory, because `__proto__` is a legal name.
+ * memory, because `__proto__` is a legal name. Each type stands beside its schema, which the compiler holds to it.
  */
 import { z } from "zod";
 import type { ErrorData, PlainJson } from "../../host/error-data.ts";
 import type { PersistedSnapshot, RunStatus } from "../../../machines/snapshot.ts";
-import { brand, WorkflowError } from "../../errors.ts";
-import { stateKey } from "../../keys.ts";
-import { Codec, type DocumentKind } from "../../store/document.ts";
-import { stringifyJson, toPlain } from "../../wire/json.ts";
+import { toPlain } from "../../wire/json.ts";
 import { StoredValue } from "../../wire/value.ts";
+import type { OutboxEntry } from "../effects/effects.ts";
+import { objectOf, openObjectOf, type ShapeOf } from "./shape.ts";
 
-/** The newest layout of `machine` that this version writes and understands. */
-export const RECORD_LAYOUT = 1;
+/** A value of a user, as its text. */
+export const storedValue: z.ZodType<StoredValue> = z.unknown().transform((value) => StoredValue.parsed(value ?? null));
 
-/** Largest record in UTF-16 units; a bigger one could not be read by everybody who has to. */
-export const MAX_RECORD_LENGTH: number = 4 * 1024 * 1024;
-/** So much of it is for what no step returned: failures, stops, undos. */
-const KEPT_FREE = 256 * 1024;
+/** Milliseconds since 1970 that are an instant. */
+export const moment: z.ZodType<number> = z.number().min(-8.64e15).max(8.64e15);
 
 /** The five words that buquet knows for a step. */
 export type WireStepStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
@@ -35,6 +32,26 @@ export interface StepState {
   readonly task_id?: string;
   readonly attempt: number;
 }
+
+const stepMembers: z.ZodType<StepState> = openObjectOf<StepState>({
+  status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
+  started_at: z.string().optional(),
+  completed_at: z.string().optional(),
+  result: storedValue.optional(),
+  // Earlier versions of this package wrote an object with type and message, which no program of buquet reads.
+  error: z
+    .union([z.string(), z.looseObject({ message: z.string() }).transform(({ message }) => message)])
+    .nullish()
+    .transform((error) => error ?? undefined)
+    .optional(),
+  task_id: z.string().optional(),
+  attempt: z.number().int().nonnegative().default(0),
+});
+
+/** Members stay in the order in which they were written. */
+const step: z.ZodType<StepState> = z
+  .unknown()
+  .transform((state) => ({ ...(state as StepState), ...stepMembers.parse(state) }));
 
 /** Types of error that a run can end with. */
 export type RunErrorType =
@@ -56,6 +73,14 @@ export interface RunError {
   readonly at?: string;
 }
 
+const runError: z.ZodType<RunError> = openObjectOf<RunError>({
+  type: z.string(),
+  message: z.string(),
+  step: z.string().optional(),
+  attempt: z.number().optional(),
+  at: z.string().optional(),
+});
+
 /** Names one handler execution: a step or its undo, in one generation, after so many wakes. */
 export interface FlightRef {
   readonly kind: "run" | "undo";
@@ -64,11 +89,24 @@ export interface FlightRef {
   readonly wake: number;
 }
 
+const refShape: ShapeOf<FlightRef> = {
+  kind: z.enum(["run", "undo"]),
+  step: z.string(),
+  generation: z.number().int(),
+  wake: z.number().int(),
+};
+
+/** Of the name of a handler execution. */
+export const flightRef: z.ZodType<FlightRef> = objectOf<FlightRef>(refShape);
+
 /** The claim of one attempt of a task: who may act for a run. */
 export interface Actor {
   readonly task: string;
   readonly attempt: number;
 }
+
+/** Of a claim. */
+export const actor: z.ZodType<Actor> = objectOf<Actor>({ task: z.string(), attempt: z.number().int() });
 
 /** A handler execution that was decided and is not over. */
 export interface Flight extends FlightRef {
@@ -85,6 +123,14 @@ export interface Flight extends FlightRef {
   readonly availableAt?: number;
 }
 
+const flight: z.ZodType<Flight> = objectOf<Flight>({
+  ...refShape,
+  owner: z.union([z.literal("unknown"), actor]).optional(),
+  begun: z.boolean(),
+  retries: z.number().int(),
+  availableAt: moment.optional(),
+});
+
 /** A durable timer that is open. */
 export type TimerState = {
   readonly timer: "delay" | "deadline";
@@ -95,36 +141,30 @@ export type TimerState = {
   readonly dueAt: number;
 };
 
+/** Of a durable timer. */
+export const timerState: z.ZodType<TimerState> = objectOf<TimerState>({
+  timer: z.enum(["delay", "deadline"]),
+  step: z.string(),
+  generation: z.number().int(),
+  wake: z.number().int(),
+  dueAt: moment,
+});
+
 /**
- * An effect that was committed and is not known to be dispatched. `by`: its stamp, the claim that added it; absent only where a record
- * was decided without any claim, as the explorer does. An entry that is made anew under the same id gets a stamp of its own.
+ * What every entry of the outbox says: an effect that was committed and is not known to be dispatched. The kinds of effects are in
+ * `effects/`.
  */
-export type OutboxEntry = {
+export interface EntryBase {
+  /** A later entry with the same id replaces it. */
   readonly id: string;
+  /**
+   * Its stamp: the claim that added it. Absent only where a record was decided without any claim, as the explorer does. An entry that is
+   * made anew under the same id gets a stamp of its own.
+   */
   readonly by?: Actor;
-} & (
-  | {
-      readonly do: "result";
-      readonly step: string;
-      /** A later result of a step whose first one was undone: it has a key of its own. */
-      readonly generation?: number;
-      /** The result, where the step table does not hold it any more. */
-      readonly result?: StoredValue;
-    }
-  | {
-      readonly do: "settle";
-      readonly ref: FlightRef;
-      readonly status: "completed" | "failed" | "cancelled";
-      readonly error?: string;
-      /** The result, where the step table does not hold it any more. */
-      readonly result?: StoredValue;
-    }
-  | { readonly do: "create"; readonly ref: FlightRef }
-  | { readonly do: "timer"; readonly timer: TimerState }
-  | { readonly do: "fence"; readonly ref: FlightRef }
-  /** `was`: the entries of the active index that the one at `at` takes the place of. */
-  | { readonly do: "look"; readonly at: number | null; readonly was: readonly number[] }
-);
+  /** The kind of its effect. */
+  readonly do: string;
+}
 
 /** What one wait of a handler was given: the signal of its name, or nothing because its deadline passed. */
 export type GivenSignal =
@@ -140,12 +180,30 @@ export interface GivenSignals {
   readonly signal?: string;
 }
 
+const givenSignals: z.ZodType<GivenSignals> = objectOf<GivenSignals>({
+  step: z.string(),
+  generation: z.number().int(),
+  given: z.array(
+    z.union([
+      z.object({ signal: z.string(), id: z.null() }),
+      z.object({ signal: z.string(), id: z.string(), payload: storedValue }),
+    ]),
+  ),
+  signal: z.string().optional(),
+});
+
 /** The signals of one name that a run consumed. */
 export interface ConsumedSignals {
   readonly name: string;
   readonly ids: readonly string[];
   readonly since?: string;
 }
+
+const consumedSignals: z.ZodType<ConsumedSignals> = objectOf<ConsumedSignals>({
+  name: z.string(),
+  ids: z.array(z.string()),
+  since: z.string().optional(),
+});
 
 /** An attempt of a step or its undo that failed. Instants as texts. */
 export interface FailedAttempt {
@@ -158,6 +216,33 @@ export interface FailedAttempt {
   readonly ended_at?: string;
   readonly error: ErrorData;
 }
+
+const plainJson: z.ZodType<PlainJson> = z.lazy(() =>
+  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(plainJson), z.record(z.string(), plainJson)]),
+);
+
+/** Of what was thrown, as data. */
+export const errorData: z.ZodType<ErrorData> = z.lazy(() =>
+  objectOf<ErrorData>({
+    name: z.string(),
+    message: z.string(),
+    code: z.union([z.string(), z.number()]).optional(),
+    stack: z.string().optional(),
+    members: z.record(z.string(), plainJson).optional(),
+    cause: errorData.optional(),
+    errors: z.array(errorData).optional(),
+  }),
+);
+
+const failedAttempt: z.ZodType<FailedAttempt> = objectOf<FailedAttempt>({
+  kind: z.enum(["run", "undo"]),
+  step: z.string(),
+  generation: z.number().int(),
+  attempt: z.number().int(),
+  began_at: z.string().optional(),
+  ended_at: z.string().optional(),
+  error: errorData,
+});
 
 /** What the plain fields cannot say. */
 export interface MachinePart {
@@ -195,6 +280,36 @@ export interface MachinePart {
   readonly write: { readonly id: string; readonly by?: string; readonly events: readonly string[] };
 }
 
+/** Of the machine part, with the kinds of effects that its outbox may hold. */
+export function machinePartOf(outboxEntry: z.ZodType<OutboxEntry>): z.ZodType<MachinePart> {
+  return openObjectOf<MachinePart>({
+    layout: z.number().int().positive(),
+    plan_hash: z.string(),
+    // Its program reads the rest.
+    snapshot: z.looseObject({ status: z.string() }) as unknown as z.ZodType<PersistedSnapshot>,
+    flights: z.array(flight),
+    timers: z.array(timerState),
+    outbox: z.array(outboxEntry),
+    given: z.array(givenSignals),
+    consumed: z.array(consumedSignals),
+    applied: z.array(z.string()),
+    steered_at: moment.optional(),
+    epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),
+    replaced: z.array(z.string()).optional(),
+    reopened: z.object({ count: z.number().int(), at: moment }).optional(),
+    compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
+    // For people only: what cannot be read of it must not keep anybody from reading the run.
+    failures: z.preprocess(toPlain, z.array(failedAttempt).optional()).catch(undefined),
+    cause: runError.optional(),
+    look_at: moment.nullable(),
+    write: objectOf<MachinePart["write"]>({
+      id: z.string(),
+      by: z.string().optional(),
+      events: z.array(z.string()),
+    }),
+  });
+}
+
 /** The whole record. */
 export interface RunRecord {
   readonly id: string;
@@ -227,279 +342,40 @@ export const RUN_STATUSES: readonly RunStatus[] = [
   "cancelled",
 ];
 
-const statusSchema = z.enum(RUN_STATUSES as [RunStatus, ...RunStatus[]]);
-
-/** Earlier versions of this package wrote an object with type and message, which no program of buquet reads. */
-const stepErrorSchema = z
-  .union([z.string(), z.looseObject({ message: z.string() }).transform(({ message }) => message)])
-  .nullish()
-  .transform((error) => error ?? undefined)
-  .optional();
-
-const stepSchema = z.looseObject({
-  status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
-  started_at: z.string().optional(),
-  completed_at: z.string().optional(),
-  error: stepErrorSchema,
-  task_id: z.string().optional(),
-  attempt: z.number().int().nonnegative().default(0),
+/** What is known of the signals of one name; another program may have written anything there. */
+const signalCursor: z.ZodType<{ readonly cursor?: string }> = z.unknown().transform((state) => {
+  const cursor = (state as { cursor?: unknown } | null)?.cursor;
+  return typeof cursor === "string" ? { cursor } : {};
 });
 
-const refShape = {
-  kind: z.enum(["run", "undo"]),
-  step: z.string(),
-  generation: z.number().int(),
-  wake: z.number().int(),
-};
-const refSchema = z.object(refShape);
-/** Milliseconds since 1970 that are an instant. */
-export const moment: z.ZodNumber = z.number().min(-8.64e15).max(8.64e15);
-const timerSchema = z.object({
-  timer: z.enum(["delay", "deadline"]),
-  step: z.string(),
-  generation: z.number().int(),
-  wake: z.number().int(),
-  dueAt: moment,
-});
-const storedSchema = z.unknown().transform((value) => StoredValue.parsed(value ?? null));
-const actorSchema = z.object({ task: z.string(), attempt: z.number().int() });
-const entryBase = { id: z.string(), by: actorSchema.optional() };
-const outboxSchema = z.discriminatedUnion("do", [
-  z.object({
-    ...entryBase,
-    do: z.literal("result"),
-    step: z.string(),
-    generation: z.number().int().optional(),
-    result: storedSchema.optional(),
-  }),
-  z.object({
-    ...entryBase,
-    do: z.literal("settle"),
-    ref: refSchema,
-    status: z.enum(["completed", "failed", "cancelled"]),
-    error: z.string().optional(),
-    result: storedSchema.optional(),
-  }),
-  z.object({ ...entryBase, do: z.literal("create"), ref: refSchema }),
-  z.object({ ...entryBase, do: z.literal("timer"), timer: timerSchema }),
-  z.object({ ...entryBase, do: z.literal("fence"), ref: refSchema }),
-  z.object({ ...entryBase, do: z.literal("look"), at: moment.nullable(), was: z.array(moment) }),
-]);
-
-const errorSchema = z.looseObject({
-  type: z.string(),
-  message: z.string(),
-  step: z.string().optional(),
-  attempt: z.number().optional(),
-  at: z.string().optional(),
-});
-
-const memberSchema: z.ZodType<PlainJson> = z.lazy(() =>
-  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(memberSchema), z.record(z.string(), memberSchema)]),
-);
-/** Of what was thrown, as data. */
-export const errorDataSchema: z.ZodType<ErrorData> = z.lazy(() =>
-  z.object({
-    name: z.string(),
-    message: z.string(),
-    code: z.union([z.string(), z.number()]).optional(),
-    stack: z.string().optional(),
-    members: z.record(z.string(), memberSchema).optional(),
-    cause: errorDataSchema.optional(),
-    errors: z.array(errorDataSchema).optional(),
-  }),
-) as z.ZodType<ErrorData>;
-const failureSchema = z.object({
-  kind: z.enum(["run", "undo"]),
-  step: z.string(),
-  generation: z.number().int(),
-  attempt: z.number().int(),
-  began_at: z.string().optional(),
-  ended_at: z.string().optional(),
-  error: errorDataSchema,
-});
-
-const machineSchema = z.looseObject({
-  layout: z.number().int().positive(),
-  plan_hash: z.string(),
-  snapshot: z.looseObject({ status: z.string() }),
-  flights: z.array(
-    z.object({
-      ...refShape,
-      owner: z.union([z.literal("unknown"), actorSchema]).optional(),
-      begun: z.boolean(),
-      retries: z.number().int(),
-      availableAt: moment.optional(),
-    }),
-  ),
-  timers: z.array(timerSchema),
-  outbox: z.array(outboxSchema),
-  given: z.array(
-    z.object({
-      step: z.string(),
-      generation: z.number().int(),
-      given: z.array(
-        z.union([
-          z.object({ signal: z.string(), id: z.null() }),
-          z.object({ signal: z.string(), id: z.string(), payload: storedSchema }),
-        ]),
-      ),
-      signal: z.string().optional(),
-    }),
-  ),
-  consumed: z.array(z.object({ name: z.string(), ids: z.array(z.string()), since: z.string().optional() })),
-  applied: z.array(z.string()),
-  steered_at: moment.optional(),
-  epochs: z.array(z.object({ step: z.string(), epoch: z.number().int() })),
-  replaced: z.array(z.string()).optional(),
-  reopened: z.object({ count: z.number().int(), at: moment }).optional(),
-  compensation_errors: z.array(z.object({ step: z.string(), message: z.string() })),
-  // For people only: what cannot be read of it must not keep anybody from reading the run.
-  failures: z.preprocess(toPlain, z.array(failureSchema).optional()).catch(undefined),
-  cause: errorSchema.optional(),
-  look_at: moment.nullable(),
-  write: z.object({ id: z.string(), by: z.string().optional(), events: z.array(z.string()) }),
-});
-
-const recordSchema = z.looseObject({
-  id: z.string(),
-  type: z.string(),
-  definition_hash: z.string().default(""),
-  status: statusSchema,
-  current_steps: z.array(z.string()).default([]),
-  error: errorSchema.optional(),
-  created_at: z.string(),
-  updated_at: z.string(),
-  orchestrator_task_id: z.string().optional(),
-});
-
-const KNOWN = new Set([
-  "id",
-  "type",
-  "definition_hash",
-  "status",
-  "current_steps",
-  "data",
-  "steps",
-  "signals",
-  "error",
-  "created_at",
-  "updated_at",
-  "orchestrator_task_id",
-  "machine",
-]);
-
-/** A record written by a newer version of this package: the run is left alone. */
-export class NewerLayoutError extends WorkflowError {
-  static {
-    brand(this, "NewerLayoutError");
-  }
-
-  constructor(key: string, layout: number) {
-    super("data", `${key} has layout ${layout}, newer than ${RECORD_LAYOUT}; update this program to work on the run`);
-  }
+/** A map whose names are a user's. */
+function mapOf<T>(value: z.ZodType<T>): z.ZodType<ReadonlyMap<string, T>> {
+  return z.unknown().transform((object) => {
+    if (object === undefined) return new Map<string, T>();
+    if (typeof object !== "object" || object === null || Array.isArray(object))
+      throw new Error("steps and signals are objects");
+    return new Map(Object.entries(object).map(([name, member]) => [name, value.parse(member)]));
+  });
 }
 
-/** A record above `MAX_RECORD_LENGTH`: it is not written. */
-export class RecordTooLargeError extends WorkflowError {
-  static {
-    brand(this, "RecordTooLargeError");
-  }
-
-  constructor(message: string) {
-    super("data", message);
-  }
-}
-
-function entriesOf(value: unknown): [string, unknown][] {
-  if (value === undefined) return [];
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new Error("steps and signals are objects");
-  return Object.entries(value);
-}
-
-function decodeMachine(key: string, value: unknown): MachinePart | undefined {
-  if (value === undefined) return undefined;
-  const layout = (value as { layout?: unknown } | null)?.layout;
-  if (typeof layout === "number" && layout > RECORD_LAYOUT) throw new NewerLayoutError(key, layout);
-  return machineSchema.parse(value) as unknown as MachinePart;
-}
-
-function readRecord(json: unknown, key: string): RunRecord {
-  const plain = recordSchema.parse(json);
-  const raw = json as Record<string, unknown>;
-  const steps = new Map<string, StepState>();
-  for (const [name, value] of entriesOf(raw["steps"])) {
-    const step = value as Record<string, unknown>;
-    const state = { ...step, ...(stepSchema.parse(value) as unknown as StepState) };
-    steps.set(name, step["result"] === undefined ? state : { ...state, result: StoredValue.parsed(step["result"]) });
-  }
-  const signals = new Map<string, { cursor?: string }>();
-  for (const [name, value] of entriesOf(raw["signals"])) {
-    const cursor = (value as { cursor?: unknown } | null)?.cursor;
-    signals.set(name, typeof cursor === "string" ? { cursor } : {});
-  }
-  const machine = decodeMachine(key, raw["machine"]);
+/** Of each member of a record that we know, in the order in which they are written. */
+export function recordShapeOf(machinePart: z.ZodType<MachinePart>): ShapeOf<Omit<RunRecord, "rest">> {
   return {
-    id: plain.id,
-    type: plain.type,
-    definition_hash: plain.definition_hash,
-    status: plain.status,
-    current_steps: plain.current_steps,
-    data: StoredValue.parsed(raw["data"] ?? null),
-    steps,
-    signals,
-    ...(plain.error === undefined ? {} : { error: plain.error as unknown as RunError }),
-    created_at: plain.created_at,
-    updated_at: plain.updated_at,
-    ...(plain.orchestrator_task_id === undefined ? {} : { orchestrator_task_id: plain.orchestrator_task_id }),
-    ...(machine === undefined ? {} : { machine }),
-    rest: Object.fromEntries(Object.entries(raw).filter(([name]) => !KNOWN.has(name))),
+    id: z.string(),
+    type: z.string(),
+    definition_hash: z.string().default(""),
+    status: z.enum(RUN_STATUSES as [RunStatus, ...RunStatus[]]),
+    current_steps: z.array(z.string()).default([]),
+    data: storedValue,
+    steps: mapOf(step),
+    signals: mapOf(signalCursor),
+    error: runError.optional(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    orchestrator_task_id: z.string().optional(),
+    machine: machinePart.optional(),
   };
 }
-
-/** Reads a record. @throws {WorkflowError} with code `data` that names the key. */
-export function decodeRecord(body: string, key: string): RunRecord {
-  return recordCodec.decode(body, key);
-}
-
-/** Writes a record with buquet's members first and in its order. @throws {RecordTooLargeError} above 4 MB. */
-export function encodeRecord(record: RunRecord, limit: number = MAX_RECORD_LENGTH): string {
-  const { steps, signals, rest, machine, error, orchestrator_task_id, created_at, updated_at, ...head } = record;
-  const text = stringifyJson({
-    ...head,
-    steps: Object.fromEntries(steps),
-    signals: Object.fromEntries(signals),
-    ...(error === undefined ? {} : { error }),
-    created_at,
-    updated_at,
-    ...(orchestrator_task_id === undefined ? {} : { orchestrator_task_id }),
-    ...(machine === undefined ? {} : { machine }),
-    ...rest,
-  });
-  if (text.length > limit) {
-    throw new RecordTooLargeError(
-      `the record of run ${record.id} would be ${text.length} characters, more than ${limit}; keep large results elsewhere and return a reference`,
-    );
-  }
-  return text;
-}
-
-const recordKind: DocumentKind<RunRecord> = {
-  what: "a run record",
-  read: readRecord,
-  keyOf: ({ id }) => stateKey(id),
-  write: (record) => encodeRecord(record),
-};
-
-/** The codec of `workflow/{id}/state.json`. */
-export const recordCodec: Codec<RunRecord> = new Codec(recordKind);
-
-/** The same for a write that brings results or payloads: there is always room left to fail, to stop and to undo. */
-export const growingRecordCodec: Codec<RunRecord> = new Codec({
-  ...recordKind,
-  write: (record) => encodeRecord(record, MAX_RECORD_LENGTH - KEPT_FREE),
-});
 
 /** Whether the run is over for good (but for an operator's retry). */
 export function isOver(status: RunStatus): boolean {

@@ -1,0 +1,27 @@
+/** Puts the task that is due when a timer is. */
+import { type EntryBase, type TimerState, timerState } from "../record/record.ts";
+import { tickTask } from "../tasks.ts";
+import { type EffectKind, makeReady } from "./effect.ts";
+
+/** The effect that puts the task of a timer. */
+export interface TimerEntry extends EntryBase {
+  readonly do: "timer";
+  readonly timer: TimerState;
+}
+
+/** The entry for a timer. */
+export function timerEntry(timer: TimerState): TimerEntry {
+  const { timer: kind, step, generation, wake } = timer;
+  return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
+}
+
+export const timerEffect: EffectKind<TimerEntry> = {
+  do: "timer",
+  shape: { timer: timerState },
+  outlivesTermination: false,
+  stepOf: ({ timer }) => timer.step,
+  dispatch: async ({ timer }, { context, record }) => {
+    await makeReady(context, tickTask(record, { kind: "timer", timer }));
+    return [];
+  },
+};
