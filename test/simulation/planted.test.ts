@@ -45,7 +45,7 @@ async function edit(mistake: Mistake, folder = "."): Promise<ReadonlyMap<string,
 async function plant(mistake: Mistake, home = "planted"): Promise<string> {
   const copy = join(".cache", home, String(mistake.number));
   await rm(copy, { recursive: true, force: true });
-  for (const folder of ["src", "machines", "examples", "test/simulation"])
+  for (const folder of ["src", "machines", "examples", "test/examples", "test/simulation"])
     await cp(folder, join(copy, folder), { recursive: true, filter: (path) => !path.endsWith(".test.ts") });
   for (const [file, text] of await edit(mistake, copy)) await writeFile(join(copy, file), text);
   return join(copy, "test/simulation/hunt.ts");
