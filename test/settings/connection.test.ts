@@ -74,6 +74,9 @@ const TABLE: readonly (readonly [setting: string, bad: unknown, reason: string, 
   ),
   ["endpoint", "http://me:hunter2@host", "holds credentials; put them into AWS_ACCESS_KEY_ID", ALL],
   ["checksums", "sometimes", "it is always or required", CODE],
+  ["addressing", "host", "it is path or virtual", ["url"]],
+  ["unsafe", "yes", "it is allow", ["url"]],
+  ["forcePathStyle", "path", "it is true or false", ["API"]],
   ["requestTimeoutMs", 0, "it is a number of milliseconds from 1 to 3600000", ["API"]],
   ["requestTimeoutMs", Number.NaN, "it is a number of milliseconds", ["API"]],
   ["requestTimeoutMs", "5s", "it is a number of milliseconds", ["API"]],
@@ -116,4 +119,75 @@ test("an endpoint with a path is taken, and the url of its store leads back", as
   expect(resolveStoreUrl({ env: { S3_BUCKET: "runs", S3_ENDPOINT: endpoint }, readFile: () => undefined })).toBe(
     `s3://runs?endpoint=${encodeURIComponent(endpoint)}`,
   );
+});
+
+/** What each place calls a setting of a bucket; a sentence where it does not know it. */
+const NAMES: Readonly<Record<string, Readonly<Record<"API" | "url" | "file" | "environment", string>>>> = {
+  bucket: { API: "bucket", url: "(it stands after s3://)", file: "bucket", environment: "S3_BUCKET" },
+  endpoint: { API: "endpoint", url: "endpoint", file: "endpoint", environment: "S3_ENDPOINT" },
+  region: { API: "region", url: "region", file: "region", environment: "S3_REGION" },
+  addressing: { API: "forcePathStyle", url: "addressing", file: "(the url says it)", environment: "(the url says it)" },
+  checksums: {
+    API: "checksums",
+    url: "checksums",
+    file: "(the url says it)",
+    environment: "(AWS has variables of its own for it)",
+  },
+  requestTimeoutMs: {
+    API: "requestTimeoutMs",
+    url: "(for programs)",
+    file: "(for programs)",
+    environment: "(for programs)",
+  },
+  credentials: {
+    API: "credentials",
+    url: "(a url is printed)",
+    file: "(the files of AWS have them)",
+    environment: "(AWS has variables of its own for them)",
+  },
+  host: { API: "host", url: "(for programs)", file: "(for programs)", environment: "(for programs)" },
+  unsafe: {
+    API: "(who opens an S3 store by its class is not probed)",
+    url: "unsafe",
+    file: "(each program says it)",
+    environment: "(each program says it)",
+  },
+};
+
+/** The names that a place lists when it refuses one that it does not know. */
+const LISTED: Readonly<Record<"API" | "url" | "file", () => Promise<string>>> = {
+  API: () => refusalOf("API", { bucket: "runs", nothing: 1 }),
+  url: () => refusalOf("url", { bucket: "runs", nothing: 1 }),
+  file: () => refusalOf("default", { bucket: "runs", nothing: 1 }),
+};
+
+test.each(["API", "url", "file"] as const)("the table knows every setting that can be given in: %s", async (place) => {
+  const said = await LISTED[place]();
+  const list = /there are (.+)$|does not know \((.+?)\)/u.exec(said);
+  const known = Object.values(NAMES)
+    .map((names) => names[place])
+    .filter((name) => !name.startsWith("("));
+  expect((list?.[1] ?? list?.[2] ?? "").split(", ").toSorted()).toEqual(known.toSorted());
+});
+
+test("the variables of a bucket are those of the table: each of them changes what is opened, and no other of its like does", () => {
+  const open = (env: Readonly<Record<string, string>>): string =>
+    resolveStoreUrl({ env: { S3_BUCKET: "runs", ...env }, readFile: () => undefined });
+  const values = { S3_BUCKET: "other", S3_ENDPOINT: "http://127.0.0.1:9", S3_REGION: "eu-central-1" };
+  const known = Object.values(NAMES)
+    .map(({ environment }) => environment)
+    .filter((name) => !name.startsWith("("));
+  expect(known.toSorted()).toEqual(Object.keys(values).toSorted());
+  for (const [name, value] of Object.entries(values)) expect(open({ [name]: value }), name).not.toBe(open({}));
+  for (const { API } of Object.values(NAMES)) {
+    const name = `S3_${API.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`;
+    if (!known.includes(name)) expect(open({ [name]: "x" }), name).toBe(open({}));
+  }
+});
+
+test("every setting that can be wrong by itself is tried with a wrong value", () => {
+  const tried = new Set<string>(TABLE.map(([setting]) => setting));
+  // How no host is refused is below.
+  const elsewhere = new Set(["host"]);
+  expect(Object.keys(NAMES).filter((setting) => !tried.has(setting) && !elsewhere.has(setting))).toEqual([]);
 });
