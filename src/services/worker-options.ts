@@ -131,7 +131,7 @@ function checkLease(leaseMs: number, skewMarginMs: number, writeIntervalMs: numb
       leaseMs,
       forClocks,
       `a lease is used until skewMarginMs before its end, so with skewMarginMs ${skewMarginMs} it is at least three times as long`,
-      ", or connect with a smaller skewMarginMs",
+      ", or a smaller skewMarginMs (--skew-margin)",
     );
   if (leaseMs < forWrites)
     refuseLease(
@@ -144,6 +144,6 @@ function checkLease(leaseMs: number, skewMarginMs: number, writeIntervalMs: numb
 function refuseLease(leaseMs: number, leastMs: number, why: string, or = ""): never {
   throw new WorkflowError(
     "invalid",
-    `options of a worker: a lease of ${spellDuration(leaseMs)} cannot be kept: ${why}; write lease: ${JSON.stringify(spellDuration(leastMs))} or more${or}`,
+    `options of a worker: a lease of ${spellDuration(leaseMs)} cannot be kept: ${why}; give a lease of ${spellDuration(leastMs)} or more${or}`,
   );
 }

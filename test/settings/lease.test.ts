@@ -17,7 +17,7 @@ const workflows = [workflow("w").step("a", () => 1)];
 const TABLE: readonly (readonly [Duration | undefined, number | undefined, string | undefined])[] = [
   [undefined, undefined, undefined],
   ["6s", undefined, undefined],
-  ["5999ms", undefined, 'write lease: "6s" or more, or connect with a smaller skewMarginMs'],
+  ["5999ms", undefined, "give a lease of 6s or more, or a smaller skewMarginMs (--skew-margin)"],
   ["2s", undefined, "a lease of 2s cannot be kept"],
   ["2s", 500, undefined],
   [undefined, 10_000, undefined],
@@ -57,7 +57,7 @@ test("a bucket with one write of a key a second takes no lease below ten seconds
     capabilities: { versions: false, writeIntervalMs: 1_000 },
   };
   const queue = handleOf(Object.assign(store, limited), host);
-  expect(() => new Worker(queue, { workflows, lease: "9s" })).toThrow('write lease: "10s" or more');
+  expect(() => new Worker(queue, { workflows, lease: "9s" })).toThrow("give a lease of 10s or more");
   expect(new Worker(queue, { workflows, lease: "10s" }).id).toMatch(/^worker-/);
 });
 

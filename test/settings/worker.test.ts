@@ -46,7 +46,12 @@ const TABLE: readonly (readonly [setting: Setting, bad: unknown, typed: string |
   ["lease", "25h", "25h", ' is "25h"; it is a duration from 1s to 1d'],
   ["lease", "", "", ': "" is not a duration; write "250ms"'],
   ["lease", -1, undefined, " is not a duration"],
-  ["lease", "5999ms", "5999ms", 'with skewMarginMs 2000 it is at least three times as long; write lease: "6s" or more'],
+  [
+    "lease",
+    "5999ms",
+    "5999ms",
+    "with skewMarginMs 2000 it is at least three times as long; give a lease of 6s or more",
+  ],
   ["shutdownGrace", "-1s", "-1s", ': "-1s" is not a duration; write "250ms"'],
   ["shutdownGrace", "3000w", "3000w", ': "3000w" is not a duration; write "250ms"'],
   ["foreignPoll", "0s", "0s", ' is "0s"; it is a duration from 1ms to 1d'],
