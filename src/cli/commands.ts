@@ -130,7 +130,7 @@ export const commands: readonly Command[] = [
         help: "As with worker: how often foreign runs are asked for (default: 10s)",
       },
       path: { value: "text", help: "Only paths whose name holds this text", repeatable: true },
-      all: { help: "Every path, also of a long workflow (default: the first 15)" },
+      all: { help: "Count every path, also of a long workflow (default: the first 15)" },
       why: { help: "Also what the requests are for" },
     },
     ["order_fulfillment --workflows ./orders.js", "order_fulfillment --path 'charge fails' --why"],

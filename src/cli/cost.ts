@@ -4,6 +4,8 @@ import type { Duration } from "../wire/duration.ts";
 import {
   cost,
   type CostedWorkflow,
+  type CostPath,
+  costPaths,
   type CostOptions,
   type CostReport,
   type PathCost,
@@ -17,24 +19,29 @@ import { coloured, print, printable, printJson, table } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
 
 const MILLION = 1_000_000;
-/** Paths that are shown unasked: a workflow has two or three for each of its steps. */
-const ROWS_SHOWN = 15;
+/** Paths that are played unasked: a workflow has two or three for each of its steps. */
+const PATHS_PLAYED = 15;
 
 /** `cost`: a table of paths, requests by kind and dollars. */
 export async function showCost(typed: Typed): Promise<number> {
   const [name = ""] = typed.values;
-  const report = await cost(await findWorkflow(typed, name), optionsOf(typed));
-  const paths = wantedPaths(report.paths, typed.texts("path"));
-  if (typed.has("json")) return printJson({ ...report, paths, prices: PRICE_LISTS });
-  const [first] = paths;
-  const same = paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
-  const rows = paths.filter((path) => !same.includes(path));
-  const shown = typed.has("all") ? rows : rows.slice(0, ROWS_SHOWN);
-  print(tableOf(shown));
-  if (rows.length > shown.length)
-    print(`${rows.length - shown.length} more paths: --all shows them, --path <text> those whose name holds the text`);
-  if (same.length > 0) print(`as the first: ${namesOf(same, typed.has("all"))}`);
-  if (typed.has("why")) for (const path of shown) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
+  const workflow = await findWorkflow(typed, name);
+  const options = optionsOf(typed);
+  const wanted = wantedPaths(costPaths(workflow, options), typed.texts("path"));
+  // Each is played: all those of three hundred steps would take minutes.
+  const played = typed.has("all") || typed.has("json") ? wanted : wanted.slice(0, PATHS_PLAYED);
+  const report = await cost(workflow, { ...options, paths: played });
+  if (typed.has("json")) return printJson({ ...report, prices: PRICE_LISTS });
+  const [first] = report.paths;
+  const same = report.paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
+  const rows = report.paths.filter((path) => !same.includes(path));
+  print(tableOf(rows));
+  if (wanted.length > played.length)
+    print(
+      `${wanted.length - played.length} more paths: --all counts them, --path <text> those whose name holds the text`,
+    );
+  if (same.length > 0) print(`as the first: ${same.map(({ path }) => printable(path)).join(", ")}`);
+  if (typed.has("why")) for (const path of rows) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
   print(
     `\nRequests of one run; dollars for a million runs at list prices of ${PRICE_LISTS[0]?.lookedUpOn ?? ""}. Not in it:`,
   );
@@ -46,22 +53,23 @@ export async function showCost(typed: Typed): Promise<number> {
 }
 
 /** The paths whose names hold one of the texts; all when there is none. @throws {WorkflowError} `invalid` for a text in no name. */
-function wantedPaths(paths: readonly PathCost[], texts: readonly string[]): readonly PathCost[] {
-  const unknown = texts.find((text) => !paths.some(({ path }) => path.includes(text)));
+function wantedPaths(paths: readonly CostPath[], texts: readonly string[]): readonly CostPath[] {
+  const unknown = texts.find((text) => !paths.some(({ name }) => name.includes(text)));
   if (unknown !== undefined) {
-    const names = namesOf(paths, false);
     throw new WorkflowError(
       "invalid",
-      `--path ${JSON.stringify(unknown)} is in the name of no path; there are ${names}`,
+      `--path ${JSON.stringify(unknown)} is in the name of no path; there are ${namesOf(paths)}`,
     );
   }
-  return texts.length === 0 ? paths : paths.filter(({ path }) => texts.some((text) => path.includes(text)));
+  return texts.length === 0 ? paths : paths.filter(({ name }) => texts.some((text) => name.includes(text)));
 }
 
-function namesOf(paths: readonly PathCost[], all: boolean): string {
-  const shown = all ? paths : paths.slice(0, ROWS_SHOWN);
-  const more = paths.length > shown.length ? ` and ${paths.length - shown.length} more` : "";
-  return `${shown.map(({ path }) => printable(path)).join(", ")}${more}`;
+function namesOf(paths: readonly CostPath[]): string {
+  const more = paths.length > PATHS_PLAYED ? ` and ${paths.length - PATHS_PLAYED} more` : "";
+  return `${paths
+    .slice(0, PATHS_PLAYED)
+    .map(({ name }) => printable(name))
+    .join(", ")}${more}`;
 }
 
 /** A definition of the modules that were named, else what workers of the bucket serve. */

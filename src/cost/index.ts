@@ -115,13 +115,10 @@ export async function cost(workflow: CostedWorkflow, options: CostOptions = {}):
     leaseMs: given.lease ?? DEFAULT_LEASE_MS,
     foreignPollMs: given.foreignPoll ?? DEFAULT_FOREIGN_POLL_MS,
   };
-  const waits = waitsOf(workflow, options);
-  const durationMs = durationsOf(workflow, options);
-  const answerMs = given.answer ?? DEFAULT_ANSWER_MS;
   checkPaths(workflow, options.paths ?? []);
   const program = playable(plan, definitionHash);
   const paths: PathCost[] = [];
-  for (const path of options.paths ?? typicalPaths(plan, { durationMs, waits, answerMs, pollMs: DEFAULT_POLL_MS })) {
+  for (const path of options.paths ?? costPaths(workflow, options)) {
     const { reasons, status = "pending" } = await measure({ program, path }, settings);
     const because = [...reasons].map(([what, requests]) => ({ what, requests }));
     paths.push({ path: path.name, status, ...priced(sumOf(reasons)), because });
@@ -131,8 +128,27 @@ export async function cost(workflow: CostedWorkflow, options: CostOptions = {}):
     paths,
     parkedDay: priced(await parkedDay(settings, plan.foreign)),
     idleWorkerDay: priced(await idleWorkerDay(settings, plan.foreign)),
-    notes: notesOf(workflow, waits),
+    notes: notesOf(workflow, waitsOf(workflow, options)),
   };
+}
+
+/**
+ * The typical paths of a workflow, which `cost` takes when it is given none: all goes well, each step fails for good, each deadline passes,
+ * each step succeeds with its last retry, a cancel. Playing a path takes time: of a long workflow, pick some and give them to `cost`.
+ *
+ * @example
+ * ```ts
+ * const [good] = costPaths(orders);
+ * if (good !== undefined) console.log((await cost(orders, { paths: [good] })).paths);
+ * ```
+ * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
+ */
+export function costPaths(workflow: CostedWorkflow, options: Omit<CostOptions, "paths"> = {}): readonly CostPath[] {
+  readArgument("costPaths", "workflow", costed, workflow);
+  const { answer: answerMs = DEFAULT_ANSWER_MS } = readSettings("costPaths", CHECKS, options);
+  const durationMs = durationsOf(workflow, options);
+  const waits = waitsOf(workflow, options);
+  return typicalPaths(workflow.plan, { durationMs, waits, answerMs, pollMs: DEFAULT_POLL_MS });
 }
 
 function sumOf(bills: ReadonlyMap<string, Requests>): Requests {

@@ -55,7 +55,7 @@ test("a long workflow shows its first paths, and one that is asked for", async (
   );
   const short = await ask("long", "--workflows", module);
   expect(short.stdout.split("\n").length).toBeLessThan(30);
-  expect(short.stdout).toContain("47 more paths: --all shows them");
+  expect(short.stdout).toContain("47 more paths: --all counts them");
   const one = await ask("long", "--workflows", module, "--path", "s22 fails", "--json");
   expect((one.json() as CostReport).paths.map(({ path }) => path)).toEqual(["s22 fails for good"]);
   const none = await ask("long", "--workflows", module, "--path", "s220");
