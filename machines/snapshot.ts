@@ -3,7 +3,10 @@
 import type { Outcome } from "./events.ts";
 
 /** What `getPersistedSnapshot()` returns: plain JSON, loadable by stock `createActor(machine, { snapshot })`. Opaque outside `machines/`. */
-export type PersistedSnapshot = { readonly [member: string]: unknown };
+export type PersistedSnapshot = {
+  /** Whatever XState writes. */
+  readonly [member: string]: unknown;
+};
 
 /** The eight words that buquet knows for a run. */
 export type RunStatus =
@@ -38,6 +41,7 @@ export type UndoPhase = "none" | "running" | "done" | "failed";
 
 /** One step as a snapshot has it. */
 export interface StepView {
+  /** How far the step is. */
   readonly phase: StepPhase;
   /** Counts from 1; a new one only by resume after a hold, an operator's retry, a migration. 0: nothing was asked for yet. */
   readonly generation: number;
@@ -45,6 +49,7 @@ export interface StepView {
   readonly wake: number;
   /** For a step that did not complete: whether its effects may have happened. */
   readonly outcome?: Outcome;
+  /** How far its undo is. */
   readonly undo: UndoPhase;
 }
 

@@ -13,7 +13,16 @@ const HOST = {
   logger: objectWith<Logger>("debug", "info", "warn", "error"),
 } satisfies ChecksOf<NodeHostOptions>;
 
-/** A logger that writes lines. @throws {WorkflowError} `invalid` for options that cannot be */
+/**
+ * A logger that writes lines.
+ * @throws {WorkflowError} `invalid` for options that cannot be
+ *
+ * @example
+ * ```ts
+ * const logger = createLogger({ format: "json", write: (record) => process.stdout.write(`${record}\n`) });
+ * const queue = await connect("file:orders", { host: nodeHost({ logger }) });
+ * ```
+ */
 export function createLogger(options: LoggerOptions): Logger {
   readSettings("a logger", LOGGER, options, ["write"]);
   return uncheckedLogger(options);
@@ -22,6 +31,11 @@ export function createLogger(options: LoggerOptions): Logger {
 /**
  * The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away.
  * @throws {WorkflowError} `invalid` for options that cannot be
+ *
+ * @example
+ * ```ts
+ * const quiet = await connect("memory:", { host: nodeHost({ logger: silentLogger }) });
+ * ```
  */
 export function nodeHost(options: NodeHostOptions = {}): Host {
   readSettings("a host", HOST, options);

@@ -26,6 +26,7 @@ export type ErrorCode =
 
 /** Options of every error of this package. */
 export interface WorkflowErrorOptions {
+  /** What led to it, as for every `Error`. */
   readonly cause?: unknown;
 }
 
@@ -57,21 +58,46 @@ function carries(value: unknown, mark: symbol): boolean {
   }
 }
 
-/** Everything that this package throws on purpose. The message is for people and not part of the API; branch on `code`. */
+/**
+ * Everything that this package throws on purpose. The message is for people and not part of the API; branch on `code`.
+ *
+ * @example
+ * ```ts
+ * const run = client.run("order-123");
+ * const result = await run.result().catch((error: unknown) => {
+ *   if (error instanceof WorkflowError && error.code === "failed") return undefined;
+ *   throw error;
+ * });
+ * ```
+ */
 export class WorkflowError extends Error {
   static {
     brand(this, "WorkflowError");
   }
 
+  /** What the caller must do about it. */
   readonly code: ErrorCode;
 
+  /** Programs that use the package rarely need it: they catch. */
   constructor(code: ErrorCode, message: string, options: WorkflowErrorOptions = {}) {
     super(message, options);
     this.code = code;
   }
 }
 
-/** Whether a value is an error of this package (of any copy of it), and has this code if one is given. */
+/**
+ * Whether a value is an error of this package (of any copy of it), and has this code if one is given.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.start("order", { item: "book" }, { id: "order-123" });
+ * } catch (error) {
+ *   if (!isWorkflowError(error, "conflict")) throw error;
+ *   console.log("order-123 was started with another input");
+ * }
+ * ```
+ */
 export function isWorkflowError(value: unknown, code?: ErrorCode): value is WorkflowError {
   return value instanceof WorkflowError && (code === undefined || value.code === code);
 }
@@ -82,6 +108,7 @@ export class RunNotFoundError extends WorkflowError {
     brand(this, "RunNotFoundError");
   }
 
+  /** The id that was asked for. */
   readonly runId: string;
 
   constructor(runId: string) {
@@ -105,8 +132,11 @@ export class TimeoutError extends WorkflowError {
 export interface FailureReason {
   /** `StepFailed`, `WorkerLost`, `SignalTimeout`, `CompensationFailed`, `Terminated` … */
   readonly type: string;
+  /** What went wrong, in one line. */
   readonly message: string;
+  /** The step that it happened to; absent: it is about the whole run. */
   readonly step?: string;
+  /** The attempt of the step, from 1. */
   readonly attempt?: number;
   /** When, as text. */
   readonly at?: string;
@@ -121,6 +151,7 @@ export class WorkflowFailedError extends WorkflowError {
     brand(this, "WorkflowFailedError");
   }
 
+  /** The id of the run. */
   readonly runId: string;
   /** The record's error: type, message, step. */
   readonly error: FailureReason | undefined;
@@ -138,6 +169,7 @@ export class WorkflowCancelledError extends WorkflowError {
     brand(this, "WorkflowCancelledError");
   }
 
+  /** The id of the run. */
   readonly runId: string;
 
   constructor(runId: string, message: string) {
@@ -146,7 +178,17 @@ export class WorkflowCancelledError extends WorkflowError {
   }
 }
 
-/** A step throws it to be tried again. Any other error means the same; this one says that it is meant. Costs a retry. */
+/**
+ * A step throws it to be tried again. Any other error means the same; this one says that it is meant. Costs a retry.
+ *
+ * @example
+ * ```ts
+ * workflow("order").step("charge", async () => {
+ *   const response = await fetch("https://payments.example.com", { method: "POST" });
+ *   if (response.status === 429) throw new RetryableError("too many requests");
+ * });
+ * ```
+ */
 export class RetryableError extends Error {
   static {
     brand(this, "RetryableError");
@@ -156,6 +198,14 @@ export class RetryableError extends Error {
 /**
  * A step throws it to fail at once, without a retry. It says that the step had no effect: the step is not undone, and gets a new idempotency
  * key when an operator has it run again. Throw an ordinary error when you are not sure.
+ *
+ * @example
+ * ```ts
+ * workflow("order").step("charge", async () => {
+ *   const response = await fetch("https://payments.example.com", { method: "POST" });
+ *   if (response.status === 402) throw new PermanentError("the card was declined");
+ * });
+ * ```
  */
 export class PermanentError extends Error {
   static {
@@ -163,7 +213,17 @@ export class PermanentError extends Error {
   }
 }
 
-/** A step throws it to be run again after `delay`. Costs no retry, `ctx.attempt` stays the same, and no worker is held meanwhile. */
+/**
+ * A step throws it to be run again after `delay`. Costs no retry, `ctx.attempt` stays the same, and no worker is held meanwhile.
+ *
+ * @example
+ * ```ts
+ * workflow("report").step("download", async () => {
+ *   const response = await fetch("https://reports.example.com/today");
+ *   if (response.status === 404) throw new RescheduleError("10m", "the report is not there yet");
+ * });
+ * ```
+ */
 export class RescheduleError extends Error {
   static {
     brand(this, "RescheduleError");
@@ -172,6 +232,7 @@ export class RescheduleError extends Error {
   /** Duration such as `"30s"`, or milliseconds. */
   readonly delay: Duration;
 
+  /** `delay`: `"30s"` or milliseconds. A delay that cannot be fails the step for good. */
   constructor(delay: Duration, message?: string) {
     super(message ?? `reschedule after ${String(delay)}`);
     this.delay = delay;

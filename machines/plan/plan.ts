@@ -12,16 +12,21 @@ export type OnFailure = "fail_workflow" | "pause_workflow" | "continue" | "compe
 
 /** A node with a handler: one task on the queue for each generation of it. */
 export interface TaskStep {
+  /** The step has a handler. */
   readonly kind: "task";
+  /** Its name, unique in the plan. */
   readonly name: string;
+  /** The steps that are over before this one starts. */
   readonly dependsOn: readonly string[];
   /** Attempts after the first that an ordinary error may use up. */
   readonly retries: number;
+  /** How long it waits between attempts. */
   readonly retryPolicy: RetryPolicy;
   /** Longest that one attempt may run, in milliseconds. */
   readonly timeoutMs: number;
   /** Wait between the moment the step becomes startable and its start, in milliseconds. 0: none. */
   readonly delayMs: number;
+  /** What its failure for good does to the run. */
   readonly onFailure: OnFailure;
   /** Whether the step has an undo. */
   readonly compensate: boolean;
@@ -31,13 +36,17 @@ export interface TaskStep {
 
 /** A node that waits for one signal and has no handler. The signal has the node's name. */
 export interface SignalStep {
+  /** The step waits for a signal. */
   readonly kind: "signal";
+  /** Its name, unique in the plan, and the name of the signal. */
   readonly name: string;
+  /** The steps that are over before the wait opens. */
   readonly dependsOn: readonly string[];
   /** Longest wait in milliseconds; 0: for ever. */
   readonly timeoutMs: number;
   /** `fail`: the step fails with `SignalTimeout`; `continue`: it completes with the result null. */
   readonly onTimeout: "fail" | "continue";
+  /** What its failure for good does to the run. */
   readonly onFailure: OnFailure;
 }
 
@@ -46,9 +55,11 @@ export type PlanStep = TaskStep | SignalStep;
 
 /** A whole workflow as data. Steps are in the order in which they were written. */
 export interface Plan {
+  /** The name of the workflow. */
   readonly name: string;
   /** A label for people; not part of any decision. */
   readonly version?: string;
+  /** The steps, in the order in which they were written. */
   readonly steps: readonly PlanStep[];
   /** `mirror`: reverse of the dependency order, independent undos side by side; `chain`: strictly one after the other. */
   readonly compensation: "mirror" | "chain";

@@ -100,6 +100,7 @@ export interface CancelOptions extends ReasonedCommandOptions {
  * order>` is the run of a definition.
  */
 export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
+  /** The id under which it was started. */
   readonly id: string;
   /** Only for the compiler. */
   readonly types?: { readonly event: Event; readonly signals: Signals };
@@ -148,6 +149,13 @@ export type RunOf<W> = Run<OutputOf<W>, EventOf<W>, SignalsOf<W>>;
  *
  * Every call takes a `timeout` and a `signal`. When the time is up it throws a `TimeoutError`, and when the signal aborts, its reason, also
  * while the store does not answer; what was sent by then may still arrive. Without them a call takes as long as the store does.
+ *
+ * @example
+ * ```ts
+ * const client = new WorkflowClient(await connect("s3://orders"), { workflows: [order] });
+ * const run = await client.start("order", { item: "book" }, { id: "order-123" });
+ * const { ship } = await run.result({ timeout: "5m" });
+ * ```
  */
 export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = readonly AnyWorkflow[]> {
   /** Only for the compiler. */
@@ -159,6 +167,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   readonly #published = new Set<string>();
   readonly #sender: Sender;
 
+  /** Sends no request. @throws {WorkflowError} `invalid` for options or definitions that cannot work */
   constructor(handle: QueueHandle, options: ClientOptions<Workflows> = {}) {
     checkHandle("a client", handle);
     this.#handle = handle;

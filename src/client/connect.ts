@@ -9,6 +9,7 @@ import { openStore } from "../store/open.ts";
 
 /** Components of a connection; all have working defaults. */
 export interface ConnectOptions extends HandleOptions {
+  /** Clock, randomness and logger of the process. @defaultValue `nodeHost()` */
   readonly host?: Host;
   /** Whether a store on which runs would be lost is opened all the same. @defaultValue false */
   readonly allowUnsafe?: boolean;
@@ -27,9 +28,17 @@ const CHECKS = {
 } satisfies ChecksOf<ConnectOptions>;
 
 /**
- * Opens a bucket: `memory:`, `file:folder`, `s3://bucket?endpoint=…`, as a text or a `URL`. Without a url: the environment (`S3_BUCKET` …), then
+ * Opens a bucket: `memory:`, `file:folder`, `s3://bucket?endpoint=…`, as a text or a `URL`. Without a url: the environment (`S3_BUCKET` …),
+ * then
  * `.buquet.toml`, then the folder `.buquet`.
  * @throws {WorkflowError} `invalid` for a url that cannot be understood and for a store that is known to lose runs.
+ *
+ * @example
+ * ```ts
+ * await using queue = await connect("s3://orders?region=eu-central-1");
+ * await using worker = new Worker(queue, { workflows: [order] });
+ * await worker.start();
+ * ```
  */
 export async function connect(url?: string | URL, options: ConnectOptions = {}): Promise<QueueHandle> {
   const {

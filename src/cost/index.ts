@@ -10,13 +10,13 @@ import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, foreignPollPeriod, LONGEST_PERIOD_MS
 import { type ChecksOf, duration, list, objectWith, readArgument, readSettings } from "../settings.ts";
 import { type Duration, parseDuration, shown } from "../wire/duration.ts";
 import { measure, type MeasureSettings } from "./measure.ts";
-import { type CostPath, type Course, DEFAULT_DURATION_MS } from "./path.ts";
+import { type CostPath, type HandlerBehaviour, DEFAULT_DURATION_MS } from "./path.ts";
 import { playable } from "./stubs.ts";
 import { dollarsPerMillion, PRICE_LISTS } from "./prices.ts";
 import { addRequests, NO_REQUESTS, type Requests } from "./requests.ts";
 import { typicalPaths } from "./typical.ts";
 
-export type { CostPath, Course, Steering } from "./path.ts";
+export type { CostPath, HandlerBehaviour, ScheduledCommand } from "./path.ts";
 export type { PriceList } from "./prices.ts";
 export type { Requests } from "./requests.ts";
 export { PRICE_LISTS };
@@ -58,12 +58,15 @@ const CHECKS = {
 
 /** Requests with what a million times as many cost, by price list; requests only. */
 export interface Priced {
+  /** How many requests of each kind. */
   readonly requests: Requests;
+  /** What a million times as many cost in US dollars, by the name of the price list. */
   readonly dollars: Readonly<Record<string, number>>;
 }
 
 /** What one path costs. Dollars for a million runs. */
 export interface PathCost extends Priced {
+  /** The name of the path. */
   readonly path: string;
   /** How the run ends; one that is not over waits for a person or a signal. */
   readonly status: RunStatus;
@@ -73,13 +76,17 @@ export interface PathCost extends Priced {
 
 /** Requests for one purpose. */
 export interface CostReason {
+  /** The purpose, for people. */
   readonly what: string;
+  /** How many requests of each kind serve it. */
   readonly requests: Requests;
 }
 
 /** What a workflow costs. */
 export interface CostReport {
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The paths in the order in which they were given, or the typical ones. */
   readonly paths: readonly PathCost[];
   /** A run that only waits for one signal, a day: one look; with `foreign: true` also its polls. Dollars for a million runs. */
   readonly parkedDay: Priced;
@@ -102,7 +109,7 @@ const DAY_MS = HOURS_A_DAY * HOUR_MS;
  *
  * @example
  * ```ts
- * const { paths } = await cost(orders);
+ * const { paths } = await cost(order);
  * for (const { path, requests, dollars } of paths) console.log(path, requests.put, dollars["S3 Standard"]);
  * ```
  * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
@@ -216,30 +223,30 @@ function checkSignals({ name, plan }: CostedWorkflow, signals: readonly string[]
 }
 
 function checkPaths(workflow: CostedWorkflow, paths: readonly CostPath[]): void {
-  for (const { name, steps = new Map(), undos = new Map(), answers = new Map(), steering = [] } of paths) {
+  for (const { name, steps = new Map(), undos = new Map(), answers = new Map(), commands = [] } of paths) {
     const what = `path ${JSON.stringify(name)}`;
     for (const map of [steps, undos, answers])
       if (!(map instanceof Map)) throw new WorkflowError("invalid", `${what}: steps, undos and answers are Maps`);
-    const named = steering.flatMap(({ after }) => after.step ?? []);
+    const named = commands.flatMap(({ after }) => after.step ?? []);
     checkSteps(workflow, what, [...steps.keys(), ...undos.keys(), ...named]);
-    const courses: readonly Course[] = [...steps.values(), ...undos.values()];
+    const behaviours: readonly HandlerBehaviour[] = [...steps.values(), ...undos.values()];
     checkNumbers(
       what,
       "durationMs",
-      courses.map(({ durationMs = 0 }) => durationMs),
+      behaviours.map(({ durationMs = 0 }) => durationMs),
     );
     checkNumbers(
       what,
       "failures",
-      courses.map(({ failures = 0 }) => failures),
+      behaviours.map(({ failures = 0 }) => failures),
     );
     checkNumbers(what, "the time of an answer", [...answers.values()]);
     checkNumbers(
       what,
       "after.ms",
-      steering.map(({ after }) => after.ms),
+      commands.map(({ after }) => after.ms),
     );
-    const end = courses.find(({ ends = "completes" }) => ends !== "completes" && ends !== "fails")?.ends;
+    const end = behaviours.find(({ ends = "completes" }) => ends !== "completes" && ends !== "fails")?.ends;
     if (end !== undefined)
       throw new WorkflowError("invalid", `${what}: ends is "completes" or "fails", not ${shown(end)}`);
   }

@@ -22,7 +22,7 @@ import { MemoryStore } from "../store/memory.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { KitTime } from "../testing/time/kit-time.ts";
 import { MeteredBucket } from "./metered-bucket.ts";
-import type { CostPath, Steering } from "./path.ts";
+import type { CostPath, ScheduledCommand } from "./path.ts";
 import type { Requests } from "./requests.ts";
 import { stubsOf } from "./stubs.ts";
 
@@ -144,7 +144,7 @@ class Measurement {
     await this.#worker.start();
     await this.#time.sleep(START_AT - clock.now(), {});
     if (this.#path !== undefined) {
-      for (const steering of this.#path.steering ?? []) if (steering.after.step === undefined) this.#steer(steering);
+      for (const one of this.#path.commands ?? []) if (one.after.step === undefined) this.#schedule(one);
       await this.#client.start(this.#workflow, null, { id: RUN_ID });
     }
     if (forMs !== undefined) {
@@ -205,10 +205,10 @@ class Measurement {
   #call(step: string): void {
     if (this.#called.has(step)) return;
     this.#called.add(step);
-    for (const steering of this.#path?.steering ?? []) if (steering.after.step === step) this.#steer(steering);
+    for (const one of this.#path?.commands ?? []) if (one.after.step === step) this.#schedule(one);
   }
 
-  #steer({ command, after }: Steering): void {
+  #schedule({ command, after }: ScheduledCommand): void {
     this.#later(after.ms, () => {
       switch (command.type) {
         case "cancel":

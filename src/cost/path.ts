@@ -2,7 +2,7 @@
 import type { RunCommand } from "../run/tasks.ts";
 
 /** What the handler of a step (or of its undo) does each time it is called. */
-export interface Course {
+export interface HandlerBehaviour {
   /** Milliseconds that a call takes. @defaultValue 100 */
   readonly durationMs?: number;
   /** So many calls throw an ordinary error before one does not. @defaultValue 0 */
@@ -14,7 +14,8 @@ export interface Course {
 }
 
 /** A command of an operator, and when it is given. */
-export interface Steering {
+export interface ScheduledCommand {
+  /** The command. */
   readonly command: RunCommand;
   /** Counted from the start of the run, or from the first call of the handler of this step. */
   readonly after: { readonly step?: string; readonly ms: number };
@@ -22,12 +23,16 @@ export interface Steering {
 
 /** One way that a run can go. Maps, because `__proto__` is a legal name of a step. */
 export interface CostPath {
+  /** A name for the report. */
   readonly name: string;
-  readonly steps?: ReadonlyMap<string, Course>;
-  readonly undos?: ReadonlyMap<string, Course>;
+  /** What the handlers of steps do, by step; a step that is not named completes after 100 ms. */
+  readonly steps?: ReadonlyMap<string, HandlerBehaviour>;
+  /** What undos do, by step; one that is not named completes after 100 ms. */
+  readonly undos?: ReadonlyMap<string, HandlerBehaviour>;
   /** Signals that are sent, so many milliseconds after each wait for them has begun; absent: never. */
   readonly answers?: ReadonlyMap<string, number>;
-  readonly steering?: readonly Steering[];
+  /** Commands that are given to the run. @defaultValue none */
+  readonly commands?: readonly ScheduledCommand[];
 }
 
 /** How long a handler takes of which nothing is said. */

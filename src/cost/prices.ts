@@ -3,7 +3,9 @@ import type { Requests } from "./requests.ts";
 
 /** A price list. Dollars for a million requests of a kind. */
 export interface PriceList {
+  /** The name under which reports give its prices. */
   readonly name: string;
+  /** US dollars for a million requests of each kind. */
   readonly perMillion: Requests;
   /** Where the prices stand. */
   readonly source: string;

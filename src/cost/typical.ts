@@ -1,13 +1,13 @@
 /** The ways that people ask about: everything goes well, each step fails for good, each deadline passes, cancel, retries. */
 import type { Plan, PlanStep } from "../../machines/plan/plan.ts";
-import type { Course, CostPath } from "./path.ts";
+import type { HandlerBehaviour, CostPath } from "./path.ts";
 
 /** What is the same on every path. */
 export interface Habits {
   /** How long handlers and undos take, by step. */
   readonly durationMs: (step: string) => number;
   /** Signals that handlers wait for inside, by step. */
-  readonly waits: ReadonlyMap<string, NonNullable<Course["waits"]>>;
+  readonly waits: ReadonlyMap<string, NonNullable<HandlerBehaviour["waits"]>>;
   /** How long after a wait has begun its signal is sent. */
   readonly answerMs: number;
   /** How often the worker polls: nothing tells it of a command sooner. */
@@ -24,7 +24,7 @@ export function typicalPaths(plan: Plan, habits: Habits): readonly CostPath[] {
   const inner = [...habits.waits.values()].flat();
   const names = new Set([...nodes.map((node) => node.name), ...inner.map((wait) => wait.signal)]);
   const answers = new Map([...names].map((name) => [name, habits.answerMs]));
-  const path = (name: string, changes: ReadonlyMap<string, Partial<Course>> = new Map()): CostPath => ({
+  const path = (name: string, changes: ReadonlyMap<string, Partial<HandlerBehaviour>> = new Map()): CostPath => ({
     name,
     steps: coursesOf(plan, habits, changes),
     undos: new Map(tasks.map((step) => [step.name, { durationMs: habits.durationMs(step.name) }])),
@@ -56,7 +56,7 @@ export function typicalPaths(plan: Plan, habits: Habits): readonly CostPath[] {
               `cancelled while ${last.name} runs`,
               new Map([[last.name, { durationMs: habits.durationMs(last.name) + habits.pollMs + LINGER_MS }]]),
             ),
-            steering: [
+            commands: [
               {
                 command: { type: "cancel" as const, compensate: true },
                 after: { step: last.name, ms: habits.durationMs(last.name) / 2 },
@@ -70,8 +70,8 @@ export function typicalPaths(plan: Plan, habits: Habits): readonly CostPath[] {
 function coursesOf(
   plan: Plan,
   habits: Habits,
-  changes: ReadonlyMap<string, Partial<Course>>,
-): ReadonlyMap<string, Course> {
+  changes: ReadonlyMap<string, Partial<HandlerBehaviour>>,
+): ReadonlyMap<string, HandlerBehaviour> {
   return new Map(
     plan.steps.map(({ name }) => {
       const waits = habits.waits.get(name) ?? [];

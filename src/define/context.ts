@@ -90,8 +90,11 @@ export interface StepContext<
   Results = Readonly<Record<never, never>>,
   Signals = Readonly<Record<never, never>>,
 > {
+  /** The id of the run. */
   readonly runId: string;
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The name of the step. */
   readonly step: string;
   /**
    * The retries that were used up, and 1: grows with every attempt that failed, timed out or lost its worker, in place or over the queue.

@@ -7,6 +7,7 @@ import { refusalOf } from "../wire/refusal.ts";
  * reads, `Output` what it makes of that.
  */
 export interface Schema<Input = unknown, Output = Input> {
+  /** What Standard Schema asks for; see standardschema.dev. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -23,7 +24,9 @@ export type SchemaResult<Output> =
 
 /** One reason why a schema refuses a value. */
 export interface SchemaIssue {
+  /** What is wrong, for people. */
   readonly message: string;
+  /** Where it is wrong: the keys that lead there. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 

@@ -65,10 +65,12 @@ export interface StepOptions<In, Results, Signals, D extends keyof Results, R, F
 
 /** A step has a handler, unless another program runs it. */
 export interface StepNeedsRun {
+  /** The handler. */
   readonly run: unknown;
 }
 /** A step that another program runs has no handler here. */
 export interface RemoteStep {
+  /** A handler is refused: the step is run elsewhere. */
   readonly run?: never;
 }
 
@@ -202,12 +204,15 @@ export interface CompiledWorkflow extends AnyWorkflow {
 
 /** Marks a workflow whose output is what its last steps returned. */
 export interface LastResults {
+  /** Never there: it only tells this type from all others. */
   readonly "results of the last steps": never;
 }
 
 /** Types that no step sees. One parameter for all: each costs the compiler something at every step of a chain. */
 export interface OuterTypes {
+  /** The name of the workflow, as a literal. */
   readonly name: string;
+  /** What `result` of a run gives. */
   readonly output: unknown;
   /** What a start takes. */
   readonly sent: unknown;
@@ -333,7 +338,9 @@ export type SignalsOf<W> = W extends { readonly types?: { readonly sentSignals: 
   : Readonly<Record<string, unknown>>;
 /** An event of a workflow of which nothing is declared: its type is the name of a signal, the rest is the payload. */
 export interface AnyEvent {
+  /** The name of the signal. */
   readonly type: string;
+  /** The members of the payload. */
   readonly [member: string]: unknown;
 }
 
@@ -395,16 +402,26 @@ export function workflow<
 
 /** Begins a workflow whose steps are made in a loop or from data: nothing about them is known to the compiler. */
 export interface UntypedWorkflow extends CompiledWorkflow {
+  /**
+   * Adds a step: a handler that depends on nothing, or options.
+   * @throws {WorkflowError} `invalid` for a name or options that cannot work
+   */
   step(
     name: string,
     handler: ((context: StepContext<JsonValue, Record<string, unknown>, None>) => unknown) | UntypedStepOptions,
   ): UntypedWorkflow;
+  /**
+   * Adds a node that waits for the signal of its name: see `SignalOptions`.
+   * @throws {WorkflowError} `invalid` for a name or options that cannot work
+   */
   signal(name: string, options?: Readonly<Record<string, unknown>>): UntypedWorkflow;
+  /** Says what `result` of a run gives, from the results of all steps by name. */
   output(make: (results: Record<string, unknown>) => unknown): UntypedWorkflow;
 }
 
 /** Options of a workflow whose types are not known. */
 export interface UntypedOptions extends Omit<WorkflowOptions, "signals"> {
+  /** Schemas of the payloads by the signal's name. When any is declared, others are refused. @defaultValue any name, any JSON */
   readonly signals?: Readonly<Record<string, Schema>>;
   /** The output of a run, from the results of all steps by name. @defaultValue the results of its last steps by name */
   readonly output?: (results: Record<string, unknown>) => unknown;
@@ -412,14 +429,27 @@ export interface UntypedOptions extends Omit<WorkflowOptions, "signals"> {
 
 /** Options of a step whose types are not known. */
 export interface UntypedStepOptions extends CommonStepOptions {
+  /** Steps that are over before this one starts; `ctx.results` has their results. @defaultValue none */
   readonly dependsOn?: readonly string[];
+  /** What a failure for good does to the run. @defaultValue "compensate" when any step has an undo, else "fail_workflow" */
   readonly onFailure?: OnFailure;
+  /** Whether another program on the bucket runs the step; it has no `run` then. @defaultValue false */
   readonly remote?: boolean;
+  /** The handler; what it returns is the result, and is kept as JSON. */
   readonly run?: (context: StepContext<JsonValue, Record<string, unknown>, None>) => unknown;
+  /** The undo of a step that happened or may have happened. `result`: undefined when there is none. */
   readonly compensate?: (context: UndoContext<JsonValue, Record<string, unknown>, None>, result: unknown) => unknown;
 }
 
-/** Like `workflow`, for steps made in a loop or from data. */
+/**
+ * Like `workflow`, for steps made in a loop or from data.
+ *
+ * @example
+ * ```ts
+ * let pages = untypedWorkflow("pages");
+ * for (const name of ["home", "about", "contact"]) pages = pages.step(name, () => ({ rendered: name }));
+ * ```
+ */
 export function untypedWorkflow(name: string, options: UntypedOptions = {}): UntypedWorkflow {
   return makeDefinition(name, options, []) as unknown as UntypedWorkflow;
 }

@@ -22,6 +22,12 @@ const CHECKS = {
 /**
  * Draws a workflow (what `workflow(…)` returns, or anything with a valid plan) before it ever runs, or as a run stands.
  * @throws {WorkflowError} `invalid` for options that cannot be
+ *
+ * @example
+ * ```ts
+ * const { snapshot } = await client.get("order-123");
+ * const svg = await drawWorkflow(order, { snapshot });
+ * ```
  */
 export async function drawWorkflow(workflow: { readonly plan: Plan }, options: DrawOptions = {}): Promise<string> {
   readArgument("drawWorkflow", "workflow", objectWith("plan"), workflow);

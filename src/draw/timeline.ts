@@ -4,7 +4,9 @@ import type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 
 /** An event as the machine takes it, as far as it is still known. */
 export interface AppliedEvent {
+  /** The type of the event. */
   readonly type: string;
+  /** What the event carries. */
   readonly [member: string]: unknown;
 }
 
@@ -16,6 +18,7 @@ export interface Frame {
   readonly events: readonly string[];
   /** The same for tools that know the chart. Absent: only the words are known. */
   readonly applied?: readonly AppliedEvent[];
+  /** The status of the run after it. */
   readonly status: RunStatus;
   /** The machine after it; null where another program dropped it. */
   readonly snapshot: PersistedSnapshot | null;
@@ -31,6 +34,7 @@ export interface Frame {
 export interface Timeline {
   /** The run's id, or what the path shows. */
   readonly id: string;
+  /** The plan that the run follows. */
   readonly plan: Plan;
   /** Oldest first; never empty. */
   readonly frames: readonly Frame[];

@@ -26,6 +26,7 @@ export interface ErrorData {
   readonly stack?: string;
   /** Its own enumerable members that are JSON: at most twenty, of at most 1,000 characters each. */
   readonly members?: Readonly<Record<string, PlainJson>>;
+  /** The `cause` of the error, in the same form. */
   readonly cause?: ErrorData;
   /** What an `AggregateError` holds. */
   readonly errors?: readonly ErrorData[];

@@ -2,6 +2,7 @@
 
 /** Options of every wait. */
 export interface WaitOptions {
+  /** Ends the wait when it aborts. */
   readonly signal?: AbortSignal;
 }
 
@@ -33,15 +34,22 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** A place for log lines. */
 export interface Logger {
+  /** Details that only help to find a fault. */
   debug(message: string, fields?: LogFields): void;
+  /** What happened as it should. */
   info(message: string, fields?: LogFields): void;
+  /** What went wrong and was dealt with, or may go wrong. */
   warn(message: string, fields?: LogFields): void;
+  /** What went wrong and needs somebody. */
   error(message: string, fields?: LogFields): void;
 }
 
 /** All of them together. */
 export interface Host {
+  /** Time. */
   readonly clock: Clock;
+  /** Randomness: ids and jitter. */
   readonly random: Random;
+  /** Where log lines go. */
   readonly logger: Logger;
 }

@@ -3,7 +3,14 @@ import { type ErrorData, errorDataOf, isErrorLike, stackLines, summarize, summar
 import type { Host, LogFields, Logger } from "./host.ts";
 import { printable } from "./printable.ts";
 
-/** Says nothing. */
+/**
+ * A logger that writes nothing.
+ *
+ * @example
+ * ```ts
+ * const host = nodeHost({ logger: silentLogger });
+ * ```
+ */
 export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** How much is said, from most to least. */

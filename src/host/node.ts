@@ -50,6 +50,7 @@ export const nodeRandom: Random = {
 
 /** Parts of a host that may be replaced. */
 export interface NodeHostOptions {
+  /** Where log lines go. @defaultValue warnings and errors to standard error, as text */
   readonly logger?: Logger;
 }
 

@@ -8,7 +8,9 @@ import { canonicalUuid, type QueueContext, serverNow, taskCodec, type TaskRecord
 
 /** Why, and on whose word. */
 export interface CancelTaskOptions {
+  /** Why, for people. It becomes the `last_error` of a pending task. @defaultValue none */
   readonly reason?: string;
+  /** Who cancels it, for people. @defaultValue none */
   readonly by?: string;
 }
 

@@ -16,6 +16,7 @@ import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "
 
 /** Under which name a submission counts once. */
 export interface Idempotency {
+  /** The key: any text. */
   readonly key: string;
   /**
    * Where the key counts: `"task_type"` (each type on its own), `"queue"` (the whole bucket), or any name of yours.

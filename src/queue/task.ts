@@ -24,31 +24,57 @@ export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cance
 
 /** A task as it stands in the bucket. Instants are texts. */
 export interface TaskRecord {
+  /** A UUID. */
   readonly id: string;
+  /** The part of the key that spreads tasks: the first hex digit of the id. */
   readonly shard: string;
+  /** What the task is, as `submit` was given it. */
   readonly task_type: string;
+  /** The input, as JSON. */
   readonly input: unknown;
+  /** What its worker returned, as JSON; null: nothing yet. */
   readonly output: unknown;
+  /** Longest attempt, in seconds. */
   readonly timeout_seconds: number;
+  /** Attempts after the first that a failure may use up. */
   readonly max_retries: number;
+  /** Retries that were used up. */
   readonly retry_count: number;
+  /** How long it waits between attempts, in the members of the wire. */
   readonly retry_policy: unknown;
+  /** How far it is. */
   readonly status: TaskStatus;
+  /** When it was submitted. */
   readonly created_at: string;
+  /** It is not run before this. */
   readonly available_at: string;
+  /** Until when its worker may run it unless the lease is renewed; null: nobody runs it. */
   readonly lease_expires_at: string | null;
+  /** Names the lease; null: nobody runs it. */
   readonly lease_id: string | null;
+  /** How often it was claimed. */
   readonly attempt: number;
+  /** When the task was last written. */
   readonly updated_at: string;
+  /** When it ended; null: it has not. */
   readonly completed_at: string | null;
+  /** The worker that holds it, or held it last; null: none did. */
   readonly worker_id: string | null;
+  /** Why its last attempt failed, in words; null: none did. */
   readonly last_error: string | null;
+  /** How often it was rescheduled. */
   readonly reschedule_count: number;
+  /** How often it may be; absent: no limit. */
   readonly max_reschedules?: number;
+  /** Whether its worker was asked to stop. */
   readonly cancel_requested: boolean;
+  /** When it was cancelled; absent: it was not. */
   readonly cancelled_at?: string;
+  /** Who cancelled it, where that was said. */
   readonly cancelled_by?: string;
+  /** It is not run from this instant on; absent: never. */
   readonly expires_at?: string;
+  /** When it was marked as expired; absent: it was not. */
   readonly expired_at?: string;
 }
 

@@ -106,7 +106,17 @@ export function checkHandle(whose: string, handle: QueueHandle): void {
   throw new WorkflowError("invalid", `${whose} is given an open bucket, which connect(url) resolves to, not ${found}`);
 }
 
-/** Wraps a store of your own. @throws {WorkflowError} `invalid` for options that make no sense. */
+/**
+ * Wraps a store of your own.
+ * @throws {WorkflowError} `invalid` for options that make no sense.
+ *
+ * @example
+ * ```ts
+ * const host = nodeHost();
+ * const store = meterStore(await openStore("s3://orders", host));
+ * await using queue = handleOf(store, host);
+ * ```
+ */
 export function handleOf(store: ObjectStore, host: Host, options: HandleOptions = {}): QueueHandle {
   readArgument("handleOf", "store", isStore, store);
   readArgument("handleOf", "host", processHost, host);

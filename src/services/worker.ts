@@ -66,7 +66,16 @@ const LONGEST_SILENCE_MS = 60_000;
 /** A task that may be ready: found by a list, or known to this process. */
 type FoundTask = Pick<ReadyTask, "id"> & Partial<ReadyTask>;
 
-/** Runs the steps of the workflows that it is given. */
+/**
+ * Runs the steps of the workflows that it is given, until it is stopped. Any number of workers share a bucket.
+ *
+ * @example
+ * ```ts
+ * await using queue = await connect("s3://orders");
+ * await using worker = new Worker(queue, { workflows: [order], concurrency: 20, lease: "1m" });
+ * await worker.start();
+ * ```
+ */
 export class Worker implements Service {
   /** The name under which it claims tasks: the option `id`. */
   readonly id: string;
@@ -108,6 +117,7 @@ export class Worker implements Service {
   #done = 0;
   #failed = 0;
 
+  /** Checks the options; `start` begins the work. @throws {WorkflowError} `invalid` for options or definitions that cannot work */
   constructor(handle: QueueHandle, options: WorkerOptions) {
     checkHandle("a worker", handle);
     this.#handle = handle;
@@ -179,6 +189,7 @@ export class Worker implements Service {
     return this.#life.stop();
   }
 
+  /** Stops it: see `stop`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

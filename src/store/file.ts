@@ -42,6 +42,7 @@ const PLACE_TRIES = 20;
 
 /** Options of a file store. */
 export interface FileStoreOptions {
+  /** Clock, randomness and logger of the process. */
   readonly host: Host;
   /** `fsync`: what was acknowledged survives a power cut; `none`: only a crash of the process. @defaultValue "fsync" */
   readonly durability?: "fsync" | "none";
@@ -82,7 +83,15 @@ interface KeptVersion {
 const ORDINAL_DIGITS = 15;
 const DELETED = "-deleted";
 
-/** Objects as files. */
+/**
+ * A store that keeps objects as files in one folder, for any number of processes of one machine. `connect("file:folder")` opens one.
+ *
+ * @example
+ * ```ts
+ * await using store = await FileStore.open("orders", { host: nodeHost(), versions: 0 });
+ * const queue = handleOf(store, nodeHost());
+ * ```
+ */
 export class FileStore implements ObjectStore {
   readonly url: string;
   readonly capabilities: StoreCapabilities;

@@ -18,6 +18,7 @@ import { compareBytes, firstAtLeast, prefixEnd } from "./order.ts";
 
 /** Options of a memory store. */
 export interface MemoryStoreOptions {
+  /** The clock that `time()` and the ages of versions follow. */
   readonly clock: Clock;
   /** Whether earlier contents are kept. @defaultValue true */
   readonly versions?: boolean;
@@ -36,7 +37,15 @@ interface Version extends ObjectVersion {
   readonly etag: string;
 }
 
-/** Objects in a Map. */
+/**
+ * A store that keeps objects in the memory of one process, with their versions. `connect("memory:")` opens one.
+ *
+ * @example
+ * ```ts
+ * const host = nodeHost();
+ * const queue = handleOf(new MemoryStore({ clock: host.clock, etags: "content" }), host);
+ * ```
+ */
 export class MemoryStore implements ObjectStore {
   readonly url: string = "memory:";
   readonly capabilities: StoreCapabilities;

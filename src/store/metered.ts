@@ -40,6 +40,7 @@ export const REQUEST_KINDS: readonly MeteredKind[] = [
 
 /** What a store was asked for since it was wrapped. Only finished requests are counted. */
 export interface StoreUsage {
+  /** How many requests of each kind. */
   readonly requests: Readonly<Record<MeteredKind, number>>;
   /** Bytes of all bodies that were sent, also of puts that met a conflict. */
   readonly bytesOut: number;
@@ -67,7 +68,19 @@ const TOTALS = ["bytesOut", "bytesIn", "conflicts", "unknowns", "errors"] as con
 /** S3 answers with so many versions at most. */
 const VERSIONS_PER_PAGE = 1_000;
 
-/** Wraps a store. Closing it closes the store within. @throws {WorkflowError} `invalid` for what is no store */
+/**
+ * Wraps a store. Closing it closes the store within.
+ * @throws {WorkflowError} `invalid` for what is no store
+ *
+ * @example
+ * ```ts
+ * const host = nodeHost();
+ * const store = meterStore(await openStore("s3://orders", host));
+ * const before = store.usage();
+ * await client.start(order, { item: "book" });
+ * console.log(usageSince(before, store.usage()).requests);
+ * ```
+ */
 export function meterStore(store: ObjectStore): MeteredStore {
   readArgument("meterStore", "store", isStore, store);
   const counts = zeroCounts();
@@ -132,7 +145,17 @@ export function meterStore(store: ObjectStore): MeteredStore {
   };
 }
 
-/** What was asked for between two looks at the same store. */
+/**
+ * What was asked for between two calls of `usage` of the same store: `after` minus `before`.
+ *
+ * @example
+ * ```ts
+ * const store = meterStore(await openStore("memory:", nodeHost()));
+ * const before = store.usage();
+ * await store.get("workflow/order-123/state.json");
+ * usageSince(before, store.usage()).requests.get; // 1
+ * ```
+ */
 export function usageSince(before: StoreUsage, after: StoreUsage): StoreUsage {
   const since = zeroCounts();
   for (const kind of REQUEST_KINDS) since.requests[kind] = after.requests[kind] - before.requests[kind];

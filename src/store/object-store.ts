@@ -14,7 +14,9 @@ export type ETag = string;
 
 /** One object as read. Bodies are UTF-8 text; index objects are empty. */
 export interface StoredObject {
+  /** Its content. */
   readonly body: string;
+  /** The name of this content, for a put with `match`. */
   readonly etag: ETag;
 }
 
@@ -34,7 +36,9 @@ export type PutOutcome =
 
 /** One object in a list; its `etag` only where the store gives it with a list. */
 export interface ListedObject {
+  /** The whole key. */
   readonly key: string;
+  /** The name of its content; absent where a list does not give it. */
   readonly etag?: ETag;
 }
 
@@ -60,6 +64,7 @@ export interface ListOptions {
 
 /** One earlier or current content of a key, or a mark that it was deleted. */
 export interface ObjectVersion {
+  /** The name of this version, for `getVersion`. */
   readonly versionId: string;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
@@ -69,7 +74,9 @@ export interface ObjectVersion {
 
 /** Bounds on the store's time right now, in milliseconds since 1970: `earliest <= true time <= latest`. */
 export interface TimeBounds {
+  /** The true time is not earlier, in milliseconds since 1970. */
   readonly earliest: number;
+  /** The true time is not later, in milliseconds since 1970. */
   readonly latest: number;
 }
 
@@ -98,6 +105,7 @@ export interface StoreCapabilities {
 
 /** Options of every request. */
 export interface RequestOptions {
+  /** Ends the request when it aborts; whether a write was done is then not known. */
   readonly signal?: AbortSignal;
 }
 
@@ -108,6 +116,7 @@ export interface ObjectStore extends AsyncDisposable {
    * the store was opened: region, addressing, checksums and permissions are no part of it. No secrets.
    */
   readonly url: string;
+  /** What it can do. */
   readonly capabilities: StoreCapabilities;
   /** What the server behind it calls itself in its answers; absent where there is none or it does not say. */
   readonly server?: string | undefined;

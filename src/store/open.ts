@@ -45,6 +45,12 @@ type S3Options = Pick<OpenOptions, "allowUnsafe"> &
  * @throws {WorkflowError} `invalid` for any other url, an option that is not known, a bucket that cannot be used as it is, a server that
  * is known to lose runs;
  * `unavailable` when nobody answers.
+ *
+ * @example
+ * ```ts
+ * await using store = await openStore("file:orders", nodeHost());
+ * const page = await store.list("workflow/");
+ * ```
  */
 export async function openStore(url: string | URL, host: Host, options: OpenOptions = {}): Promise<ObjectStore> {
   readArgument("openStore", "host", processHost, host);

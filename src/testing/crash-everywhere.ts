@@ -33,6 +33,7 @@ export interface CrashFinding {
   readonly crashes: readonly string[];
   /** Handlers that ran more often than without a crash: those to make idempotent. */
   readonly repeated: readonly string[];
+  /** What differs from the run without a crash, for people. */
   readonly difference: string;
 }
 
@@ -42,6 +43,7 @@ export interface CrashReport {
   readonly tries: number;
   /** Handlers that ran more often than without a crash in any of them, harmful or not. */
   readonly repeated: readonly string[];
+  /** The crashes after which the outcome was another one; empty: there are none. */
   readonly findings: readonly CrashFinding[];
 }
 

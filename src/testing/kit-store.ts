@@ -5,7 +5,9 @@ import type { Life } from "./time/process.ts";
 export interface WorkerRequest {
   /** The worker's id. */
   readonly worker: string;
+  /** Before the request is sent, or after it was carried out and before its answer comes. */
   readonly when: "before" | "after";
+  /** What was asked for. */
   readonly kind: "get" | "put" | "delete" | "list" | "versions" | "getVersion";
   /** The key, or the prefix of a list. */
   readonly key: string;

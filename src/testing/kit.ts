@@ -78,7 +78,9 @@ const CHECKS = {
 
 /** A worker of a kit. */
 export interface TestWorker {
+  /** The name under which it claims tasks: `worker-1`, `worker-2` …, or the option `id`. */
   readonly id: string;
+  /** Whether it runs: it was neither crashed nor stopped. */
   readonly alive: boolean;
   /**
    * Facts that our tests await.
@@ -98,6 +100,7 @@ export interface TestWorker {
 export interface TestKit extends AsyncDisposable {
   /** A client for which time passes while it waits: `await run.result()` skips over delays, retries and timeouts. */
   readonly client: WorkflowClient;
+  /** The virtual clock of client, workers and handlers. */
   readonly clock: TestClock;
   /** The bucket. */
   readonly store: MemoryStore;

@@ -45,6 +45,7 @@ export const EXPRESS_LIMITS: BucketLimits = { orderedList: false, versions: fals
  *
  * @example
  * ```ts
+ * const host = nodeHost();
  * const bucket = new LimitedBucket(R2_LIMITS);
  * const store = bucket.limit(new MemoryStore({ clock: host.clock }), host);
  * ```

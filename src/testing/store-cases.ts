@@ -6,11 +6,13 @@ import { isOrdered, listKeys, nextPage } from "../store/paging.ts";
 
 /** One case. It works under its own prefix and throws an `Error` that says what is wrong. */
 export interface StoreCase {
+  /** What a store must do, as a sentence. */
   readonly name: string;
   /** What goes wrong with runs where it does not hold; absent: what the name says. */
   readonly harm?: string;
   /** Why a store may fail it and still be used. Absent: it must not. */
   readonly optional?: string;
+  /** Tries it under a prefix of its own. Throws an `Error` that says what is wrong. */
   run(context: { readonly store: ObjectStore; readonly prefix: string }): Promise<void>;
 }
 
@@ -85,7 +87,16 @@ async function judgeCount(store: ObjectStore, key: string, all: readonly Counted
   equal(certain.toSorted(), all.flatMap((one) => one.acknowledged).toSorted(), "the increments");
 }
 
-/** All cases. */
+/**
+ * What every store must do: a conformance suite for a store of your own, without a test runner. Each case needs a prefix of its own.
+ *
+ * @example
+ * ```ts
+ * const host = nodeHost();
+ * const store = new MemoryStore({ clock: host.clock });
+ * test.each(storeCases)("$name", ({ run }) => run({ store, prefix: `${host.random.uuid()}/` }));
+ * ```
+ */
 export const storeCases: readonly StoreCase[] = [
   {
     name: "reads what was put, and says missing for what was not",
@@ -419,20 +430,38 @@ export const storeCases: readonly StoreCase[] = [
  * to `judge`, in any one process, which throws an `Error` that says what is wrong.
  */
 export interface StoreRace {
+  /** What a store must do, as a sentence. */
   readonly name: string;
+  /** What one racer does, in a process of its own; its answer is JSON. */
   act(context: RaceContext & { readonly racer: number }): Promise<unknown>;
+  /** Looks at the answers of all racers and at the store. Throws an `Error` that says what is wrong. */
   judge(context: RaceContext, answers: readonly unknown[]): Promise<void>;
 }
 
 /** Where a race takes place. The prefix is new for each race. */
 export interface RaceContext {
+  /** The store, opened by this process. */
   readonly store: ObjectStore;
+  /** Where the race works; the same for all racers, and empty at the beginning. */
   readonly prefix: string;
 }
 
 const RACE_ROUNDS = 10;
 
-/** All races. */
+/**
+ * What every store must do when several processes write at once. Each racer should run in a process of its own.
+ *
+ * @example
+ * ```ts
+ * const host = nodeHost();
+ * const store = new MemoryStore({ clock: host.clock });
+ * test.each(storeRaces)("$name", async ({ act, judge }) => {
+ *   const context = { store, prefix: `${host.random.uuid()}/` };
+ *   const racers = Array.from({ length: 8 }, (_, racer) => act({ ...context, racer }));
+ *   await judge(context, await Promise.all(racers));
+ * });
+ * ```
+ */
 export const storeRaces: readonly StoreRace[] = [
   {
     name: "lets one process create each key",

@@ -16,6 +16,27 @@ test("every type that stands in a public signature is exported", () => {
   expect(declarations.hidden()).toEqual([]);
 });
 
+test.for(declarations.entries)("%s: every public name and member has a comment", (entry) => {
+  const names = declarations.namesOf(entry);
+  const bare = names.flatMap(({ name, comment, members }) => [
+    ...((comment ?? "") === "" ? [name] : []),
+    ...members.filter((member) => (member.comment ?? "") === "").map((member) => `${name}.${member.name}`),
+  ]);
+  expect(bare).toEqual([]);
+});
+
+/** Errors that only this package throws: who catches one looks at `code`. */
+const isThrown = (signature: string): boolean => / extends WorkflowError\b/.test(signature);
+
+test("every public function and class shows how it is used", () => {
+  const shown = declarations.entries
+    .flatMap((entry) => declarations.namesOf(entry))
+    .filter(({ signature }) => /^export (?:function|class)/.test(signature) && !isThrown(signature));
+  expect(
+    shown.filter(({ comment }) => comment?.includes("@example\n```ts\n") !== true).map(({ name }) => name),
+  ).toEqual([]);
+});
+
 describe("how declarations are read", () => {
   const folder = mkdtempSync(join(tmpdir(), "buquet-api-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

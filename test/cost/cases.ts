@@ -1,5 +1,5 @@
 /** Twenty paths that people ask about, stops of parallel branches among them, and what may be counted as the run's. */
-import type { CostPath, Steering } from "../../src/cost/path.ts";
+import type { CostPath, ScheduledCommand } from "../../src/cost/path.ts";
 import type { Requests } from "../../src/cost/requests.ts";
 import { type AnyWorkflow, untypedWorkflow } from "../../src/define/workflow.ts";
 
@@ -71,7 +71,7 @@ const approval = (timeout: number): readonly Step[] => [
   { name: "approval", dependsOn: ["s0"], signalTimeout: timeout },
 ];
 
-const after = (ms: number, command: Steering["command"], step?: string): Steering => ({
+const after = (ms: number, command: ScheduledCommand["command"], step?: string): ScheduledCommand => ({
   command,
   after: { ms, ...(step === undefined ? {} : { step }) },
 });
@@ -116,23 +116,23 @@ export const CASES: readonly Case[] = [
   }),
   at(chain(3, { compensate: true }), "cancelled while the second step runs", {
     steps: new Map([["s1", { durationMs: 7_000 }]]),
-    steering: [after(50, CANCEL, "s1")],
+    commands: [after(50, CANCEL, "s1")],
   }),
-  at(fork(3), "cancelled while three branches run", { steps: apart(3), steering: [after(500, CANCEL, "b0")] }),
+  at(fork(3), "cancelled while three branches run", { steps: apart(3), commands: [after(500, CANCEL, "b0")] }),
   at(fork(5), "one of five branches fails while the others run", {
     steps: new Map([...apart(5), ["b0", { durationMs: 2_000, ends: "fails" }]]),
   }),
   at(fork(3), "terminated while three branches run", {
     steps: apart(3),
-    steering: [after(500, { type: "terminate" }, "b0")],
+    commands: [after(500, { type: "terminate" }, "b0")],
   }),
   at(chain(3), "paused and resumed", {
     steps: new Map([["s1", { durationMs: 7_000 }]]),
-    steering: [after(50, { type: "pause" }, "s1"), after(20_000, { type: "resume" }, "s1")],
+    commands: [after(50, { type: "pause" }, "s1"), after(20_000, { type: "resume" }, "s1")],
   }),
   at(chain(2, { options: { onFailure: "pause_workflow" } }), "held, then skipped", {
     steps: new Map([["s0", { ends: "fails" }]]),
-    steering: [after(9_000, { type: "skip", step: "s0" })],
+    commands: [after(9_000, { type: "skip", step: "s0" })],
   }),
   at(chain(1, { options: { ...STEADY, delay: 30_000 } }), "a delay of 30 s"),
   at(chain(1, { options: { ...STEADY, delay: 600_000 } }), "a delay of ten minutes"),

@@ -63,7 +63,7 @@ describe("cost", () => {
   test.each<[string, CostPath]>([
     ['has no step "zzz"', { name: "mine", steps: new Map([["zzz", {}]]) }],
     ['has no step "zzz"', { name: "mine", undos: new Map([["zzz", {}]]) }],
-    ['has no step "zzz"', { name: "mine", steering: [{ command: { type: "pause" }, after: { step: "zzz", ms: 0 } }] }],
+    ['has no step "zzz"', { name: "mine", commands: [{ command: { type: "pause" }, after: { step: "zzz", ms: 0 } }] }],
     [
       "durationMs is a number from 0, not NaN",
       { name: "mine", steps: new Map([["charge", { durationMs: Number.NaN }]]) },

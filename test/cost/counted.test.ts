@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { WorkflowClient } from "../../src/client/client.ts";
 import { cost } from "../../src/cost/index.ts";
-import type { Course, Steering } from "../../src/cost/path.ts";
+import type { HandlerBehaviour, ScheduledCommand } from "../../src/cost/path.ts";
 import type { Requests } from "../../src/cost/requests.ts";
 import { isWorkflowError, PermanentError } from "../../src/errors.ts";
 import { ACTIVE_PREFIX, DUE_PREFIX, LEASES_PREFIX, READY_PREFIX, stateKey, WORKFLOW_PREFIX } from "../../src/keys.ts";
@@ -48,11 +48,11 @@ class Play {
   }
 
   async toEnd(): Promise<{ readonly requests: Requests; readonly status: string }> {
-    const { steering = [] } = this.#case.path;
+    const { commands = [] } = this.#case.path;
     void this.#worker.start();
     await this.#world.advance(80_000);
     void this.#client.start("counted", null, { id: RUN });
-    for (const steer of steering) if (steer.after.step === undefined) this.#plan(steer);
+    for (const scheduled of commands) if (scheduled.after.step === undefined) this.#plan(scheduled);
     while (this.#world.nowMs < LONGEST_MS) {
       for (let stride = 0; stride < STRIDES_A_LOOK; stride += 1) {
         await this.#world.advance(STRIDE_MS);
@@ -68,19 +68,20 @@ class Play {
   async #act(what: string, context: HandlerContext, sleep: (ms: number) => Promise<void>): Promise<null> {
     const { path } = this.#case;
     const undone = what.startsWith("undo.") ? what.slice("undo.".length) : undefined;
-    const course: Course = (undone === undefined ? path.steps?.get(what) : path.undos?.get(undone)) ?? {};
+    const behaviour: HandlerBehaviour = (undone === undefined ? path.steps?.get(what) : path.undos?.get(undone)) ?? {};
     const call = (this.#calls.get(what) ?? 0) + 1;
     this.#calls.set(what, call);
-    if (call === 1) for (const steer of path.steering ?? []) if (steer.after.step === what) this.#plan(steer);
-    await sleep(course.durationMs ?? 100);
-    if (call <= (course.failures ?? 0)) throw new Error("not yet");
-    for (const { signal, timeoutMs } of course.waits ?? [])
+    if (call === 1)
+      for (const scheduled of path.commands ?? []) if (scheduled.after.step === what) this.#plan(scheduled);
+    await sleep(behaviour.durationMs ?? 100);
+    if (call <= (behaviour.failures ?? 0)) throw new Error("not yet");
+    for (const { signal, timeoutMs } of behaviour.waits ?? [])
       await context.waitForSignal(signal, timeoutMs === undefined ? {} : { timeout: timeoutMs });
-    if (course.ends === "fails") throw new PermanentError("never");
+    if (behaviour.ends === "fails") throw new PermanentError("never");
     return null;
   }
 
-  #plan({ command, after }: Steering): void {
+  #plan({ command, after }: ScheduledCommand): void {
     this.#world.after(after.ms, () => {
       if (command.type === "skip") this.#ask(this.#client.skip(RUN, command.step));
       else if (command.type === "cancel") this.#ask(this.#client.cancel(RUN, { compensate: command.compensate }));

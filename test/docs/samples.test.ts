@@ -1,4 +1,7 @@
-/** Whatever a page shows is true: its programs compile and run, its commands run and print what it says, what it names is there. */
+/**
+ * Whatever a page shows is true: its programs compile and run, its commands run and print what it says, what it names is there. The examples
+ * in the comments of public names compile, too.
+ */
 import { type ChildProcess, execFile, type ExecFileException, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
@@ -6,6 +9,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WHOLE } from "../setting.ts";
+import { Declarations } from "../api/declarations.ts";
+import { examplesOf, GIVEN } from "./examples.ts";
 import { type Block, blocksOf, commandsOf, findPages, namesIn, printsOf } from "./pages.ts";
 
 const pages = findPages();
@@ -94,6 +99,9 @@ describe("programs", () => {
     await mkdir(".cache", { recursive: true });
     folder = await mkdtemp(resolve(".cache", "samples-"));
     for (const sample of samples) await writeFile(join(folder, nameOf(sample)), sample.text);
+    await writeFile(join(folder, "given.ts"), GIVEN);
+    for (const { file, text } of examplesOf(new Declarations(process.cwd())))
+      await writeFile(join(folder, `${file}.ts`), text);
     await writeFile(
       join(folder, "tsconfig.json"),
       JSON.stringify({ extends: resolve("tsconfig.json"), compilerOptions: { noEmit: false }, include: ["*.ts"] }),
@@ -102,7 +110,7 @@ describe("programs", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test("every one compiles", () => {
+  test("every one compiles, and every example in a comment", () => {
     expect(samples.length).toBeGreaterThan(0);
     expect(compiled).toEqual({ code: 0, output: "" });
   });

@@ -207,13 +207,19 @@ const consumedSignals: z.ZodType<ConsumedSignals> = objectOf<ConsumedSignals>({
 
 /** An attempt of a step or its undo that failed. Instants as texts. */
 export interface FailedAttempt {
+  /** Whether the handler of the step failed, or its undo. */
   readonly kind: "run" | "undo";
+  /** The step. */
   readonly step: string;
+  /** The generation of the step, from 1: it grows when an operator has the step run again. */
   readonly generation: number;
   /** Counts from 1. */
   readonly attempt: number;
+  /** When the attempt began; absent: nobody knows. */
   readonly began_at?: string;
+  /** When it failed; absent: nobody knows. */
   readonly ended_at?: string;
+  /** What was thrown. */
   readonly error: ErrorData;
 }
 

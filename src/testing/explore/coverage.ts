@@ -9,7 +9,9 @@ import type { FaultKind, Setting } from "../oracle/setting.ts";
 
 /** How much of a chart a walk took. */
 export interface ExploredCoverage {
+  /** The states of the chart: how many there are, and the ids of those that no path came to. */
   readonly states: { readonly all: number; readonly never: readonly string[] };
+  /** The transitions of the chart: how many there are, and those that no path took. */
   readonly transitions: { readonly all: number; readonly never: readonly string[] };
   /** What a plan says for the case that something fails or is late, as `step: onFailure compensate`. */
   readonly policies: { readonly all: number; readonly never: readonly string[] };

@@ -38,6 +38,7 @@ export type StepNameOf<W> = W extends { readonly types?: { readonly results: inf
 
 /** How far an exploration has come. */
 export interface ExploreProgress {
+  /** Different states that were found so far. */
   readonly states: number;
   /** States found and not looked at yet. */
   readonly left: number;
@@ -85,6 +86,7 @@ export type SignalBehaviourOf<Step extends string> = NonNullable<WorldOptions<St
 
 /** What an exploration found. */
 export interface Exploration {
+  /** The name of the workflow. */
   readonly workflow: string;
   /** Different states. */
   readonly states: number;
@@ -96,6 +98,7 @@ export interface Exploration {
   readonly ends: Readonly<Record<string, number>>;
   /** One for each rule and way of breaking it, shortest path first; empty: it holds in every state. */
   readonly violations: readonly Violation[];
+  /** What the walk never came to. */
   readonly coverage: ExploredCoverage;
   /** Sentences about what no rule forbids but is rarely meant: failures that leave effects with an undo as they are. */
   readonly notes: readonly string[];
@@ -107,6 +110,15 @@ export interface Exploration {
  * Walks every reachable state of a workflow.
  * @throws {WorkflowError} `invalid` for options that are none, that name a step or signal that is not there, or with which it would look
  * at nothing; and for a check that returns a promise.
+ *
+ * @example
+ * ```ts
+ * const { violations, notes } = explore(order, {
+ *   faults: 2,
+ *   finally: ({ status, effects }) => status === "completed" || effects.count("charge") === 0,
+ * });
+ * expect(violations.map(({ text }) => text)).toEqual([]);
+ * ```
  */
 export function explore<W extends AnyWorkflow>(workflow: W, options: ExploreOptions<StepNameOf<W>> = {}): Exploration {
   return exploreMachine(buildMachine(workflow.plan), options as unknown as ExploreOptions);
@@ -251,14 +263,23 @@ function openWalk(
 
 /** One move of a path, as a generated test holds it. */
 export interface PathMove {
+  /** The event that happened. */
   readonly event: RunOperation;
+  /** The fault that it is; absent: it is none. */
   readonly fault?: FaultKind;
+  /** Which of the `outputs` of the step was returned, from 0; absent: the first. */
   readonly output?: number;
 }
 
 /**
  * Plays a path again: the rule that it breaks, as a sentence; undefined when it breaks none, or the workflow has changed so that the
  * path does not exist any more.
+ *
+ * @example
+ * ```ts
+ * const [violation] = explore(order).violations;
+ * expect(replay(order, violation?.path ?? [])).toBeUndefined();
+ * ```
  */
 export function replay<W extends AnyWorkflow>(
   workflow: W,

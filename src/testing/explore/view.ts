@@ -17,9 +17,13 @@ export interface Effects<Step extends string = string> {
 
 /** A run in one state, as `always` and `finally` see it. */
 export interface ExploredRun<Step extends string = string> {
+  /** The status of the run. */
   readonly status: RunStatus;
+  /** Whether an operator's pause stands, also where the status says something else. */
   readonly paused: boolean;
+  /** How far each step is, by its name. */
   readonly steps: { readonly [Name in Step]: StepView };
+  /** What the handlers did and the undos took back. */
   readonly effects: Effects<Step>;
   /** What completed steps returned, out of the `outputs` of the options; undefined for the others. */
   readonly outputs: { readonly [Name in Step]: unknown };

@@ -17,8 +17,11 @@ export interface PathStep {
   readonly asks: readonly string[];
   /** How the run is called after it; null where the machine broke down. */
   readonly status: RunStatus | null;
+  /** The event that happened. */
   readonly event: RunOperation;
+  /** The fault that it is; absent: it is none. */
   readonly fault?: FaultKind;
+  /** Which of the `outputs` of the step was returned, from 0; absent: the first. */
   readonly output?: number;
 }
 
@@ -36,6 +39,7 @@ export interface TestImports {
 export interface Violation {
   /** The name of the check: one of the built-in ones, `always`, `finally`, or `limit`. */
   readonly check: string;
+  /** What was broken, as a sentence. */
   readonly message: string;
   /** The shortest path; empty for `limit`, and for a rule that is broken before anything happened. */
   readonly path: readonly PathStep[];

@@ -17,7 +17,9 @@ import { type Moment, retrace } from "./retrace.ts";
 
 /** How much of something was taken. */
 export interface Covered {
+  /** How many were taken. */
   readonly taken: number;
+  /** How many there are. */
   readonly total: number;
   /** What nothing took: ids of states as `graph` draws them; edges as `state, event → target`. */
   readonly missing: readonly string[];

@@ -8,6 +8,7 @@ import { isOver } from "../../run/record/record.ts";
 
 /** A signal that a handler waits for. */
 export interface HandlerWait {
+  /** The name of the signal. */
   readonly signal: string;
   /** As given to `ctx.waitForSignal`: `"7d"` or milliseconds. @defaultValue it waits for ever */
   readonly timeout?: Duration;

@@ -17,7 +17,9 @@ export type WorkflowModel = TestModel<ModelState, RunOperation, unknown>;
 
 /** Options of `createTestModel` that `model` gives. */
 export interface GivenTestModelOptions {
+  /** The events that may follow a state. */
   readonly events: (state: ModelState) => readonly RunOperation[];
+  /** A text that is the same for states that are the same. */
   readonly serializeState: (state: ModelState) => string;
 }
 

@@ -23,6 +23,7 @@ export interface PathsOptions extends EngineOptions {
 export interface WorkflowPath {
   /** What happens on it, for the name of a test. */
   readonly description: string;
+  /** The events on it, in order. */
   readonly events: readonly RunOperation[];
   /** Where it ends. */
   readonly status: RunStatus;

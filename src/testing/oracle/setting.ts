@@ -78,8 +78,11 @@ export interface Setting {
 
 /** Options that describe the world around a run. */
 export interface WorldOptions<Step extends string = string> {
+  /** The faults that may happen. @defaultValue everything but `terminate` and `retry` */
   readonly kinds?: readonly FaultKind[];
+  /** How signals behave, by name; one that is not named may come at any time, to any handler. */
   readonly signals?: Readonly<Record<string, SignalBehaviour<Step>>>;
+  /** What steps may return, by step. */
   readonly outputs?: Partial<Readonly<Record<Step, readonly unknown[]>>>;
 }
 

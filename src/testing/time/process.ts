@@ -3,9 +3,13 @@ import type { Action, Scheduler } from "./scheduler.ts";
 
 /** One line that a process logged. `at` is virtual milliseconds; who keeps the lines says since when. */
 export interface LogLine {
+  /** When, in virtual milliseconds since 1970. */
   readonly at: number;
+  /** Its level. */
   readonly level: "debug" | "info" | "warn" | "error";
+  /** Its message. */
   readonly message: string;
+  /** Its fields by name; absent: it has none. */
   readonly fields?: LogFields;
 }
 
