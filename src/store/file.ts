@@ -153,6 +153,8 @@ export class FileStore implements ObjectStore {
         const current = (await this.#load(key, path))?.etag;
         if (condition === "absent" && current !== undefined) return { kind: "conflict" };
         if (typeof condition === "object" && current !== condition.match) return { kind: "conflict" };
+        // An etag is of this store alone; without one, the folder may be another by now.
+        if (typeof condition !== "object") await this.#folder.check();
         if (current !== undefined) await this.#keepVersion(key, path, current);
         if (!(await isHeld())) return undefined;
         await this.#place(temporary, path);
@@ -183,6 +185,7 @@ export class FileStore implements ObjectStore {
     try {
       await this.#locked(key, async (isHeld): Promise<true | undefined> => {
         const current = (await this.#load(key, path))?.etag;
+        await this.#folder.check();
         if (current === undefined) return true;
         await this.#keepVersion(key, path, current);
         if (!(await isHeld())) return undefined;
@@ -201,13 +204,15 @@ export class FileStore implements ObjectStore {
     this.#check();
     const limit = options.limit ?? 1000;
     const objects: ListedObject[] = [];
+    let truncated = false;
     const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     for await (const key of this.#walk(folder, prefix, options.after)) {
-      if (objects.length === limit) return { objects, truncated: true };
+      truncated = objects.length === limit;
+      if (truncated) break;
       objects.push({ key });
     }
-    if (objects.length === 0) await this.#folder.check();
-    return { objects, truncated: false };
+    await this.#folder.check();
+    return { objects, truncated };
   }
 
   async versions(key: string): Promise<readonly ObjectVersion[]> {
