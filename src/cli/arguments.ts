@@ -20,8 +20,8 @@ export interface OptionSpec {
 /** Two options that cannot be meant together, and why. */
 export type Contradiction = readonly [option: string, other: string, why: string];
 
-/** What was typed behind a command. */
-export interface Typed {
+/** The arguments and options of a command, parsed and checked. */
+export interface ParsedArguments {
   /** In the order of the command's arguments. */
   readonly values: readonly string[];
   /** The text of an option; undefined when it was not given. */
@@ -35,7 +35,7 @@ export interface Typed {
 }
 
 /** One command: what it takes and what it does. Resolves with the exit code. */
-export interface Command {
+export interface CommandSpec {
   readonly name: string;
   /** Names of the arguments; those in brackets may be left out. */
   readonly takes: readonly string[];
@@ -43,7 +43,7 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly contradictions: readonly Contradiction[];
   readonly examples: readonly string[];
-  run(typed: Typed): Promise<number>;
+  run(args: ParsedArguments): Promise<number>;
 }
 
 /** What cannot be understood as a call; the message says how to ask for help. */
@@ -54,7 +54,7 @@ export class UsageError extends WorkflowError {
 }
 
 /** Reads what is behind the name of a command. @throws {UsageError} */
-export function readTyped(command: Command, words: readonly string[]): Typed {
+export function parseArguments(command: CommandSpec, words: readonly string[]): ParsedArguments {
   const config: NonNullable<ParseArgsConfig["options"]> = {};
   // `multiple`, so that an option that is given twice can be refused instead of half of it being ignored.
   for (const [name, spec] of Object.entries(command.options))
@@ -106,7 +106,7 @@ const NUMBER_MARK = "\0";
 const unmark = (word: string): string => word.replace(NUMBER_MARK, "");
 
 function parse(
-  command: Command,
+  command: CommandSpec,
   words: readonly string[],
   options: NonNullable<ParseArgsConfig["options"]>,
 ): {
@@ -144,7 +144,7 @@ function boundsOf({ counts }: OptionSpec): string {
 }
 
 /** The help of one command. */
-export function helpOf(command: Command): string {
+export function helpOf(command: CommandSpec): string {
   const options = Object.entries(command.options).map(([name, spec]): [string, string] => [
     `--${name}${spec.value === undefined ? "" : ` <${spec.value}>`}`,
     spec.help + boundsOf(spec),
@@ -163,7 +163,7 @@ export function helpOf(command: Command): string {
 }
 
 /** The help of the program. */
-export function helpOfAll(commands: readonly Command[]): string {
+export function helpOfAll(commands: readonly CommandSpec[]): string {
   return [
     "Durable workflows on object storage.",
     "",

@@ -2,7 +2,7 @@
 import { checkFilters } from "../client/runs.ts";
 import type { Duration } from "../wire/duration.ts";
 import type { BulkCommand, BulkResult, ListRunsOptions } from "../index.ts";
-import { type OptionSpec, type Typed, UsageError } from "./arguments.ts";
+import { type OptionSpec, type ParsedArguments, UsageError } from "./arguments.ts";
 import { coloured, fail, print, printable } from "./output.ts";
 import { openSession } from "./session.ts";
 
@@ -24,9 +24,9 @@ export const BULK: Readonly<Record<string, OptionSpec>> = {
 };
 
 /** What was typed as filters, checked before anything is opened. @throws {WorkflowError} `invalid` */
-export function filtersOf(typed: Typed): ListRunsOptions {
-  const [type, status, prefix, olderThan] = ["type", "status", "prefix", "older-than"].map((name) => typed.text(name));
-  const limit = typed.count("limit");
+export function filtersOf(args: ParsedArguments): ListRunsOptions {
+  const [type, status, prefix, olderThan] = ["type", "status", "prefix", "older-than"].map((name) => args.text(name));
+  const limit = args.count("limit");
   const filters = {
     ...(type === undefined ? {} : { type }),
     ...(status === undefined ? {} : { status: status as NonNullable<ListRunsOptions["status"]> }),
@@ -39,14 +39,14 @@ export function filtersOf(typed: Typed): ListRunsOptions {
 }
 
 /** Whether `--all` was typed. @throws {UsageError} for a call that could mean something else than it says. */
-export function isBulk(typed: Typed, command: string): boolean {
-  const [id] = typed.values;
-  const all = typed.has("all");
+export function isBulk(args: ParsedArguments, command: string): boolean {
+  const [id] = args.values;
+  const all = args.has("all");
   if (all && id !== undefined) throw new UsageError(`${command} takes an id or --all, not both`, command);
   if (!all && id === undefined) throw new UsageError(`${command} needs <id>, or --all`, command);
-  const stray = Object.keys(BULK).find((option) => option !== "all" && typed.has(option));
+  const stray = Object.keys(BULK).find((option) => option !== "all" && args.has(option));
   if (!all && stray !== undefined) throw new UsageError(`--${stray} goes with --all`, command);
-  if (all && !typed.has("yes") && !typed.has("dry-run"))
+  if (all && !args.has("yes") && !args.has("dry-run"))
     throw new UsageError(
       `${command} --all changes every run that fits; add --dry-run to see which, or --yes to do it`,
       command,
@@ -55,15 +55,15 @@ export function isBulk(typed: Typed, command: string): boolean {
 }
 
 /** Gives a command to every run that fits. Exit code 1 when any could not be told. */
-export async function bulkRuns(typed: Typed, command: BulkCommand): Promise<number> {
-  const filters = filtersOf(typed);
-  await using session = await openSession(typed);
+export async function bulkRuns(args: ParsedArguments, command: BulkCommand): Promise<number> {
+  const filters = filtersOf(args);
+  await using session = await openSession(args);
   const counts = { accepted: 0, would: 0, failed: 0 };
-  for await (const result of session.client.bulk(command, filters, { dryRun: typed.has("dry-run") })) {
+  for await (const result of session.client.bulk(command, filters, { dryRun: args.has("dry-run") })) {
     counts[result.outcome] += 1;
-    tell(result, command.type, typed.has("json"));
+    tell(result, command.type, args.has("json"));
   }
-  if (!typed.has("json")) summarize(command.type, counts);
+  if (!args.has("json")) summarize(command.type, counts);
   return counts.failed > 0 ? 1 : 0;
 }
 

@@ -1,6 +1,6 @@
 /** The program without its process: words in, an exit code out. */
 import { type ErrorCode, isWorkflowError } from "../errors.ts";
-import { helpOf, helpOfAll, readTyped, UsageError } from "./arguments.ts";
+import { helpOf, helpOfAll, parseArguments, UsageError } from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { errorDataOf, summaryOf } from "../host/error-data.ts";
 import { fail, print } from "./output.ts";
@@ -48,7 +48,7 @@ async function dispatch(words: readonly string[]): Promise<number> {
   const end = rest.indexOf("--");
   const before = end === -1 ? rest : rest.slice(0, end);
   if (name === "help" || before.includes("--help") || before.includes("-h")) return said(helpOf(command));
-  return command.run(readTyped(command, rest));
+  return command.run(parseArguments(command, rest));
 }
 
 function said(text: string): number {

@@ -1,5 +1,5 @@
 /** Every command with its options, help and examples. */
-import type { Command, Contradiction, OptionSpec, Typed } from "./arguments.ts";
+import type { CommandSpec, Contradiction, OptionSpec, ParsedArguments } from "./arguments.ts";
 import { BULK, FILTERS } from "./bulk.ts";
 import { showCost } from "./cost.ts";
 import { runDoctor } from "./doctor.ts";
@@ -7,7 +7,7 @@ import { drawGraph } from "./graph.ts";
 import { diffRun, logRun, showRun } from "./history.ts";
 import { exploreWorkflow } from "./explore.ts";
 import { inspectRun } from "./inspect.ts";
-import { listRuns, showReasons, showStatus, showSteps, watchRun } from "./look.ts";
+import { showRuns, showReasons, showStatus, showSteps, watchRun } from "./show.ts";
 import { showNext } from "./next.ts";
 import { MOST_CONCURRENCY, WORKER_CHECKS } from "../services/worker-options.ts";
 import { runSweeper, runWorker } from "./operate.ts";
@@ -19,7 +19,7 @@ import {
   sendEvent,
   signalRun,
   skipStep,
-  startRun,
+  startOne,
   terminateRun,
 } from "./steer.ts";
 
@@ -38,11 +38,11 @@ function command(
   name: string,
   takes: readonly string[],
   help: string,
-  run: (typed: Typed) => Promise<number>,
+  run: (args: ParsedArguments) => Promise<number>,
   options: Readonly<Record<string, OptionSpec>>,
   examples: readonly string[],
   contradictions: readonly Contradiction[] = [],
-): Command {
+): CommandSpec {
   return {
     name,
     takes,
@@ -55,7 +55,7 @@ function command(
 }
 
 /** All commands, in the order of the help. */
-export const commands: readonly Command[] = [
+export const commands: readonly CommandSpec[] = [
   command(
     "worker",
     [],
@@ -90,7 +90,7 @@ export const commands: readonly Command[] = [
     "start",
     ["<workflow>", "[input]"],
     "Start a run; the input is JSON",
-    startRun,
+    startOne,
     {
       id: {
         value: "id",
@@ -144,7 +144,7 @@ export const commands: readonly Command[] = [
     "list",
     [],
     "List runs",
-    listRuns,
+    showRuns,
     {
       ...FILTERS,
       limit: {

@@ -14,7 +14,7 @@ import {
 import { REQUESTED_KINDS } from "../cost/requests.ts";
 import { WorkflowError } from "../errors.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
 
@@ -23,15 +23,15 @@ const MILLION = 1_000_000;
 const PATHS_PLAYED = 15;
 
 /** `cost`: a table of paths, requests by kind and dollars. */
-export async function showCost(typed: Typed): Promise<number> {
-  const [name = ""] = typed.values;
-  const workflow = await findWorkflow(typed, name);
-  const options = optionsOf(typed);
-  const wanted = wantedPaths(costPaths(workflow, options), typed.texts("path"));
+export async function showCost(args: ParsedArguments): Promise<number> {
+  const [name = ""] = args.values;
+  const workflow = await findWorkflow(args, name);
+  const options = optionsOf(args);
+  const wanted = wantedPaths(costPaths(workflow, options), args.texts("path"));
   // Each is played: all those of three hundred steps would take minutes.
-  const played = typed.has("all") || typed.has("json") ? wanted : wanted.slice(0, PATHS_PLAYED);
+  const played = args.has("all") || args.has("json") ? wanted : wanted.slice(0, PATHS_PLAYED);
   const report = await cost(workflow, { ...options, paths: played });
-  if (typed.has("json")) return printJson({ ...report, prices: PRICE_LISTS });
+  if (args.has("json")) return printJson({ ...report, prices: PRICE_LISTS });
   const [first] = report.paths;
   const same = report.paths.slice(1).filter((path) => first !== undefined && costsTheSame(path, first));
   const rows = report.paths.filter((path) => !same.includes(path));
@@ -41,7 +41,7 @@ export async function showCost(typed: Typed): Promise<number> {
       `${wanted.length - played.length} more paths: --all counts them, --path <text> those whose name holds the text`,
     );
   if (same.length > 0) print(`as the first: ${same.map(({ path }) => printable(path)).join(", ")}`);
-  if (typed.has("why")) for (const path of rows) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
+  if (args.has("why")) for (const path of rows) print(`\n${printable(path.path)}\n${reasonsOf(path)}`);
   print(
     `\nRequests of one run; dollars for a million runs at list prices of ${PRICE_LISTS[0]?.lookedUpOn ?? ""}. Not in it:`,
   );
@@ -73,11 +73,11 @@ function namesOf(paths: readonly CostPath[]): string {
 }
 
 /** A definition of the modules that were named, else what workers of the bucket serve. */
-async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow> {
-  const loaded = await loadWorkflows(typed.texts("workflows"));
+async function findWorkflow(args: ParsedArguments, name: string): Promise<CostedWorkflow> {
+  const loaded = await loadWorkflows(args.texts("workflows"));
   const defined = loaded.find((workflow) => workflow.name === name);
   if (defined !== undefined) return defined;
-  await using session = await openSession(typed);
+  await using session = await openSession(args);
   const { store, host } = session.handle.context;
   const program = await new StoredPrograms(store, host, []).byName(name);
   if (program === undefined) {
@@ -94,8 +94,8 @@ async function findWorkflow(typed: Typed, name: string): Promise<CostedWorkflow>
   return { name, plan, definitionHash: program.definitionHash };
 }
 
-function optionsOf(typed: Typed): CostOptions {
-  const durations = typed.texts("duration").map((text) => halves("duration", text));
+function optionsOf(args: ParsedArguments): CostOptions {
+  const durations = args.texts("duration").map((text) => halves("duration", text));
   const all = durations.find(([step]) => step === undefined)?.[1];
   const twice = durations.find(([step], index) => durations.findIndex(([other]) => other === step) < index);
   if (twice !== undefined)
@@ -106,13 +106,13 @@ function optionsOf(typed: Typed): CostOptions {
   if (all !== undefined && own.length > 0)
     throw new WorkflowError("invalid", "--duration is one for all steps, or step=duration for each that is meant");
   const waits = new Map<string, { signal: string }[]>();
-  for (const text of typed.texts("waits")) {
+  for (const text of args.texts("waits")) {
     const [step, signal] = halves("waits", text);
     if (step === undefined) throw new WorkflowError("invalid", `--waits ${text}: write step=signal`);
     waits.set(step, [...(waits.get(step) ?? []), { signal }]);
   }
-  const answer = typed.text("answer");
-  const foreignPoll = typed.text("foreign-poll");
+  const answer = args.text("answer");
+  const foreignPoll = args.text("foreign-poll");
   return {
     ...(all === undefined ? {} : { duration: all as Duration }),
     ...(own.length === 0 ? {} : { duration: Object.fromEntries(own) }),

@@ -6,7 +6,7 @@ import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 import { storeCases } from "../testing/store-cases.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { listenForStop } from "./process.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { examineFleet } from "./fleet-checkup.ts";
@@ -99,15 +99,15 @@ async function clear(store: ObjectStore, prefix: string): Promise<void> {
 }
 
 /** `doctor`: exit code 1 when the store must not be used. */
-export async function runDoctor(typed: Typed): Promise<number> {
-  await using session = await openSession(typed, { allowUnsafe: true, create: true });
+export async function runDoctor(args: ParsedArguments): Promise<number> {
+  await using session = await openSession(args, { allowUnsafe: true, create: true });
   const { store, host } = session.handle.context;
   if (store.url.startsWith("memory:"))
     throw new WorkflowError("invalid", "a store in memory is gone with this process");
   using stop = listenForStop();
   const checkup = await examineStore(store, host, stop.signal);
   const fleet = await examineFleet(leashStore(store, stop.signal));
-  if (typed.has("json")) printJson({ ...checkup, fleet });
+  if (args.has("json")) printJson({ ...checkup, fleet });
   else {
     showCheckup(checkup);
     for (const line of fleet) print(printable(line));

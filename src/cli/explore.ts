@@ -6,7 +6,7 @@ import { checkExploreOptions } from "../testing/explore/options.ts";
 import { DEFAULT_FAULTS } from "../testing/oracle/setting.ts";
 import { type Exploration, explore, type ExploreOptions, type ExploreProgress } from "../testing/explore/explore.ts";
 import type { TestImports } from "../testing/explore/violation.ts";
-import { type Typed, UsageError } from "./arguments.ts";
+import { type ParsedArguments, UsageError } from "./arguments.ts";
 import { out as colours } from "./colours.ts";
 import { print, printable, printableLines, printJson } from "./output.ts";
 import { isWorkflow, loadExports, loadWorkflows } from "./session.ts";
@@ -16,9 +16,9 @@ import { writeOutput } from "./write.ts";
 const TELL_EVERY_MS = 2_000;
 
 /** Walks it. Resolves with 1 when a rule is broken or there were too many states to look at. */
-export async function exploreWorkflow(typed: Typed): Promise<number> {
-  const [name = ""] = typed.values;
-  const workflows = await loadWorkflows(typed.texts("workflows"));
+export async function exploreWorkflow(args: ParsedArguments): Promise<number> {
+  const [name = ""] = args.values;
+  const workflows = await loadWorkflows(args.texts("workflows"));
   const workflow = workflows.find((other) => other.name === name);
   if (workflow === undefined) {
     const known = workflows.map((other) => other.name).join(", ");
@@ -27,22 +27,22 @@ export async function exploreWorkflow(typed: Typed): Promise<number> {
       known === "" ? `name the module of ${name}: --workflows ./module.js` : `there is no ${name}; there are ${known}`,
     );
   }
-  const faults = typed.count("faults");
-  const limit = typed.count("limit");
-  const test = typed.text("test");
-  if (test !== undefined && test === typed.text("out"))
+  const faults = args.count("faults");
+  const limit = args.count("limit");
+  const test = args.text("test");
+  if (test !== undefined && test === args.text("out"))
     throw new UsageError(`--out and --test both write ${test}; give each a file of its own`, "explore");
   // Before the walk, which may take a while.
-  const imports = test === undefined ? undefined : await importsOf(typed, workflow, test);
+  const imports = test === undefined ? undefined : await importsOf(args, workflow, test);
   const result = explore(workflow, {
-    ...(await rulesOf(typed)),
+    ...(await rulesOf(args)),
     ...(faults === undefined ? {} : { faults }),
     ...(limit === undefined ? {} : { limit }),
-    ...(typed.has("with-operator") ? { kinds: [...DEFAULT_FAULTS, "terminate", "retry"] } : {}),
-    ...(typed.has("symmetry") ? { symmetry: true } : {}),
+    ...(args.has("with-operator") ? { kinds: [...DEFAULT_FAULTS, "terminate", "retry"] } : {}),
+    ...(args.has("symmetry") ? { symmetry: true } : {}),
     onProgress: progressTeller(),
   });
-  const out = typed.text("out");
+  const out = args.text("out");
   // A path without a step is one too: the rule is broken before anything happens. Only a walk that was cut short has none.
   const counterexample = result.violations.find(({ check }) => check !== "limit");
   if (counterexample !== undefined) {
@@ -54,17 +54,17 @@ export async function exploreWorkflow(typed: Typed): Promise<number> {
     process.stderr.write(
       `nothing was written to ${files.join(" and ")}: the walk was cut short before it met a broken rule, so there is no path\n`,
     );
-  if (typed.has("json"))
+  if (args.has("json"))
     printJson({ ...result, violations: result.violations.map(({ toTest: _test, ...rest }) => rest) });
   else tell(result, counterexample === undefined ? {} : { out, test });
   return result.violations.length === 0 ? 0 : 1;
 }
 
 /** What the module says of signals, results and own checks, under the name that `--rules` gives. */
-async function rulesOf(typed: Typed): Promise<ExploreOptions> {
-  const name = typed.text("rules");
+async function rulesOf(args: ParsedArguments): Promise<ExploreOptions> {
+  const name = args.text("rules");
   if (name === undefined) return {};
-  const modules = typed.texts("workflows");
+  const modules = args.texts("workflows");
   const rules = (await loadExports(modules)).find((exported) => exported.name === name)?.value;
   if (typeof rules !== "object" || rules === null)
     throw new WorkflowError("invalid", `${modules.join(", ")} export no object ${name}, the options of explore`);
@@ -77,12 +77,12 @@ async function rulesOf(typed: Typed): Promise<ExploreOptions> {
 }
 
 /** Where a test that lies in `file` finds the workflow and its rules. */
-async function importsOf(typed: Typed, workflow: AnyWorkflow, file: string): Promise<TestImports> {
-  const exported = (await loadExports(typed.texts("workflows"))).find(({ value }) => value === workflow);
+async function importsOf(args: ParsedArguments, workflow: AnyWorkflow, file: string): Promise<TestImports> {
+  const exported = (await loadExports(args.texts("workflows"))).find(({ value }) => value === workflow);
   if (exported === undefined)
     throw new WorkflowError("invalid", `a test cannot import ${workflow.name}: it is exported only inside of a list`);
   const path = relative(dirname(resolve(file)), resolve(exported.module)).replaceAll(sep, "/");
-  const options = typed.text("rules");
+  const options = args.text("rules");
   return {
     from: path.startsWith("../") ? path : `./${path}`,
     workflow: exported.name,

@@ -9,7 +9,7 @@ import { WorkflowError } from "../errors.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
 import { makeWhole } from "../run/foreign/repair.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
-import { type Typed, UsageError } from "./arguments.ts";
+import { type ParsedArguments, UsageError } from "./arguments.ts";
 import { paintPng } from "./chromium.ts";
 import { print, printable, printJson } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
@@ -37,21 +37,21 @@ interface Subject {
 }
 
 /** `graph`. */
-export async function drawGraph(typed: Typed): Promise<number> {
-  const out = typed.text("out");
-  const format = formatOf(typed.text("format"), out);
+export async function drawGraph(args: ParsedArguments): Promise<number> {
+  const out = args.text("out");
+  const format = formatOf(args.text("format"), out);
   if (format === "png" && out === undefined && process.stdout.isTTY)
     throw new UsageError("a PNG is nothing for a terminal: give --out file.png, or pipe it", "graph");
-  if (typed.has("json") && out === undefined)
+  if (args.has("json") && out === undefined)
     throw new UsageError("--json says what was written with --out; the chart as JSON is --format json", "graph");
-  const subject = await find(typed);
+  const subject = await find(args);
   const drawn = format === "png" ? await paintPng(await draw(subject, "svg")) : await draw(subject, format);
   if (out === undefined) {
     process.stdout.write(drawn);
     return 0;
   }
   await writeOutput(out, drawn);
-  if (typed.has("json")) return printJson({ workflow: subject.name, format, out });
+  if (args.has("json")) return printJson({ workflow: subject.name, format, out });
   print(`${printable(subject.name)} as ${format}: ${out}`);
   return 0;
 }
@@ -59,12 +59,12 @@ export async function drawGraph(typed: Typed): Promise<number> {
 const draw = ({ chart, snapshot }: Subject, format: DrawingFormat): Promise<string> =>
   drawChart(chart, format, snapshot);
 
-function formatOf(typed: string | undefined, out: string | undefined): Format {
+function formatOf(name: string | undefined, out: string | undefined): Format {
   const guessed = out === undefined ? undefined : BY_EXTENSION[extname(out).toLowerCase()];
-  if (typed !== undefined) {
-    const format = FORMATS.find((known) => known === typed);
+  if (name !== undefined) {
+    const format = FORMATS.find((known) => known === name);
     if (format === undefined)
-      throw new UsageError(`--format is one of ${FORMATS.join(", ")}, not ${JSON.stringify(typed)}`, "graph");
+      throw new UsageError(`--format is one of ${FORMATS.join(", ")}, not ${JSON.stringify(name)}`, "graph");
     if (guessed !== undefined && guessed !== format)
       throw new UsageError(`--format ${format} and --out ${out} contradict each other; leave one out`, "graph");
     return format;
@@ -75,13 +75,13 @@ function formatOf(typed: string | undefined, out: string | undefined): Format {
   return guessed;
 }
 
-async function find(typed: Typed): Promise<Subject> {
-  const [name] = typed.values;
-  const id = typed.text("run");
-  if (id !== undefined) return findRun(typed, id, name);
+async function find(args: ParsedArguments): Promise<Subject> {
+  const [name] = args.values;
+  const id = args.text("run");
+  if (id !== undefined) return findRun(args, id, name);
   if (name === undefined) throw new UsageError("graph needs <workflow> or --run <id>", "graph");
   // What is drawn before it ever runs needs no store.
-  const modules = typed.texts("workflows");
+  const modules = args.texts("workflows");
   const workflows = await loadWorkflows(modules);
   const known = workflows.find((workflow) => workflow.name === name);
   if (known !== undefined) return { name, chart: compilePlan(known.plan) };
@@ -92,7 +92,7 @@ async function find(typed: Typed): Promise<Subject> {
       `${modules.join(", ")} export no workflow ${JSON.stringify(name)}, only ${names}`,
     );
   }
-  await using session = await openSession(typed);
+  await using session = await openSession(args);
   const program = await new StoredPrograms(session.handle.context.store, session.handle.context.host, []).byName(name);
   if (program === undefined)
     throw new WorkflowError(
@@ -102,8 +102,8 @@ async function find(typed: Typed): Promise<Subject> {
   return { name, chart: program.chart() };
 }
 
-async function findRun(typed: Typed, id: string, name: string | undefined): Promise<Subject> {
-  await using session = await openSession(typed);
+async function findRun(args: ParsedArguments, id: string, name: string | undefined): Promise<Subject> {
+  await using session = await openSession(args);
   const { record } = await session.client.get(id);
   if (name !== undefined && name !== record.type)
     throw new WorkflowError(

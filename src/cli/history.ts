@@ -7,7 +7,7 @@ import { readTimeline } from "../inspect/history.ts";
 import { pickFrame } from "../inspect/pick.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { formatInstant } from "../wire/instant.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { attemptLines } from "./attempts.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -16,10 +16,10 @@ import { openSession } from "./session.ts";
 const WIDEST = 100;
 
 /** `log`: a line for each write. */
-export async function logRun(typed: Typed): Promise<number> {
-  const { timeline } = await open(typed);
+export async function logRun(args: ParsedArguments): Promise<number> {
+  const { timeline } = await open(args);
   const { id, plan, frames, notes = [] } = timeline;
-  if (typed.has("json")) return printJson({ id, type: plan.name, notes, writes: frames.map(writeOf) });
+  if (args.has("json")) return printJson({ id, type: plan.name, notes, writes: frames.map(writeOf) });
   const began = frames[0]?.at ?? null;
   const rows = frames.map((frame, position) => [
     String(position + 1),
@@ -33,11 +33,11 @@ export async function logRun(typed: Typed): Promise<number> {
 }
 
 /** `show`: the run as one version has it. */
-export async function showRun(typed: Typed): Promise<number> {
-  const { timeline, now } = await open(typed);
-  const position = pickFrame(timeline, typed.text("at") ?? "-1", now);
+export async function showRun(args: ParsedArguments): Promise<number> {
+  const { timeline, now } = await open(args);
+  const position = pickFrame(timeline, args.text("at") ?? "-1", now);
   const frame = timeline.frames[position] as Frame;
-  if (typed.has("json")) {
+  if (args.has("json")) {
     const { snapshot, details } = frame;
     return printJson({ id: timeline.id, ...writeOf(frame, position), ...details, snapshot });
   }
@@ -51,12 +51,12 @@ export async function showRun(typed: Typed): Promise<number> {
 }
 
 /** `diff`: what is different in a version. */
-export async function diffRun(typed: Typed): Promise<number> {
-  const { timeline, now } = await open(typed);
-  const [, a = "", b = ""] = typed.values;
+export async function diffRun(args: ParsedArguments): Promise<number> {
+  const { timeline, now } = await open(args);
+  const [, a = "", b = ""] = args.values;
   const [before, after] = [a, b].map((text) => timeline.frames[pickFrame(timeline, text, now)] as Frame);
   const changes = before === undefined || after === undefined ? [] : diffFrames(before, after);
-  if (typed.has("json")) return printJson(changes);
+  if (args.has("json")) return printJson(changes);
   for (const change of changes) {
     const path = printable(change.path);
     if (change.before === undefined) print(`+ ${path}: ${short(change.after)}`);
@@ -68,13 +68,13 @@ export async function diffRun(typed: Typed): Promise<number> {
 }
 
 /** Reads the whole history. What is missing from it is said on standard error. */
-async function open(typed: Typed): Promise<{ readonly timeline: Timeline; readonly now: number }> {
-  await using session = await openSession(typed);
+async function open(args: ParsedArguments): Promise<{ readonly timeline: Timeline; readonly now: number }> {
+  await using session = await openSession(args);
   const { store, host } = session.handle.context;
   const programs = new StoredPrograms(store, host, session.workflows.map(servedPlan));
-  const [id = ""] = typed.values;
+  const [id = ""] = args.values;
   const timeline = await readTimeline(store, id, { programs });
-  if (!typed.has("json")) for (const note of timeline.notes ?? []) process.stderr.write(`note: ${printable(note)}\n`);
+  if (!args.has("json")) for (const note of timeline.notes ?? []) process.stderr.write(`note: ${printable(note)}\n`);
   return { timeline, now: store.time().latest };
 }
 

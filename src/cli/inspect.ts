@@ -8,7 +8,7 @@ import type { Site } from "../inspect/server.ts";
 import { pageSite, statelySite, type Subject } from "../inspect/site.ts";
 import { parseTimeline } from "../inspect/timeline-file.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
-import { type Typed, UsageError } from "./arguments.ts";
+import { type ParsedArguments, UsageError } from "./arguments.ts";
 import { openBrowser } from "./open-browser.ts";
 import { print, printJson } from "./output.ts";
 import { listenForStop } from "./process.ts";
@@ -17,23 +17,23 @@ import { openSession, type Session } from "./session.ts";
 import { writeOutput } from "./write.ts";
 
 /** `inspect`: serves the page until the process is told to stop; with `--out` writes it down instead. */
-export async function inspectRun(typed: Typed): Promise<number> {
-  const [id] = typed.values;
-  const file = typed.text("file");
+export async function inspectRun(args: ParsedArguments): Promise<number> {
+  const [id] = args.values;
+  const file = args.text("file");
   if ((id === undefined) === (file === undefined))
     throw new UsageError("name a run, or a timeline with --file", "inspect");
-  const port = typed.count("port") ?? 0;
-  await using session = id === undefined ? undefined : await openSession(typed);
+  const port = args.count("port") ?? 0;
+  await using session = id === undefined ? undefined : await openSession(args);
   const subject = session === undefined ? await fileSubject(file ?? "") : runSubject(session, id ?? "");
-  const out = typed.text("out");
-  if (out !== undefined) return await writePage(subject, out, typed);
+  const out = args.text("out");
+  if (out !== undefined) return await writePage(subject, out, args);
   // Before anybody waits: a run that is not there is said at once.
   await subject.read();
   using stop = listenForStop();
-  await using served = await serveSite(await siteOf(subject, typed), port);
-  if (typed.has("json")) printJson({ url: served.url });
+  await using served = await serveSite(await siteOf(subject, args), port);
+  if (args.has("json")) printJson({ url: served.url });
   else print(`${served.url}  (Ctrl-C ends it)`);
-  if (process.stdout.isTTY && !typed.has("no-open")) openBrowser(served.url);
+  if (process.stdout.isTTY && !args.has("no-open")) openBrowser(served.url);
   await stop.requested;
   return 0;
 }
@@ -52,16 +52,16 @@ async function fileSubject(path: string): Promise<Subject> {
   return { read: async () => timeline, grows: false, host: nodeHost() };
 }
 
-async function writePage(subject: Subject, out: string, typed: Typed): Promise<number> {
-  const site = await siteOf({ ...subject, grows: false }, typed);
+async function writePage(subject: Subject, out: string, args: ParsedArguments): Promise<number> {
+  const site = await siteOf({ ...subject, grows: false }, args);
   await writeOutput(out, await site.html(site.nonce()));
-  if (typed.has("json")) return printJson({ file: out });
+  if (args.has("json")) return printJson({ file: out });
   print(out);
   return 0;
 }
 
-async function siteOf(subject: Subject, typed: Typed): Promise<Site> {
-  if (typed.has("stately")) return statelySite(subject);
+async function siteOf(subject: Subject, args: ParsedArguments): Promise<Site> {
+  if (args.has("stately")) return statelySite(subject);
   const asset = (name: string): Promise<string> =>
     readFile(new URL(`../inspect/page/${name}`, import.meta.url), "utf8");
   return pageSite(subject, { style: await asset("page.css"), script: await asset("page.js") });

@@ -1,15 +1,15 @@
 /** `next`: what can happen to a run from here, and where each thing leads. */
 import type { Preview, RunNext } from "../index.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
 
 /** `next`: a row for each thing that can happen. */
-export async function showNext(typed: Typed): Promise<number> {
-  await using session = await openSession(typed);
-  const [id = ""] = typed.values;
+export async function showNext(args: ParsedArguments): Promise<number> {
+  await using session = await openSession(args);
+  const [id = ""] = args.values;
   const next = await session.client.next(id);
-  if (typed.has("json")) return printJson(next);
+  if (args.has("json")) return printJson(next);
   print(`${printable(next.id)}  ${coloured(next.status)}`);
   const rows = rowsOf(next);
   print(rows.length === 0 ? "nothing can happen any more" : table(["WHEN", "WHAT", "THEN", "STATUS"], rows));

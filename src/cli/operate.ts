@@ -11,7 +11,7 @@ import { Sweeper, type SweptRun } from "../services/sweeper.ts";
 import { Worker } from "../services/worker.ts";
 import { untilAborted } from "../host/signals.ts";
 import { leashStore } from "../store/leash.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { listenForStop } from "./process.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -24,10 +24,10 @@ const SWEEPER_GRACE_MS = 2_000;
  * starts withdraws what was announced. An unhandled rejection fails the attempt in which it arose; an uncaught exception does the same, and
  * the worker then stops with exit code 1, since nobody knows in what state the process is.
  */
-export async function runWorker(typed: Typed): Promise<number> {
-  if (typed.texts("workflows").length === 0) throw new WorkflowError("invalid", "a worker needs --workflows <module>");
+export async function runWorker(args: ParsedArguments): Promise<number> {
+  if (args.texts("workflows").length === 0) throw new WorkflowError("invalid", "a worker needs --workflows <module>");
   using stop = listenForStop();
-  const opened = await untilAborted(stop.signal, () => openSession(typed, { create: true })).catch((error: unknown) => {
+  const opened = await untilAborted(stop.signal, () => openSession(args, { create: true })).catch((error: unknown) => {
     if (stop.signal.aborted) return undefined;
     throw error;
   });
@@ -35,11 +35,11 @@ export async function runWorker(typed: Typed): Promise<number> {
   await using session = opened;
   const worker = new Worker(session.handle, {
     workflows: session.workflows,
-    ...given("concurrency", typed.count("concurrency")),
-    ...given("poll", typed.text("poll") as Duration | undefined),
-    ...given("lease", typed.text("lease") as Duration | undefined),
-    ...given("shutdownGrace", typed.text("grace") as Duration | undefined),
-    ...given("foreignPoll", typed.text("foreign-poll") as Duration | undefined),
+    ...given("concurrency", args.count("concurrency")),
+    ...given("poll", args.text("poll") as Duration | undefined),
+    ...given("lease", args.text("lease") as Duration | undefined),
+    ...given("shutdownGrace", args.text("grace") as Duration | undefined),
+    ...given("foreignPoll", args.text("foreign-poll") as Duration | undefined),
     catchUnhandledRejections: true,
   });
   const { logger } = session.handle.context.host;
@@ -56,7 +56,7 @@ export async function runWorker(typed: Typed): Promise<number> {
     const names = session.workflows.map((workflow) => printable(workflow.name)).join(", ");
     const tell = (line: string): void => {
       // With --json, nothing but JSON lines is on standard error.
-      if (typed.has("json")) logger.info(line, { worker: worker.id });
+      if (args.has("json")) logger.info(line, { worker: worker.id });
       else process.stderr.write(`${line}\n`);
     };
     tell(`worker ${worker.id} serves ${names} on ${session.handle.context.store.url}`);
@@ -76,21 +76,21 @@ function given<const Name extends string, T>(name: Name, value: T | undefined): 
 }
 
 /** `sweeper`: sweeps once, or until SIGTERM or SIGINT; a sweep that fails later than the first one is tried again. */
-export async function runSweeper(typed: Typed): Promise<number> {
-  const prefix = typed.text("prefix");
-  const limit = typed.count("limit") ?? 1_000;
-  const intervalMs = (typed.count("interval") ?? 300) * 1_000;
-  await using session = await openSession(typed);
-  const run = typed.text("run");
+export async function runSweeper(args: ParsedArguments): Promise<number> {
+  const prefix = args.text("prefix");
+  const limit = args.count("limit") ?? 1_000;
+  const intervalMs = (args.count("interval") ?? 300) * 1_000;
+  await using session = await openSession(args);
+  const run = args.text("run");
   if (run !== undefined) {
-    printSwept(typed, [await reconcileRun(session.handle.context, run)]);
+    printSwept(args, [await reconcileRun(session.handle.context, run)]);
     return 0;
   }
   using stop = listenForStop();
   let swept: SweptRun[] = [];
   // One for all sweeps: what cannot be read is put off with growing pauses.
   const sweeper = new Sweeper(session.handle.context, {
-    report: typed.has("report"),
+    report: args.has("report"),
     limit,
     ...(prefix === undefined ? {} : { prefix }),
     onSwept: (run) => swept.push(run),
@@ -101,10 +101,10 @@ export async function runSweeper(typed: Typed): Promise<number> {
     const queue = { ...context, store: leashStore(context.store, until) };
     swept = [];
     await sweeper.turn(queue);
-    printSwept(typed, swept);
-    if (typed.has("tasks") && !typed.has("report")) await repairAllTasks(queue);
+    printSwept(args, swept);
+    if (args.has("tasks") && !args.has("report")) await repairAllTasks(queue);
   };
-  const isOnce = typed.has("once") || typed.has("report");
+  const isOnce = args.has("once") || args.has("report");
   try {
     // What keeps the first sweep from working will keep the others from it: a wrong bucket, rights that are missing.
     await sweep(stop.signal);
@@ -128,8 +128,8 @@ export async function runSweeper(typed: Typed): Promise<number> {
   return 0;
 }
 
-function printSwept(typed: Typed, swept: readonly SweptRun[]): void {
-  if (typed.has("json")) printJson(swept);
+function printSwept(args: ParsedArguments, swept: readonly SweptRun[]): void {
+  if (args.has("json")) printJson(swept);
   else if (swept.length === 0) print("nothing is due");
   else
     print(

@@ -9,7 +9,7 @@ import type { OpenOptions } from "../store/open.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { parsePlainJson } from "../wire/json.ts";
 import { createLogger, nodeHost } from "../host/node.ts";
 import { reasonOf } from "../host/error-data.ts";
@@ -25,14 +25,14 @@ export interface Session extends AsyncDisposable {
  * Opens what the options name. Log lines go to standard error. A folder that is not there is refused, unless the command may be the first
  * to write there.
  */
-export async function openSession(typed: Typed, options: OpenOptions = {}): Promise<Session> {
+export async function openSession(args: ParsedArguments, options: OpenOptions = {}): Promise<Session> {
   const logger = createLogger({
     level: "info",
-    format: typed.has("json") ? "json" : "text",
+    format: args.has("json") ? "json" : "text",
     write: (record) => process.stderr.write(`${record}\n`),
   });
-  const workflows = await loadWorkflows(typed.texts("workflows"));
-  const handle = await connect(typed.text("store"), { host: nodeHost({ logger }), create: false, ...options });
+  const workflows = await loadWorkflows(args.texts("workflows"));
+  const handle = await connect(args.text("store"), { host: nodeHost({ logger }), create: false, ...options });
   const client = new WorkflowClient(handle, { workflows });
   return { handle, client, workflows, [Symbol.asyncDispose]: () => handle.close() };
 }

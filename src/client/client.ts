@@ -44,7 +44,7 @@ import { Sender } from "./sender.ts";
 import { checkSignal, checkWanted, signalOf, takePayload } from "./signals.ts";
 import type { EventGiven, EventTo, InputArguments, Meant, PayloadNamed, PayloadTo, SignalNameOf } from "./typed.ts";
 import { snapshotOfGiven, takeInput } from "./values.ts";
-import { type RunView, viewOf } from "./view.ts";
+import { type RunView, runViewOf } from "./view.ts";
 import { lazyMembers, type StoredValue } from "../wire/value.ts";
 
 /** How long a call waits for a command to be applied when it is not told how long. */
@@ -254,7 +254,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
 
   /** The run as it is now. @throws {RunNotFoundError} */
   get(id: string, options: WaitLimits = {}): Promise<RunView> {
-    return this.#call(options, lateRead(id), async ({ store }) => viewOf(await readRecord(store, id)));
+    return this.#call(options, lateRead(id), async ({ store }) => runViewOf(await readRecord(store, id)));
   }
 
   /** Why the run does not move, a sentence for each reason; none when it is over. @throws {RunNotFoundError} */
@@ -348,7 +348,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
       });
       const rest = joinSignals(wake.signal, options.signal, this.#handle.closed);
       try {
-        const answer = await limit.within(async (signal) => viewOf(await readRecord(this.#bound(signal).store, id)));
+        const answer = await limit.within(async (signal) => runViewOf(await readRecord(this.#bound(signal).store, id)));
         if (answer.kind === "over") return;
         const view = answer.value;
         const version = view.record.machine?.write.id ?? view.updatedAt;

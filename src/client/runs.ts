@@ -11,7 +11,7 @@ import type { ObjectStore } from "../store/object-store.ts";
 import { isOrdered, listKeys } from "../store/paging.ts";
 import { parseInstant } from "../wire/instant.ts";
 import { LIMIT_CHECKS, type WaitLimits } from "./limit.ts";
-import { type RunView, viewOf } from "./view.ts";
+import { type RunView, runViewOf } from "./view.ts";
 
 /** Which runs are meant. Only `prefix` saves requests: what else is asked of a run stands in its record, which is read for it. */
 export interface ListRunsOptions {
@@ -95,7 +95,7 @@ export async function* listRuns(
       continue;
     }
     left -= 1;
-    yield viewOf(found.record);
+    yield runViewOf(found.record);
     // Before the next run is asked for: the next one that fits may be far away.
     if (left === 0) return;
   }

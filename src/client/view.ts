@@ -78,7 +78,7 @@ export interface RunView {
 }
 
 /** The view of a record that nobody else holds. */
-export function viewOf(decoded: RunRecord): RunView {
+export function runViewOf(decoded: RunRecord): RunView {
   const record = withPlainNumbers(decoded);
   const steps = stepsOf(record).map(([name, words, result]): [string, RunStep] => [
     name,

@@ -37,7 +37,7 @@ export type Check<Step extends string = string> = (run: ExploredRun<Step>) => Ch
 export type CheckAnswer = void | boolean | string | undefined;
 
 /** Makes the view of a state. */
-export function viewOf(
+export function exploredRunOf(
   setting: Setting,
   world: World,
   projection: Projection,

@@ -7,7 +7,7 @@ import { checkEnd, checkGoesOn, checkWords, isFinal } from "../oracle/checks.ts"
 import type { Key } from "./key.ts";
 import { type Move, movesOf, needless, strays } from "../oracle/moves.ts";
 import type { Setting, StepSetting } from "../oracle/setting.ts";
-import { type Check, objection, viewOf } from "./view.ts";
+import { type Check, objection, exploredRunOf } from "./view.ts";
 import { ask, Breach, happen, newWorld, settled, type StepWorld, type World } from "../oracle/world.ts";
 import { reasonOf } from "../../host/error-data.ts";
 
@@ -103,7 +103,7 @@ export function beginWalk(
       examineStrays(point, key);
     }
     if (options.always === undefined && (options.finally === undefined || !over)) return;
-    const view = viewOf(setting, world, projection, options.outputs);
+    const view = exploredRunOf(setting, world, projection, options.outputs);
     for (const [name, check] of [
       ["always", options.always],
       ["finally", over ? options.finally : undefined],

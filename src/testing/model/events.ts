@@ -34,7 +34,7 @@ export interface EventOptions {
 }
 
 /** Events by what a run looks like. */
-export type EventsOf = (view: Projection) => readonly RunOperation[];
+export type EventSource = (view: Projection) => readonly RunOperation[];
 
 const DEFAULT_GENERATIONS = 2;
 
@@ -45,7 +45,7 @@ export function waitsOf(options: EventOptions, step: string): readonly HandlerWa
 }
 
 /** Makes the list of what may happen next. Before the start that is only the start, after the end nothing. */
-export function eventsFor(plan: Plan, options: EventOptions = {}): EventsOf {
+export function eventsFor(plan: Plan, options: EventOptions = {}): EventSource {
   return (view) => {
     if (view.status === "pending") return [{ type: "start" }];
     if (isOver(view.status)) return [];

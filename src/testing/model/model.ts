@@ -50,7 +50,7 @@ export function model(
   checkModelOptions(workflow.plan, options, "model");
   const machine = buildMachine(workflow.plan);
   const eventsOf = eventsFor(workflow.plan, options);
-  const events = (state: ModelState): readonly RunOperation[] => eventsOf(viewOf(machine, state));
+  const events = (state: ModelState): readonly RunOperation[] => eventsOf(projectState(machine, state));
   const create = options.createTestModel ?? (createTestModel as unknown as CreateTestModel<{ options: object }>);
   const made = create(machine.machine, { events, serializeState });
   // As an option `events` only fills in what events carry: every event of the chart, also those that it raises itself, is sent bare.
@@ -59,7 +59,7 @@ export function model(
 }
 
 /** A state in words that need no machine. */
-export function viewOf(machine: RunMachine, state: ModelState): Projection {
+export function projectState(machine: RunMachine, state: ModelState): Projection {
   return project(machine, persistedOf(machine, state));
 }
 

@@ -7,7 +7,7 @@ import { WorkflowError } from "../../errors.ts";
 import { differences } from "./compare.ts";
 import type { Coverage } from "./coverage.ts";
 import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
-import { model, type ModelState, persistedOf, viewOf } from "./model.ts";
+import { model, type ModelState, persistedOf, projectState } from "./model.ts";
 import { checkModelOptions } from "./options.ts";
 import { eventWords } from "./words.ts";
 
@@ -56,13 +56,13 @@ export function paths(workflow: AnyWorkflow, options: PathsOptions = {}): readon
   return found.map((path) => {
     // The first step is how XState says where it begins.
     const [first, ...stages] = path.steps as unknown as readonly Stage[];
-    const { status } = viewOf(machine, path.state);
+    const { status } = projectState(machine, path.state);
     const words = stages.map(({ event }) => eventWords(event));
     const run = async (): Promise<void> => {
       await using engine = await startEngine(workflow, options);
       let before = first?.state;
       for (const [index, { event, state }] of stages.entries()) {
-        const found = await compareAfter(engine, event, () => viewOf(machine, state));
+        const found = await compareAfter(engine, event, () => projectState(machine, state));
         if (found.length > 0) throw new WorkflowError("internal", report(words.slice(0, index + 1), found));
         if (before !== undefined) options.coverage?.take(persistedOf(machine, before), event);
         before = state;
@@ -75,7 +75,7 @@ export function paths(workflow: AnyWorkflow, options: PathsOptions = {}): readon
 async function compareAfter(
   engine: Engine,
   event: RunOperation,
-  expected: () => ReturnType<typeof viewOf>,
+  expected: () => ReturnType<typeof projectState>,
 ): Promise<readonly string[]> {
   await engine.bring(event);
   const record = await engine.record();

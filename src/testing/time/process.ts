@@ -1,5 +1,5 @@
 import type { LogFields, Logger } from "../../host/host.ts";
-import type { Action, Scheduler } from "./scheduler.ts";
+import type { ScheduledCall, Scheduler } from "./scheduler.ts";
 
 /** One line that a process logged. `at` is virtual milliseconds; who keeps the lines says since when. */
 export interface LogLine {
@@ -25,7 +25,7 @@ export class Life {
   }
 
   /** Plans something that happens *to the process*: never when it is dead, later when it is frozen. */
-  deliver(delayMs: number, act: () => void): Action {
+  deliver(delayMs: number, act: () => void): ScheduledCall {
     return this.#scheduler.schedule(delayMs, () => this.#arrive(act));
   }
 

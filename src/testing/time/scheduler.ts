@@ -1,59 +1,59 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** Something due at a virtual instant. */
-export interface Action {
-  /** Virtual milliseconds since the world began. */
+export interface ScheduledCall {
+  /** Virtual milliseconds since the scheduler was made. */
   readonly dueAt: number;
-  /** Orders actions of one instant; drawn by chance. */
+  /** Orders calls of one instant; drawn by chance. */
   readonly tie: number;
-  /** Orders actions whose tie is equal too, so that nothing depends on the heap. */
+  /** Orders calls whose tie is equal too, so that nothing depends on the heap. */
   readonly order: number;
   readonly run: () => void;
   cancelled: boolean;
 }
 
-/** Cancelled actions are swept out of the heap when there are more of them than this and than living ones. */
+/** Cancelled calls are swept out of the heap when there are more of them than this and than living ones. */
 const SWEEP_ABOVE = 1024;
 
-/** Virtual time and what is due in it: one action at a time, everything it set off settled before the next. */
+/** Virtual time and what is due in it: one call at a time, everything it set off settled before the next. */
 export class Scheduler {
   readonly #drawTie: () => number;
   readonly #turns: number;
-  #heap: Action[] = [];
+  #heap: ScheduledCall[] = [];
   #cancelled = 0;
   #order = 0;
   #now = 0;
 
-  /** `drawTie` orders actions of one instant; `turns` is how many turns of the event loop are granted after each action. */
+  /** `drawTie` orders calls of one instant; `turns` is how many turns of the event loop are granted after each call. */
   constructor(drawTie: () => number, turns: number) {
     this.#drawTie = drawTie;
     this.#turns = turns;
   }
 
-  /** Virtual milliseconds since the world began. */
+  /** Virtual milliseconds since the scheduler was made. */
   get now(): number {
     return this.#now;
   }
 
   /** Plans `run` in `delayMs` virtual milliseconds (less than 0 counts as 0). @throws {RangeError} when it is not a number */
-  schedule(delayMs: number, run: () => void): Action {
+  schedule(delayMs: number, run: () => void): ScheduledCall {
     if (Number.isNaN(delayMs)) throw new RangeError("a delay is not a number");
     const dueAt = this.#now + Math.max(0, delayMs);
-    const action: Action = { dueAt, tie: this.#drawTie(), order: this.#order++, run, cancelled: false };
-    this.#heap.push(action);
+    const call: ScheduledCall = { dueAt, tie: this.#drawTie(), order: this.#order++, run, cancelled: false };
+    this.#heap.push(call);
     this.#siftUp(this.#heap.length - 1);
-    return action;
+    return call;
   }
 
-  /** Takes an action back; quiet when it ran already. */
-  cancel(action: Action): void {
-    if (action.cancelled) return;
-    action.cancelled = true;
+  /** Takes a call back; quiet when it ran already. */
+  cancel(call: ScheduledCall): void {
+    if (call.cancelled) return;
+    call.cancelled = true;
     this.#cancelled += 1;
     if (this.#cancelled > SWEEP_ABOVE && this.#cancelled * 2 > this.#heap.length) this.#sweep();
   }
 
-  /** When the next action is due, `undefined` when there is none. */
+  /** When the next call is due, `undefined` when there is none. */
   nextDueAt(): number | undefined {
     while (this.#heap[0]?.cancelled === true) {
       this.#pop();
@@ -62,14 +62,14 @@ export class Scheduler {
     return this.#heap[0]?.dueAt;
   }
 
-  /** Moves to the next action and runs it. The caller drains afterwards. */
+  /** Moves to the next call and runs it. The caller drains afterwards. */
   step(): boolean {
     if (this.nextDueAt() === undefined) return false;
-    const action = this.#pop();
-    this.#now = Math.max(this.#now, action.dueAt);
-    // An action that ran must not be counted when somebody cancels it later.
-    action.cancelled = true;
-    action.run();
+    const call = this.#pop();
+    this.#now = Math.max(this.#now, call.dueAt);
+    // A call that ran must not be counted when somebody cancels it later.
+    call.cancelled = true;
+    call.run();
     return true;
   }
 
@@ -84,16 +84,16 @@ export class Scheduler {
   }
 
   #sweep(): void {
-    const living = this.#heap.filter((action) => !action.cancelled);
+    const living = this.#heap.filter((call) => !call.cancelled);
     this.#heap = [];
     this.#cancelled = 0;
-    for (const action of living) {
-      this.#heap.push(action);
+    for (const call of living) {
+      this.#heap.push(call);
       this.#siftUp(this.#heap.length - 1);
     }
   }
 
-  #pop(): Action {
+  #pop(): ScheduledCall {
     const top = this.#heap[0]!;
     const last = this.#heap.pop()!;
     if (this.#heap.length > 0) {
@@ -133,7 +133,7 @@ export class Scheduler {
   }
 }
 
-function isBefore(left: Action, right: Action): boolean {
+function isBefore(left: ScheduledCall, right: ScheduledCall): boolean {
   if (left.dueAt !== right.dueAt) return left.dueAt < right.dueAt;
   if (left.tie !== right.tie) return left.tie < right.tie;
   return left.order < right.order;

@@ -5,7 +5,7 @@ import { isTerminated } from "../run/view.ts";
 import { attemptLines } from "./attempts.ts";
 import { filtersOf } from "./bulk.ts";
 import { coloured, fail, print, printable, printJson, table } from "./output.ts";
-import type { Typed } from "./arguments.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { openSession } from "./session.ts";
 
 /** Characters of a result or an error in a table. */
@@ -22,12 +22,12 @@ function runWord(view: RunView): string {
 }
 
 /** `status`: the run and why it does not move. */
-export async function showStatus(typed: Typed): Promise<number> {
-  await using session = await openSession(typed);
-  const [id = ""] = typed.values;
+export async function showStatus(args: ParsedArguments): Promise<number> {
+  await using session = await openSession(args);
+  const [id = ""] = args.values;
   const view = await session.client.get(id);
   const reasons = await session.client.explain(id);
-  if (typed.has("json")) return printJson({ ...(json(view) as object), reasons });
+  if (args.has("json")) return printJson({ ...(json(view) as object), reasons });
   print(`${printable(view.id)}  ${printable(view.type)}  ${runWord(view)}`);
   for (const line of whyNot(view)) print(line);
   if (view.currentSteps.length > 0) print(printable(`now: ${view.currentSteps.join(", ")}`));
@@ -36,11 +36,11 @@ export async function showStatus(typed: Typed): Promise<number> {
 }
 
 /** `explain`: why the run does not move. */
-export async function showReasons(typed: Typed): Promise<number> {
-  await using session = await openSession(typed);
-  const [id = ""] = typed.values;
+export async function showReasons(args: ParsedArguments): Promise<number> {
+  await using session = await openSession(args);
+  const [id = ""] = args.values;
   const reasons = await session.client.explain(id);
-  if (typed.has("json")) return printJson({ id, reasons });
+  if (args.has("json")) return printJson({ id, reasons });
   for (const reason of reasons) print(printable(reason));
   return 0;
 }
@@ -73,11 +73,11 @@ function stackOf(failure: RunView["failure"]): readonly string[] {
 }
 
 /** `steps`: a row for each step. */
-export async function showSteps(typed: Typed): Promise<number> {
-  await using session = await openSession(typed);
-  const [id = ""] = typed.values;
+export async function showSteps(args: ParsedArguments): Promise<number> {
+  await using session = await openSession(args);
+  const [id = ""] = args.values;
   const view = await session.client.get(id);
-  if (typed.has("json")) return printJson(view.steps);
+  if (args.has("json")) return printJson(view.steps);
   const rows = Object.entries(view.steps).map(([name, step]) => [
     printable(name),
     coloured(step.status, wordOf(step)),
@@ -108,12 +108,12 @@ function outcomeOf(step: RunView["steps"][string]): string {
 }
 
 /** `list`. Exit code 1 when a record could not be read; the others are shown all the same. */
-export async function listRuns(typed: Typed): Promise<number> {
-  const filter = { limit: 100, ...filtersOf(typed) };
-  await using session = await openSession(typed);
+export async function showRuns(args: ParsedArguments): Promise<number> {
+  const filter = { limit: 100, ...filtersOf(args) };
+  await using session = await openSession(args);
   const views: RunView[] = [];
   let unreadable = 0;
-  const isJson = typed.has("json");
+  const isJson = args.has("json");
   const onUnreadable = (_id: string, { message }: Error): void => {
     unreadable += 1;
     // What JSON says of a record may quote its lines.
@@ -135,13 +135,13 @@ export async function listRuns(typed: Typed): Promise<number> {
 }
 
 /** `watch`: a line for each change until the run is over. Exit code 1 when it did not complete. */
-export async function watchRun(typed: Typed): Promise<number> {
-  await using session = await openSession(typed);
-  const [id = ""] = typed.values;
+export async function watchRun(args: ParsedArguments): Promise<number> {
+  await using session = await openSession(args);
+  const [id = ""] = args.values;
   let last: RunView["status"] | undefined;
   for await (const view of session.client.watch(id)) {
     last = view.status;
-    if (typed.has("json")) process.stdout.write(`${JSON.stringify(json(view))}\n`);
+    if (args.has("json")) process.stdout.write(`${JSON.stringify(json(view))}\n`);
     else print(`${printable(view.updatedAt)}  ${runWord(view)}  ${printable(view.currentSteps.join(", "))}`);
   }
   return last === "completed" ? 0 : 1;
