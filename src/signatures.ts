@@ -71,7 +71,7 @@ export type { NodeHostOptions } from "./host/node.ts";
 export type { WaitLimits } from "./client/limit.ts";
 export type { CommandName } from "./run/next.ts";
 export type { FailedAttempt } from "./run/record/record.ts";
-export type { RunCommand } from "./run/tasks.ts";
+export type { RunCommand } from "./run/wakeups/command.ts";
 export type { Service } from "./services/service.ts";
 export type { FilePermissions } from "./store/file-modes.ts";
 export type { ListedObject, RequestOptions, StoredObject } from "./store/object-store.ts";

@@ -2,7 +2,7 @@
 import { WorkflowError } from "../errors.ts";
 import type { Program } from "../programs/programs.ts";
 import type { RunRecord } from "../run/record/record.ts";
-import type { RunCommand } from "../run/tasks.ts";
+import type { RunCommand } from "../run/wakeups/command.ts";
 import { viewOf } from "../run/view.ts";
 
 /** What may be asked of any run, also of many at once. */

@@ -23,7 +23,7 @@ import type {
   StartOptions,
   WatchOptions,
 } from "./client.ts";
-import type { RunCommand } from "../run/tasks.ts";
+import type { RunCommand } from "../run/wakeups/command.ts";
 
 const CLIENT = { workflows: definitions } satisfies ChecksOf<ClientOptions>;
 const START = { id: checkedBy(checkRunId), ...LIMIT_CHECKS } satisfies ChecksOf<StartOptions>;

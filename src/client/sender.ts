@@ -1,11 +1,12 @@
 /** Durable messages to runs: each is a task, and whoever sent it is told so only when it is there (protocol 1.8, 1.13). */
 import { signalKey, signalsPrefix } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
-import type { QueueContext } from "../queue/task.ts";
+import type { QueueContext, TaskSpec } from "../queue/task.ts";
 import type { QueueHandle } from "../run/handle.ts";
 import { signalCodec } from "../run/inbox.ts";
 import type { RunRecord } from "../run/record/record.ts";
-import { type RunCommand, type TickCause, tickTask } from "../run/tasks.ts";
+import { commandTick, type RunCommand } from "../run/wakeups/command.ts";
+import { signalTick } from "../run/wakeups/signal.ts";
 import { createDocumentBytes } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
@@ -27,7 +28,7 @@ export class Sender {
   async command(queue: QueueContext, record: RunRecord, command: RunCommand): Promise<string> {
     const id = queue.host.random.uuid();
     this.#lastCommandAt = this.#instantAfter(this.#lastCommandAt, steeredAt(record));
-    await this.#tick(queue, record, { kind: "command", id, command, at: this.#lastCommandAt });
+    await this.#put(queue, commandTick.task(record, { id, command, at: this.#lastCommandAt }));
     return id;
   }
 
@@ -41,12 +42,11 @@ export class Sender {
     const segment = `${createdAt}_${id}.json`;
     const body = signalCodec.encode({ id, name, payload, created_at: createdAt });
     await createDocumentBytes(store, host, signalKey(record.id, name, segment), body);
-    await this.#tick(queue, record, { kind: "signal", name, segment });
+    await this.#put(queue, signalTick.task(record, { name, segment }));
     return id;
   }
 
-  async #tick(queue: QueueContext, record: RunRecord, cause: TickCause): Promise<void> {
-    const task = tickTask(record, cause);
+  async #put(queue: QueueContext, task: TaskSpec): Promise<void> {
     await createTask(queue, task);
     this.#handle.events.ready(task.id, this.#handle.context.store.time().latest);
   }

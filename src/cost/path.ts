@@ -1,5 +1,5 @@
 /** One way that a run can go, as far as requests depend on it. */
-import type { RunCommand } from "../run/tasks.ts";
+import type { RunCommand } from "../run/wakeups/command.ts";
 
 /** What the handler of a step (or of its undo) does each time it is called. */
 export interface HandlerBehaviour {

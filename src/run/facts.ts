@@ -3,7 +3,7 @@ import type { StoredValue } from "../wire/value.ts";
 import type { Outcome } from "../../machines/events.ts";
 import type { ErrorData } from "../host/error-data.ts";
 import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record/record.ts";
-import type { RunCommand } from "./tasks.ts";
+import type { RunCommand } from "./wakeups/command.ts";
 
 /**
  * Facts about a handler execution. `claim`: the claim under which its handler ran here. What a runner says counts only while the record

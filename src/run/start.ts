@@ -15,7 +15,7 @@ import type { Program } from "../programs/programs.ts";
 import { emptyMachine } from "./foreign/repair.ts";
 import type { RunRecord } from "./record/record.ts";
 import { encodeRecord, recordCodec } from "./record/codec.ts";
-import { tickTask, tickTaskId } from "./tasks.ts";
+import { startTick } from "./wakeups/start.ts";
 
 /** What a start needs. */
 export interface StartInput {
@@ -39,7 +39,7 @@ export function firstRecord(input: StartInput, nowMs: number, writeId: string): 
     signals: new Map(),
     created_at: now,
     updated_at: now,
-    orchestrator_task_id: tickTaskId(input.id, { kind: "start" }),
+    orchestrator_task_id: startTick.id(input.id, {}),
     rest: {},
     machine: {
       ...emptyMachine(program),
@@ -66,7 +66,7 @@ export async function startRun(
   await Promise.all(indexes.map((key) => store.put(key, "", "always")));
   const state = await createDocumentBytes(store, host, stateKey(input.id), body);
   if (state.kind === "exists") checkSameRun(recordCodec.decode(state.body, stateKey(input.id)), record);
-  const task = tickTask(record, { kind: "start" });
+  const task = startTick.task(record, {});
   await createTask(queue, task);
   return { taskId: task.id, created: state.kind === "stored" };
 }

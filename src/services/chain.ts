@@ -19,7 +19,7 @@ import { outputOf, resultOutput } from "../run/step-output.ts";
 import { drivenOutput } from "../run/outbox.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
 import { drains } from "../run/view.ts";
-import type { Errand } from "../run/wakeups/wakeups.ts";
+import type { WakeUp } from "../run/wakeups/wake-up.ts";
 import { drive, type DriveContext, type DriveEnd, type HandlerEnd, ownFlight, type Unfit } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
 import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
@@ -89,10 +89,10 @@ export class Chain {
   }
 
   /** Drives to the end. */
-  async run(errand: Errand): Promise<DriveEnd> {
+  async run(wakeUp: WakeUp): Promise<DriveEnd> {
     try {
       const end = await this.#context.writers.with(this.#runId, (writer) =>
-        drive(this.#driveContext(), writer, this.#lease, errand),
+        drive(this.#driveContext(), writer, this.#lease, wakeUp),
       );
       await this.#finish(end);
       return end;

@@ -25,7 +25,7 @@ import {
 import { Outbox } from "../run/outbox.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
-import type { Errand } from "../run/wakeups/wakeups.ts";
+import type { WakeUp } from "../run/wakeups/wake-up.ts";
 
 /** How a handler execution ended. */
 export type HandlerEnd =
@@ -98,11 +98,11 @@ export async function drive(
   context: DriveContext,
   writer: RunWriter,
   lease: ChainLease,
-  errand: Errand,
+  wakeUp: WakeUp,
 ): Promise<DriveEnd> {
   const leave = writer.dispatched.enter(lease.claim.task.id);
   try {
-    return await driveChain(context, writer, lease, errand);
+    return await driveChain(context, writer, lease, wakeUp);
   } finally {
     leave();
   }
@@ -112,7 +112,7 @@ async function driveChain(
   context: DriveContext,
   writer: RunWriter,
   lease: ChainLease,
-  errand: Errand,
+  wakeUp: WakeUp,
 ): Promise<DriveEnd> {
   const { task } = lease.claim;
   const outbox = outboxOf(context, writer, lease);
@@ -122,17 +122,17 @@ async function driveChain(
 
   /** P76: pauses a run that another definition fits. What was to be done for it is left for a worker that fits. */
   const leaveToOthers = async (message: string): Promise<DriveEnd> => {
-    const terminate = errand.facts.filter((fact) => fact.fact === "command" && fact.command.type === "terminate");
+    const terminate = wakeUp.facts.filter((fact) => fact.fact === "command" && fact.command.type === "terminate");
     const paused = await commit([...terminate, { fact: "mismatch", message }], false);
     if (paused.kind !== "committed") return paused.kind === "missing" ? { kind: "finished" } : paused;
     const { record, program } = paused;
     outbox.dispatchAll(record, program);
     await outbox.settle();
     const isOwed =
-      errand.facts.length > 0 || errand.lookUp !== undefined || ownFlight(record, lease.claim) !== undefined;
+      wakeUp.facts.length > 0 || wakeUp.lookUp !== undefined || ownFlight(record, lease.claim) !== undefined;
     // The next look of the sweeper comes by itself. What is over is owed nothing but to be opened again.
-    const reopens = record.status === "failed" && errand.facts.some(isRetry);
-    return isOwed && errand.recurs !== true && (reopens || !isOver(record.status))
+    const reopens = record.status === "failed" && wakeUp.facts.some(isRetry);
+    return isOwed && wakeUp.recurs !== true && (reopens || !isOver(record.status))
       ? { kind: "left", reason: message, delayMs: UNFIT_DELAY_MS }
       : { kind: "finished", record };
   };
@@ -150,7 +150,7 @@ async function driveChain(
     return !drains(read.record.machine, read.program, ref);
   };
   const recovered = task.attempt > 1;
-  let touched = recovered || errand.listens;
+  let touched = recovered || wakeUp.listens;
   let outcome = await commit(recovered ? fenceFacts(lease.claim) : [], true);
   if (outcome.kind === "left" && outcome.record !== undefined && outcome.record.machine === undefined) {
     const unfit = await context.checkVersion(outcome.record);
@@ -162,7 +162,7 @@ async function driveChain(
     const unfit = await context.checkVersion(outcome.record);
     if (unfit?.kind === "leave") return { kind: "left", reason: unfit.reason };
     if (unfit !== undefined) return leaveToOthers(unfit.message);
-    const facts = [...errand.facts, ...(await lookUp(errand, outcome.record, outcome.program, lease))];
+    const facts = [...wakeUp.facts, ...(await lookUp(context, wakeUp, outcome.record, outcome.program, lease))];
     if (facts.length > 0) {
       touched ||= outcome.wrote;
       outcome = await commit(facts, false);
@@ -202,12 +202,13 @@ async function driveChain(
 }
 
 async function lookUp(
-  errand: Errand,
+  context: DriveContext,
+  wakeUp: WakeUp,
   record: RunRecord,
   program: Program,
   lease: ChainLease,
 ): Promise<readonly Fact[]> {
-  return (await lease.insist(async () => errand.lookUp?.(record, program))) ?? [];
+  return (await lease.insist(async () => wakeUp.lookUp?.(context.dispatch.queue, record, program))) ?? [];
 }
 
 const isRetry = (fact: Fact): boolean => fact.fact === "command" && fact.command.type === "retry";

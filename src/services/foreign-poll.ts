@@ -12,13 +12,13 @@ import { makeWhole, type Whole } from "../run/foreign/repair.ts";
 import type { Program, Programs } from "../programs/programs.ts";
 import { type Flight, hasUnknownOwner, ownerOf, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
-import { flightTaskId, tickTask } from "../run/tasks.ts";
+import { flightTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
 import { isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { workThrough } from "../store/work-through.ts";
-import { pollCause } from "../run/wakeups/wakeups.ts";
+import { reconcileFound, reconcileTick } from "../run/wakeups/reconcile.ts";
 import { PutOff } from "./put-off.ts";
 import { isDone } from "./sweeper.ts";
 
@@ -104,7 +104,7 @@ export class ForeignPoll {
     const waitMs = same ? Math.min(2 * told.waitMs, LONGEST_PATIENCE_MS) : this.#options.periodMs;
     this.#told.set(runId, { etag, until: now + waitMs, waitMs });
     const at = Math.round(queue.store.time().latest);
-    const task = tickTask(record, pollCause(at));
+    const task = reconcileTick.task(record, reconcileFound(at));
     await createTask(queue, task);
     this.#options.onReady(task.id, at);
   }

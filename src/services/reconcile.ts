@@ -5,9 +5,8 @@ import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { standingLook } from "../run/decide/next-check.ts";
 import { recordCodec } from "../run/record/codec.ts";
-import { tickTask } from "../run/tasks.ts";
 import { readDocument } from "../store/document.ts";
-import { sweepCause } from "../run/wakeups/wakeups.ts";
+import { reconcileAt, reconcileTick } from "../run/wakeups/reconcile.ts";
 import { isDone, type SweptRun } from "./sweeper.ts";
 
 /**
@@ -23,6 +22,6 @@ export async function reconcileRun(queue: QueueContext, runId: string): Promise<
   const now = Math.round(queue.store.time().latest);
   // The entry first: a run whose only token is this task would be lost with it.
   await queue.store.put(activeKey(runId, standingLook(record, now)), "", "always");
-  await createTask(queue, tickTask({ id: runId, type: record.type }, sweepCause(now)));
+  await createTask(queue, reconcileTick.task({ id: runId, type: record.type }, reconcileAt(now)));
   return { runId, status: record.status, action: "ticked" };
 }

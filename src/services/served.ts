@@ -7,16 +7,19 @@ import { recordCodec } from "../run/record/codec.ts";
 import { isServedElsewhere, type Serving } from "../programs/announcements.ts";
 import type { Unfit } from "./driver.ts";
 import { readDocument } from "../store/document.ts";
-import { parseTask, type TaskMeaning } from "../run/wakeups/wakeups.ts";
+import type { WakeUp, WakeUpKind } from "../run/wakeups/wake-up.ts";
+import { wakeUpOf } from "../run/wakeups/wake-ups.ts";
 
 /** The workflows of one worker. */
 export class Served {
   readonly #queue: QueueContext;
   readonly #worker: string;
   readonly #workflows: ReadonlyMap<string, AnyWorkflow>;
+  readonly #wakeUps: readonly WakeUpKind[];
   readonly #saidOnce = new Set<string>();
 
-  constructor(queue: QueueContext, worker: string, workflows: readonly AnyWorkflow[]) {
+  constructor(queue: QueueContext, worker: string, workflows: readonly AnyWorkflow[], wakeUps: readonly WakeUpKind[]) {
+    this.#wakeUps = wakeUps;
     this.#queue = queue;
     this.#worker = worker;
     this.#workflows = new Map(workflows.map((workflow) => [workflow.name, workflow]));
@@ -41,13 +44,14 @@ export class Served {
     }));
   }
 
-  /** What a task means here; undefined: it is for others. */
-  meaningOf(task: TaskRecord): TaskMeaning | undefined {
-    const meaning = parseTask(task);
-    if (meaning === undefined || meaning.kind === "foreign_tick") return meaning;
-    if (meaning.kind === "tick") return this.#workflows.has(meaning.workflow) ? meaning : undefined;
-    const kind = meaning.kind === "step" ? "run" : "undo";
-    return this.handlerOf(meaning.workflow, { kind, step: meaning.step }) === undefined ? undefined : meaning;
+  /** Why a task is there; undefined: it is for others. */
+  wakeUpOf(task: TaskRecord): WakeUp | undefined {
+    const wakeUp = wakeUpOf(task, this.#wakeUps);
+    if (wakeUp?.workflow === undefined) return wakeUp;
+    const { workflow, activity } = wakeUp;
+    const isOurs =
+      activity === undefined ? this.#workflows.has(workflow) : this.handlerOf(workflow, activity) !== undefined;
+    return isOurs ? wakeUp : undefined;
   }
 
   /**
@@ -55,21 +59,22 @@ export class Served {
    * one that buquet's own workers drive (W-3, W-4).
    */
   async canRun(task: TaskRecord): Promise<boolean> {
-    const meaning = this.meaningOf(task);
-    return meaning?.kind === "foreign_tick" ? this.#serves(meaning.runId) : meaning !== undefined;
+    const wakeUp = this.wakeUpOf(task);
+    if (wakeUp === undefined) return false;
+    return wakeUp.workflow !== undefined || this.#serves(wakeUp.runId);
   }
 
   /** Whether a ready task is taken. A step of a workflow that is served without a handler for it is left to others, and said once. */
   async accepts(task: TaskRecord): Promise<boolean> {
     if (await this.canRun(task)) return true;
-    const parsed = parseTask(task);
-    if (parsed?.kind !== "step" || !this.#workflows.has(parsed.workflow) || this.#saidOnce.has(task.task_type))
-      return false;
+    const { workflow, activity } = wakeUpOf(task, this.#wakeUps) ?? {};
+    if (activity?.kind !== "run" || workflow === undefined || !this.#workflows.has(workflow)) return false;
+    if (this.#saidOnce.has(task.task_type)) return false;
     this.#saidOnce.add(task.task_type);
     this.#queue.host.logger.warn("no handler here for a ready step; left for others", {
       worker: this.#worker,
       type: task.task_type,
-      step: parsed.step,
+      step: activity.step,
     });
     return false;
   }

@@ -12,14 +12,13 @@ import type { QueueContext } from "../queue/task.ts";
 import { standingLook } from "../run/decide/next-check.ts";
 import { isOver, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
-import { tickTask } from "../run/tasks.ts";
 import { isUnanswered } from "../store/again.ts";
 import { callback, type ChecksOf, count, flag, objectWith, readArgument, readSettings, text } from "../settings.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { compareBytes } from "../store/order.ts";
 import { workThrough } from "../store/work-through.ts";
-import { sweepCause } from "../run/wakeups/wakeups.ts";
+import { reconcileAt, reconcileTick } from "../run/wakeups/reconcile.ts";
 import { FewLines } from "./few-lines.ts";
 
 /** An entry without a record is left until it is far older than any request can live. */
@@ -273,7 +272,7 @@ async function look(
   }
   if (options.types !== undefined && !options.types.has(record.type)) return { ...told, action: "waits" };
   if (change) {
-    const task = tickTask({ id: runId, type: record.type }, sweepCause(now));
+    const task = reconcileTick.task({ id: runId, type: record.type }, reconcileAt(now));
     await moveEntry(queue, runId, key, standingLook(record, now), async () => {
       await createTask(queue, task);
       options.onReady?.(task.id, now);

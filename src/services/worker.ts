@@ -18,14 +18,14 @@ import { recordCodec } from "../run/record/codec.ts";
 import { servingCodec } from "../programs/announcements.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { isDriven } from "../run/outbox.ts";
-import { FOREIGN_TICK_TYPE } from "../run/tasks.ts";
+import { isTick } from "../run/tasks.ts";
 import { newsOf } from "../run/view.ts";
 import { insist, isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
 import { leashStore } from "../store/leash.ts";
 import { workThrough } from "../store/work-through.ts";
 import { Chain, type ChainContext } from "./chain.ts";
-import { errandOf } from "../run/wakeups/wakeups.ts";
+import { WAKE_UPS } from "../run/wakeups/wake-ups.ts";
 import { FewLines } from "./few-lines.ts";
 import { ForeignPoll } from "./foreign-poll.ts";
 import { Hints } from "./hints.ts";
@@ -146,7 +146,7 @@ export class Worker implements Service {
     this.#queue = { ...handle.context, store: leashStore(handle.context.store, this.#life.over) };
     this.#putOff = new PutOff(this.#queue.host.clock);
     this.#putOffLeases = new PutOff(this.#queue.host.clock);
-    this.#served = new Served(this.#queue, this.id, workflows);
+    this.#served = new Served(this.#queue, this.id, workflows, WAKE_UPS);
     this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(servedPlan));
     this.#sweeper = new Sweeper(this.#queue, {
       types: this.#served.names,
@@ -384,8 +384,7 @@ export class Worker implements Service {
         const taken = await takeOverTask(this.#queue, taskId, {
           workerId: this.id,
           leaseMs: this.#leaseMs,
-          handlerMayHaveBegun: (task) =>
-            !task.task_type.startsWith("workflow.tick:") && task.task_type !== FOREIGN_TICK_TYPE,
+          handlerMayHaveBegun: (task) => !isTick(task.task_type),
         });
         if (taken.kind !== "claimed") return;
         this.#log("info", "took over a task whose worker is gone", undefined, { task: taskId });
@@ -491,18 +490,19 @@ export class Worker implements Service {
   }
 
   async #drive(claim: Claim): Promise<void> {
-    const meaning = this.#served.meaningOf(claim.task);
-    if (meaning === undefined) return;
-    const workflow = meaning.kind === "foreign_tick" ? await this.#typeOf(meaning.runId, claim) : meaning.workflow;
-    const chain = new Chain(this.#chainContext(), claim, workflow ?? "", meaning.runId);
+    const wakeUp = this.#served.wakeUpOf(claim.task);
+    if (wakeUp === undefined) return;
+    const { runId } = wakeUp;
+    const workflow = wakeUp.workflow ?? (await this.#typeOf(runId, claim));
+    const chain = new Chain(this.#chainContext(), claim, workflow ?? "", runId);
     this.#chains.set(claim.task.id, chain);
     try {
-      const end = await chain.run(errandOf(meaning, this.#queue));
+      const end = await chain.run(wakeUp);
       this.#done += 1;
       if (end.kind === "left" && end.isUnreadable === true)
         this.#putOff.add(claim.task.id, UNREADABLE_MS, LONGEST_IGNORE_MS);
       else this.#putOff.forget(claim.task.id);
-      this.signals.emit({ signal: "driven", run: meaning.runId, task: claim.task.id, end: end.kind });
+      this.signals.emit({ signal: "driven", run: runId, task: claim.task.id, end: end.kind });
     } finally {
       this.#chains.delete(claim.task.id);
     }

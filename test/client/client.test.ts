@@ -14,7 +14,7 @@ import {
   WorkflowFailedError,
 } from "../../src/index.ts";
 import { taskKey } from "../../src/keys.ts";
-import { tickTaskId } from "../../src/run/tasks.ts";
+import { startTick } from "../../src/run/wakeups/start.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { World } from "../simulation/world/index.ts";
 import { errorOf, HOUR, START, waiter } from "./setup.ts";
@@ -102,7 +102,7 @@ describe("start", () => {
   test("refused, it puts no task in the place of one that a client had no time to put", async () => {
     await using kit = await createTestKit({ workflows: [add, waiter], workers: 0 });
     await kit.client.start(add, { n: 1, by: 1 }, { id: "taken" });
-    const key = taskKey(tickTaskId("taken", { kind: "start" }));
+    const key = taskKey(startTick.id("taken", {}));
     await kit.store.delete(key);
     await errorOf(kit.client.start(waiter, null, { id: "taken" }));
     expect((await kit.store.get(key)).kind).toBe("missing");

@@ -9,7 +9,7 @@ import { readTimeline } from "../../src/inspect/history.ts";
 import { activeKey, PROBE_PREFIX, readyKey, stateKey, taskKey } from "../../src/keys.ts";
 import { handleOf } from "../../src/run/handle.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
-import { tickTaskId } from "../../src/run/tasks.ts";
+import { startTick } from "../../src/run/wakeups/start.ts";
 import { sweepActive } from "../../src/services/sweeper.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
@@ -98,7 +98,7 @@ async function playClient(role: "client" | "operator", seed: string): Promise<vo
     // Its first task runs by now.
     await clock.sleep(4_000);
     await ask(() => client.start("wait", {}, { id: "twice" }));
-    await postpone(world.store, tickTaskId("twice", { kind: "start" }));
+    await postpone(world.store, startTick.id("twice", {}));
     await ask(() => client.start("wait", {}, { id: "twice" }));
     await ask(() => new WorkflowClient(handle).start("wait", {}, { id: "by-name" }));
     await ask(() => client.get("run"));

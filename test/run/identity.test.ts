@@ -11,7 +11,7 @@ import { workerCodec } from "../../src/queue/workers.ts";
 import { signalCodec } from "../../src/run/inbox.ts";
 import { recordCodec } from "../../src/run/record/codec.ts";
 import { listServing, servingCodec } from "../../src/programs/announcements.ts";
-import { tickTask } from "../../src/run/tasks.ts";
+import { commandTick } from "../../src/run/wakeups/command.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import type { Codec } from "../../src/store/document.ts";
 import { errorOf } from "../client/setup.ts";
@@ -69,7 +69,7 @@ test("a worker that is told to cancel a copied run leaves it and the other alone
   const now = await kit.store.get(stateKey("B"));
   const command = { type: "cancel", compensate: true } as const;
   const queue = { store: kit.store, host: host, skewMarginMs: 0 };
-  await createTask(queue, tickTask({ id: "B", type: "order" }, { kind: "command", id: "c", command, at: 1 }));
+  await createTask(queue, commandTick.task({ id: "B", type: "order" }, { id: "c", command, at: 1 }));
   await kit.clock.advance("2m");
   expect(await kit.store.get(stateKey("B"))).toEqual(now);
   expect((await kit.client.get("A")).status).toBe("waiting_signal");

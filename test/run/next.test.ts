@@ -8,7 +8,7 @@ import { previewOfCommand, nextOf } from "../../src/run/next.ts";
 import type { Program } from "../../src/programs/programs.ts";
 import type { FlightRef, RunRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
-import type { RunCommand } from "../../src/run/tasks.ts";
+import type { RunCommand } from "../../src/run/wakeups/command.ts";
 import { planOf, signal, task } from "../machines/build.ts";
 import { stored } from "../stored.ts";
 

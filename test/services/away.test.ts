@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { WorkflowError, workflow } from "../../src/index.ts";
 import { createTask } from "../../src/queue/submit.ts";
-import { tickTask } from "../../src/run/tasks.ts";
+import { startTick } from "../../src/run/wakeups/start.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { taskCodec } from "../../src/queue/task.ts";
 import { TASKS_PREFIX } from "../../src/keys.ts";
@@ -98,7 +98,7 @@ test("a store that goes away under a poll is not asked for every task of its lis
     },
   });
   for (let index = 0; index < 300; index += 1)
-    await createTask(kit.queue.context, tickTask({ id: `run-${index}`, type: "idle" }, { kind: "start" }));
+    await createTask(kit.queue.context, startTick.task({ id: `run-${index}`, type: "idle" }, {}));
   const worker = await kit.startWorker({ poll: "5s" });
   await kit.clock.advance("1s");
   // It polls once, and gives up after sixteen in a row.

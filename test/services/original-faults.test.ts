@@ -6,7 +6,8 @@ import { readyKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../..
 import { createTask } from "../../src/queue/submit.ts";
 import { newTask, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { encodeRecord } from "../../src/run/record/codec.ts";
-import { FOREIGN_TICK_TYPE, flightTaskId, tickTaskId } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
+import { startTick } from "../../src/run/wakeups/start.ts";
 import { judge } from "../../src/services/handler.ts";
 import { parseInstant } from "../../src/wire/instant.ts";
 import { type Define, makeFleet } from "./fleet.ts";
@@ -483,7 +484,7 @@ test("a step whose ready key a foreign sweeper deleted is found at the next look
   const { client } = fleet.client();
   await fleet.play(() => client.start("wide", null, { id: "r" }));
   // One branch is handed off; the other waits with a ready key. The worker dies when the first is done and its chain is finished.
-  const chain = taskKey(tickTaskId("r", { kind: "start" }));
+  const chain = taskKey(startTick.id("r", {}));
   await fleet.world.run({
     until: async () => {
       const read = await fleet.world.store.get(chain);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { workflow } from "../../src/index.ts";
 import { dueKey, readyKey } from "../../src/keys.ts";
 import { createTask } from "../../src/queue/submit.ts";
-import { tickTask } from "../../src/run/tasks.ts";
+import { timerTick } from "../../src/run/wakeups/timer.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 
 /** Lets workers live for ten seconds each, one after the other, until the run is over. Returns how many lived. */
@@ -59,7 +59,7 @@ test("1,200 timers that are overdue when a worker starts are moved and asked for
   const dueAt = kit.clock.now() + 600_000;
   for (let index = 0; index < 1_200; index += 1) {
     const timer = { timer: "delay", step: "a", generation: 1, wake: 0, dueAt } as const;
-    await createTask(context, tickTask({ id: `run-${index}`, type: "idle" }, { kind: "timer", timer }));
+    await createTask(context, timerTick.task({ id: `run-${index}`, type: "idle" }, { timer }));
   }
   const [first] = (await kit.store.list("x-workflow/due/")).objects;
   const id = first?.key.split("/").at(-1) ?? "";

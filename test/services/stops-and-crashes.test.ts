@@ -5,7 +5,8 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey, taskKey } from "../../src/keys.ts";
 import { handleOf } from "../../src/run/handle.ts";
-import { flightTaskId, tickTaskId } from "../../src/run/tasks.ts";
+import { flightTaskId } from "../../src/run/tasks.ts";
+import { startTick } from "../../src/run/wakeups/start.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore, PutCondition, PutOutcome } from "../../src/store/object-store.ts";
 import type { Process } from "../simulation/world/index.ts";
@@ -69,7 +70,7 @@ describe("a fence that was answered by an owner who died is not lost", () => {
     // The owner takes the tick of the start, and x with it; it has no place for the other branches.
     const owner = begin("owner", () => async () => {});
     await world.run({ until: () => begun.length === 1 });
-    const ownerTask = taskKey(tickTaskId(RUN, { kind: "start" }));
+    const ownerTask = taskKey(startTick.id(RUN, {}));
     const branches = [taskOf("bad"), taskOf("bad too")];
     let mine: string | undefined;
     begin("asks", (process) => async (key, outcome) => {

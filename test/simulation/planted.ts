@@ -205,7 +205,7 @@ export const MISTAKES: readonly Mistake[] = [
       {
         file: DRIVER,
         from: "await lease.insist(() => signalsFor(context, record, program, touched));",
-        to: "await lease.insist(() => signalsFor(context, record, program, errand.listens));",
+        to: "await lease.insist(() => signalsFor(context, record, program, wakeUp.listens));",
       },
     ],
     setting: { shapes: ["parked", "twice"] },

@@ -1,6 +1,6 @@
 /** Puts the task that is due when a timer is. */
 import { type EntryBase, type TimerState, timerState } from "../record/record.ts";
-import { tickTask } from "../tasks.ts";
+import { timerTick } from "../wakeups/timer.ts";
 import { type EffectKind, makeReady } from "./effect.ts";
 
 /** The effect that puts the task of a timer. */
@@ -21,7 +21,7 @@ export const timerEffect: EffectKind<TimerEntry> = {
   outlivesTermination: false,
   stepOf: ({ timer }) => timer.step,
   dispatch: async ({ timer }, { context, record }) => {
-    await makeReady(context, tickTask(record, { kind: "timer", timer }));
+    await makeReady(context, timerTick.task(record, { timer }));
     return [];
   },
 };

@@ -7,7 +7,7 @@ import type { AnyWorkflow } from "../../define/workflow.ts";
 import { WorkflowError } from "../../errors.ts";
 import { createTask } from "../../queue/submit.ts";
 import type { RunRecord } from "../../run/record/record.ts";
-import { tickTask } from "../../run/tasks.ts";
+import { timerTick } from "../../run/wakeups/timer.ts";
 import { createTestKit, type TestKit } from "../kit.ts";
 import { type EventOptions, waitsOf } from "./events.ts";
 import { type Answer, Answers, stubbed } from "./stubs.ts";
@@ -151,10 +151,7 @@ class KitEngine implements Engine {
     if (timer === undefined)
       throw new WorkflowError("invalid", `no ${event.timer} of step ${JSON.stringify(event.step)} runs`);
     const { context, events } = this.#kit.queue;
-    const { availableAt: _later, ...task } = tickTask(
-      { id: RUN_ID, type: this.#workflow.name },
-      { kind: "timer", timer },
-    );
+    const { availableAt: _later, ...task } = timerTick.task({ id: RUN_ID, type: this.#workflow.name }, { timer });
     const id = context.host.random.uuid();
     await createTask(context, { ...task, id });
     events.ready(id, context.store.time().latest);
