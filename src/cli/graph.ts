@@ -3,7 +3,7 @@ import { extname } from "node:path";
 import type { MachineConfig } from "../../machines/chart.ts";
 import { compilePlan } from "../../machines/plan/compile.ts";
 import type { PersistedSnapshot } from "../../machines/snapshot.ts";
-import { servedPlan } from "../define/served.ts";
+import { registeredDefinition } from "../define/registered.ts";
 import { drawChart, type DrawingFormat } from "../draw/drawing.ts";
 import { WorkflowError } from "../errors.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
@@ -111,7 +111,7 @@ async function findRun(args: ParsedArguments, id: string, name: string | undefin
       `run ${JSON.stringify(id)} is of ${JSON.stringify(record.type)}, not ${JSON.stringify(name)}`,
     );
   const { store, host } = session.handle.context;
-  const programs = new StoredPrograms(store, host, session.workflows.map(servedPlan));
+  const programs = new StoredPrograms(store, host, session.workflows.map(registeredDefinition));
   const whole = await makeWhole({ store, programs, effects: EFFECTS }, record);
   if ("reason" in whole) throw new WorkflowError("data", `run ${JSON.stringify(id)} cannot be drawn: ${whole.reason}`);
   const subject = { name: whole.program.name, chart: whole.program.chart() };

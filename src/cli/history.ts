@@ -1,5 +1,5 @@
 /** Commands over the history of a run: every write, the run as it was, what changed between. */
-import { servedPlan } from "../define/served.ts";
+import { registeredDefinition } from "../define/registered.ts";
 import type { Frame, Timeline } from "../draw/timeline.ts";
 import type { RunDetails } from "../inspect/details.ts";
 import { diffFrames } from "../inspect/diff.ts";
@@ -71,7 +71,7 @@ export async function diffRun(args: ParsedArguments): Promise<number> {
 async function open(args: ParsedArguments): Promise<{ readonly timeline: Timeline; readonly now: number }> {
   await using session = await openSession(args);
   const { store, host } = session.handle.context;
-  const programs = new StoredPrograms(store, host, session.workflows.map(servedPlan));
+  const programs = new StoredPrograms(store, host, session.workflows.map(registeredDefinition));
   const [id = ""] = args.values;
   const timeline = await readTimeline(store, id, { programs });
   if (!args.has("json")) for (const note of timeline.notes ?? []) process.stderr.write(`note: ${printable(note)}\n`);

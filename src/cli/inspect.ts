@@ -1,6 +1,6 @@
 /** `inspect`: a run in the browser. */
 import { readFile } from "node:fs/promises";
-import { servedPlan } from "../define/served.ts";
+import { registeredDefinition } from "../define/registered.ts";
 import { WorkflowError } from "../errors.ts";
 import { nodeHost } from "../host/node.ts";
 import { followTimeline } from "../inspect/history.ts";
@@ -40,7 +40,7 @@ export async function inspectRun(args: ParsedArguments): Promise<number> {
 
 function runSubject({ handle, workflows }: Session, id: string): Subject {
   const { store, host } = handle.context;
-  const programs = new StoredPrograms(store, host, workflows.map(servedPlan));
+  const programs = new StoredPrograms(store, host, workflows.map(registeredDefinition));
   return { read: followTimeline(store, id, { programs }), grows: true, host };
 }
 

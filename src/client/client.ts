@@ -20,7 +20,7 @@ import { recordCodec } from "../run/record/codec.ts";
 import { isTerminated } from "../run/view.ts";
 import { startRun } from "../run/start.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
-import { servedPlan } from "../define/served.ts";
+import { registeredDefinition } from "../define/registered.ts";
 import { joinSignals } from "../host/signals.ts";
 import type { QueueContext } from "../queue/task.ts";
 import { readDocument } from "../store/document.ts";
@@ -175,7 +175,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     checkClientOptions(options);
     const workflows: readonly AnyWorkflow[] = options.workflows ?? [];
     for (const workflow of workflows) this.#workflows.set(workflow.name, workflow);
-    this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(servedPlan));
+    this.#programs = new StoredPrograms(handle.context.store, handle.context.host, workflows.map(registeredDefinition));
   }
 
   /**
@@ -580,7 +580,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   #programsOf(definition: AnyWorkflow): StoredPrograms {
     if (this.#workflows.get(definition.name)?.planHash === definition.planHash) return this.#programs;
     const { store, host } = this.#handle.context;
-    const programs = this.#others.get(definition) ?? new StoredPrograms(store, host, [servedPlan(definition)]);
+    const programs =
+      this.#others.get(definition) ?? new StoredPrograms(store, host, [registeredDefinition(definition)]);
     this.#others.set(definition, programs);
     return programs;
   }

@@ -21,7 +21,7 @@ export async function explainRun(queue: QueueContext, record: RunRecord): Promis
   if (machine === undefined)
     return ["another program rewrote its record; the next worker that looks at it makes it whole again"];
   const programs = new StoredPrograms(store, host, []);
-  const served = await servedPlans(queue, record, programs);
+  const served = await announcedPlans(queue, record, programs);
   const reasons = [...serving(record, served)];
   const program = await findProgram(programs, record, machine);
   if (typeof program === "string") return [...reasons, `no worker goes on with it: ${program}`];
@@ -58,18 +58,18 @@ async function findProgram(
   }
 }
 
-interface ServedPlan {
+interface AnnouncedPlan {
   readonly planHash: string;
   readonly definitionHash: string;
   readonly program: Program | undefined;
 }
 
 /** What the workers that were seen lately serve under the name of the run's workflow. */
-async function servedPlans(
+async function announcedPlans(
   queue: QueueContext,
   record: RunRecord,
   programs: StoredPrograms,
-): Promise<readonly ServedPlan[]> {
+): Promise<readonly AnnouncedPlan[]> {
   const { store } = queue;
   const workers = await listServing(store, store.time().latest);
   const same = workers.flatMap((worker) => worker.workflows).filter((workflow) => workflow.name === record.type);
@@ -92,14 +92,14 @@ async function readableProgram(programs: StoredPrograms, planHash: string): Prom
   }
 }
 
-function* serving(record: RunRecord, served: readonly ServedPlan[]): Generator<string> {
+function* serving(record: RunRecord, served: readonly AnnouncedPlan[]): Generator<string> {
   if (served.length === 0) yield `no worker that was seen in the last minute serves ${record.type}`;
   else if (!served.some(({ definitionHash }) => definitionHash === record.definition_hash))
     yield `no worker that was seen in the last minute serves its definition ${record.definition_hash}`;
 }
 
 /** A worker that serves the plan itself does not need the one in the bucket, and puts it back when it starts. */
-function withoutPlan(planHash: string, served: readonly ServedPlan[]): string {
+function withoutPlan(planHash: string, served: readonly AnnouncedPlan[]): string {
   const missing = `the bucket has no plan ${planHash} any more`;
   return served.some((plan) => plan.planHash === planHash)
     ? `${missing}; a worker that was seen in the last minute serves it and goes on with the run`
@@ -123,7 +123,7 @@ async function explainFlight(
   queue: QueueContext,
   record: RunRecord,
   flight: Flight,
-  served: readonly ServedPlan[],
+  served: readonly AnnouncedPlan[],
   own: Program | undefined,
 ): Promise<readonly string[]> {
   const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;

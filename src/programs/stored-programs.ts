@@ -11,8 +11,8 @@ import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
 import type { Program, Programs } from "./programs.ts";
 
-/** What `define` knows of a workflow, as far as runs need it. */
-export interface ServedPlan {
+/** A definition without its functions, as far as runs need it: what a client, a worker or a command was given. */
+export interface RegisteredDefinition {
   readonly name: string;
   readonly plan: Plan;
   readonly planHash: string;
@@ -21,7 +21,7 @@ export interface ServedPlan {
   readonly inputSchema: unknown;
 }
 
-/** Compiled plans kept for runs that follow a plan which is not served here. What is served is kept beside them, all of it. */
+/** Compiled plans kept for runs that follow a plan which is not registered here. What is registered is kept beside them, all of it. */
 const PROGRAMS_KEPT = 64;
 
 const storedPlanSchema = z.object({
@@ -57,36 +57,36 @@ const typeCodec = new Codec<z.infer<typeof typeSchema>>({
   write: (type) => stringifyJson(type),
 });
 
-/** Finds programs by name or hash, and publishes those that are served. */
+/** Finds programs by name or hash, and publishes those that are registered. */
 export class StoredPrograms implements Programs {
   readonly #store: ObjectStore;
   readonly #host: Host;
-  readonly #served = new Map<string, ServedPlan>();
-  /** By plan hash: the runs of what is served follow these, so they are compiled once and never evicted. */
-  readonly #servedByHash = new Map<string, ServedPlan>();
-  readonly #servedPrograms = new Map<string, Program>();
+  readonly #registered = new Map<string, RegisteredDefinition>();
+  /** By plan hash: the runs of what is registered follow these, so they are compiled once and never evicted. */
+  readonly #registeredByHash = new Map<string, RegisteredDefinition>();
+  readonly #registeredPrograms = new Map<string, Program>();
   /** By plan hash, the one that was used last at the end. */
   readonly #stored = new Map<string, Program>();
 
-  constructor(store: ObjectStore, host: Host, served: readonly ServedPlan[]) {
+  constructor(store: ObjectStore, host: Host, registered: readonly RegisteredDefinition[]) {
     this.#store = store;
     this.#host = host;
-    for (const plan of served) {
-      if (this.#served.has(plan.name))
+    for (const plan of registered) {
+      if (this.#registered.has(plan.name))
         throw new WorkflowError("invalid", `two workflows are named ${JSON.stringify(plan.name)}`);
-      this.#served.set(plan.name, plan);
-      this.#servedByHash.set(plan.planHash, plan);
+      this.#registered.set(plan.name, plan);
+      this.#registeredByHash.set(plan.planHash, plan);
     }
   }
 
   current(workflow: string): Program | undefined {
-    const served = this.#served.get(workflow);
-    return served === undefined ? undefined : this.#serve(served);
+    const registered = this.#registered.get(workflow);
+    return registered === undefined ? undefined : this.#compiled(registered);
   }
 
   async byHash(planHash: string): Promise<Program | undefined> {
-    const served = this.#servedByHash.get(planHash);
-    if (served !== undefined) return this.#serve(served);
+    const registered = this.#registeredByHash.get(planHash);
+    if (registered !== undefined) return this.#compiled(registered);
     const known = this.#stored.get(planHash);
     if (known !== undefined) return this.#keep(known);
     const stored = await this.#read(planKey(planHash), planCodec);
@@ -106,16 +106,16 @@ export class StoredPrograms implements Programs {
    * Puts plans and types into the bucket, for clients that start by name and for workers that meet older runs. What stands there is read
    * and left: that is cheaper, makes no version, and a fleet that starts at once does not queue for keys that take one write a second.
    */
-  async publish(names: Iterable<string> = this.#served.keys()): Promise<void> {
+  async publish(names: Iterable<string> = this.#registered.keys()): Promise<void> {
     for (const name of names) {
-      const served = this.#served.get(name);
-      if (served === undefined) continue;
+      const registered = this.#registered.get(name);
+      if (registered === undefined) continue;
       await this.publishPlan(name);
       const type = {
         name,
-        plan_hash: served.planHash,
-        definition_hash: served.definitionHash,
-        input_schema: served.inputSchema,
+        plan_hash: registered.planHash,
+        definition_hash: registered.definitionHash,
+        input_schema: registered.inputSchema,
       };
       const body = typeCodec.encode(type);
       const read = await this.#store.get(typeKey(name));
@@ -123,20 +123,24 @@ export class StoredPrograms implements Programs {
     }
   }
 
-  /** Puts the plan of a workflow that is served here into the bucket, if it is not there. */
+  /** Puts the plan of a workflow that is registered here into the bucket, if it is not there. */
   async publishPlan(name: string): Promise<void> {
-    const served = this.#served.get(name);
-    if (served === undefined) return;
-    if ((await this.#store.get(planKey(served.planHash))).kind === "found") return;
-    const stored = { plan_hash: served.planHash, definition_hash: served.definitionHash, plan: served.plan };
-    await createDocumentBytes(this.#store, this.#host, planKey(served.planHash), planCodec.encode(stored));
+    const registered = this.#registered.get(name);
+    if (registered === undefined) return;
+    if ((await this.#store.get(planKey(registered.planHash))).kind === "found") return;
+    const stored = {
+      plan_hash: registered.planHash,
+      definition_hash: registered.definitionHash,
+      plan: registered.plan,
+    };
+    await createDocumentBytes(this.#store, this.#host, planKey(registered.planHash), planCodec.encode(stored));
   }
 
-  #serve({ name, plan, planHash, definitionHash }: ServedPlan): Program {
-    const known = this.#servedPrograms.get(name);
+  #compiled({ name, plan, planHash, definitionHash }: RegisteredDefinition): Program {
+    const known = this.#registeredPrograms.get(name);
     if (known !== undefined) return known;
     const program = new PlanProgram(plan, { planHash, definitionHash });
-    this.#servedPrograms.set(name, program);
+    this.#registeredPrograms.set(name, program);
     return program;
   }
 

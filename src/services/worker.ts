@@ -32,7 +32,7 @@ import { Hints } from "./hints.ts";
 import { PutOff } from "./put-off.ts";
 import { Served } from "./served.ts";
 import { Lifecycle, Loop, type LoopOptions, type Service } from "./service.ts";
-import { servedPlan } from "../define/served.ts";
+import { registeredDefinition } from "../define/registered.ts";
 import { catchStrays } from "../host/stray-errors.ts";
 import { Sweeper } from "./sweeper.ts";
 import { LeaseWatch } from "./lease.ts";
@@ -147,7 +147,7 @@ export class Worker implements Service {
     this.#putOff = new PutOff(this.#queue.host.clock);
     this.#putOffLeases = new PutOff(this.#queue.host.clock);
     this.#served = new Served(this.#queue, this.id, workflows, WAKE_UPS);
-    this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(servedPlan));
+    this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(registeredDefinition));
     this.#sweeper = new Sweeper(this.#queue, {
       types: this.#served.names,
       onReady: (id, at) => this.#hint(id, at),

@@ -1,7 +1,7 @@
 /** Runs whose histories are looked at, and how they are read. */
 import { z } from "zod";
 import { type AnyWorkflow, type ObjectStore, PermanentError, workflow } from "../../src/index.ts";
-import { servedPlan } from "../../src/define/served.ts";
+import { registeredDefinition } from "../../src/define/registered.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
 import type { RunDetails } from "../../src/inspect/details.ts";
 import { followTimeline, readTimeline } from "../../src/inspect/history.ts";
@@ -31,7 +31,7 @@ export const slow = workflow("slow")
   .signal("go", { dependsOn: ["first"], timeout: "2h" });
 
 export const programsOf = (store: ObjectStore, workflows: readonly AnyWorkflow[] = []): StoredPrograms =>
-  new StoredPrograms(store, nodeHost(), workflows.map(servedPlan));
+  new StoredPrograms(store, nodeHost(), workflows.map(registeredDefinition));
 
 export const read = (store: ObjectStore, id: string, workflows?: readonly AnyWorkflow[]): Promise<Timeline> =>
   readTimeline(store, id, { programs: programsOf(store, workflows) });

@@ -4,7 +4,7 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { servedPlan } from "../../src/define/served.ts";
+import { registeredDefinition } from "../../src/define/registered.ts";
 import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, RECORD_LAYOUT } from "../../src/run/record/codec.ts";
 import { createTestKit } from "../../src/testing/index.ts";
@@ -21,7 +21,7 @@ for (const golden of RUNS) {
     console.log(`${file} is there and stays as it is`);
     continue;
   }
-  const { plan } = servedPlan(golden.workflow);
+  const { plan } = registeredDefinition(golden.workflow);
   await using kit = await createTestKit({ workflows: [golden.workflow] });
   const run = await kit.client.start(golden.workflow, null, { id: golden.name });
   const buckets: GoldenLayout["buckets"][number][] = [];

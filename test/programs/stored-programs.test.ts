@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { servedPlan } from "../../src/define/served.ts";
+import { registeredDefinition } from "../../src/define/registered.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { workflow } from "../../src/index.ts";
 import type { Program } from "../../src/programs/programs.ts";
@@ -8,13 +8,15 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { meterStore } from "../../src/store/metered.ts";
 
 const plansOf = (count: number) =>
-  Array.from({ length: count }, (_, index) => servedPlan(workflow(`workflow-${index}`).step("a", () => index)));
+  Array.from({ length: count }, (_, index) =>
+    registeredDefinition(workflow(`workflow-${index}`).step("a", () => index)),
+  );
 
 test("what is served is compiled once, however many workflows there are and whatever else is looked up", async () => {
   const host = nodeHost();
   const store = new MemoryStore({ clock: host.clock });
   const others = Array.from({ length: 70 }, (_, index) =>
-    servedPlan(workflow(`other-${index}`).step("b", () => index)),
+    registeredDefinition(workflow(`other-${index}`).step("b", () => index)),
   );
   await new StoredPrograms(store, host, others).publish();
   const served = plansOf(100);

@@ -1,6 +1,6 @@
 /** A sweep reaches every run that it can do something about, whatever stands in front of it. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { servedPlan } from "../../src/define/served.ts";
+import { registeredDefinition } from "../../src/define/registered.ts";
 import { WorkflowError } from "../../src/errors.ts";
 import type { LogFields } from "../../src/host/host.ts";
 import { meterStore, type MeteredStore, workflow } from "../../src/index.ts";
@@ -40,7 +40,7 @@ function recordOf(id: string, type: string): string {
   const known = bodies.get(type);
   if (known !== undefined) return known.replaceAll("ID", id);
   const definition = workflow(type).step("a", () => 1);
-  const program = new StoredPrograms(bench.store, bench.queue.host, [servedPlan(definition)]).current(type);
+  const program = new StoredPrograms(bench.store, bench.queue.host, [registeredDefinition(definition)]).current(type);
   if (program === undefined) throw new Error(`${type} has no program`);
   bodies.set(type, encodeRecord(firstRecord({ id: "ID", program, data: STORED_NULL }, START - 3_600_000, "w")));
   return recordOf(id, type);
