@@ -356,13 +356,23 @@ const signalCursor: z.ZodType<{ readonly cursor?: string }> = z.unknown().transf
 
 /** A map whose names are a user's. */
 function mapOf<T>(value: z.ZodType<T>): z.ZodType<ReadonlyMap<string, T>> {
-  return z.unknown().transform((object) => {
-    if (object === undefined) return new Map<string, T>();
-    if (typeof object !== "object" || object === null || Array.isArray(object))
-      throw new Error("steps and signals are objects");
-    return new Map(Object.entries(object).map(([name, member]) => [name, value.parse(member)]));
-  });
+  // Optional: programs of buquet may leave the member out.
+  return z
+    .unknown()
+    .optional()
+    .transform((object) => {
+      if (object === undefined) return new Map<string, T>();
+      if (typeof object !== "object" || object === null || Array.isArray(object))
+        throw new Error("steps and signals are objects");
+      return new Map(Object.entries(object).map(([name, member]) => [name, value.parse(member)]));
+    });
 }
+
+/** An input that another program left out is `null`. */
+const inputValue: z.ZodType<StoredValue> = z
+  .unknown()
+  .optional()
+  .transform((value) => StoredValue.parsed(value ?? null));
 
 /** Of each member of a record that we know, in the order in which they are written. */
 export function recordShapeOf(machinePart: z.ZodType<MachinePart>): ShapeOf<Omit<RunRecord, "rest">> {
@@ -372,7 +382,7 @@ export function recordShapeOf(machinePart: z.ZodType<MachinePart>): ShapeOf<Omit
     definition_hash: z.string().default(""),
     status: z.enum(RUN_STATUSES as [RunStatus, ...RunStatus[]]),
     current_steps: z.array(z.string()).default([]),
-    data: storedValue,
+    data: inputValue,
     steps: mapOf(step),
     signals: mapOf(signalCursor),
     error: runError.optional(),
