@@ -1,12 +1,13 @@
 /** Everything that a frame shows beside its chart, as plain JSON in our own words. Instants are texts; nothing comes from the process. */
 import type { Projection } from "../../machines/snapshot.ts";
 import type { FailedAttempt, Flight, RunError, RunRecord } from "../run/record/record.ts";
+import { isTerminated } from "../run/view.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { toPlain } from "../wire/json.ts";
 
 /** One step of a frame. */
 export type StepDetails = {
-  /** The machine's word: `delaying`, `parked`, `held`, `skipped` … beside the five of the wire. Where the machine is gone, the wire's. */
+  /** The machine's word: `delaying`, `parked`, `held`, `skipped` … beside the five of the wire, and `terminated`. Where the machine is gone, the wire's. */
   readonly phase: string;
   /** Counts from 1; 0: it never began. */
   readonly attempt: number;
@@ -111,7 +112,11 @@ function stepOf(
   const state = record.steps.get(name);
   const failedAttempts = (record.machine?.failures ?? []).filter(({ step }) => step === name);
   return {
-    phase: view?.phase ?? state?.status ?? "pending",
+    // What its handler does may go on: nobody drained it.
+    phase:
+      state?.status === "cancelled" && isTerminated(record)
+        ? "terminated"
+        : (view?.phase ?? state?.status ?? "pending"),
     attempt: state?.attempt ?? 0,
     ...(view === undefined || view.generation === 0 ? {} : { generation: view.generation }),
     ...(view === undefined || view.wake === 0 ? {} : { wake: view.wake }),

@@ -153,6 +153,22 @@ describe("a timeline", () => {
     expect(frames.flatMap(({ events }) => events)).toContain("the delay of first is over");
   });
 
+  test("calls a step terminated that was not over when its run was terminated", async () => {
+    await using kit = await createTestKit({ workflows: [trip] });
+    const run = await kit.client.start(trip);
+    await kit.until(run, "waiting_signal");
+    await run.terminate();
+    await run.wait();
+    const { steps } = detailsOf((await read(kit.store, run.id)).frames.at(-1));
+    expect(Object.values(steps).map(({ phase }) => phase)).toEqual([
+      "completed",
+      "completed",
+      "completed",
+      "terminated",
+      "terminated",
+    ]);
+  });
+
   test("keeps equal parts of frames once", async () => {
     await using kit = await createTestKit({ workflows: [trip] });
     const { frames } = await read(kit.store, await travel(kit));

@@ -6,7 +6,15 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AnyWorkflow, connect, untypedWorkflow, Worker, WorkflowClient } from "../../src/index.ts";
+import {
+  type AnyWorkflow,
+  connect,
+  PermanentError,
+  untypedWorkflow,
+  Worker,
+  workflow,
+  WorkflowClient,
+} from "../../src/index.ts";
 import { serveSite } from "../../src/cli/serve.ts";
 import type { Frame, Timeline } from "../../src/draw/timeline.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
@@ -179,6 +187,29 @@ inBrowser("the page", () => {
     expect(new URL(page.url()).hash).toBe(`#${waiting + 1}`);
     await page.reload();
     await untilShown(page, waiting + 1);
+    expect(shown.trouble).toEqual([]);
+  });
+
+  test("shows what an undo threw, with its stack, beside why the run failed", async () => {
+    const stuck = workflow("stuck")
+      .step("reserve", {
+        run: () => 1,
+        compensate: () => {
+          throw new PermanentError("the hotel does not answer");
+        },
+      })
+      .step("pay", {
+        dependsOn: ["reserve"],
+        onFailure: "compensate",
+        run: () => {
+          throw new PermanentError("the card is empty");
+        },
+      });
+    const timeline = await record(stuck, "stuck-1", (kit, run) => kit.client.wait(run.id));
+    await using shown = await open(browser, siteOf(timeline));
+    await expect.poll(() => shown.page.textContent("#error")).toContain("CompensationFailed");
+    const stacks = await shown.page.$$eval("#error .stack", (all) => all.map((one) => one.textContent ?? ""));
+    expect(stacks).toEqual([expect.stringMatching(/PermanentError: the hotel does not answer\n +at /u)]);
     expect(shown.trouble).toEqual([]);
   });
 

@@ -4,7 +4,13 @@ import { stateKey } from "../../src/keys.ts";
 import { decodeRecord, encodeRecord } from "../../src/run/record/codec.ts";
 
 const AT = "2026-01-01T00:00:00+00:00";
-const NEEDED = { id: "f", type: "trip", status: "running", created_at: AT, updated_at: AT };
+const NEEDED: Readonly<Record<string, unknown>> = {
+  id: "f",
+  type: "trip",
+  status: "running",
+  created_at: AT,
+  updated_at: AT,
+};
 const OPTIONAL: Readonly<Record<string, unknown>> = {
   definition_hash: "abc",
   current_steps: ["quote"],
@@ -35,7 +41,7 @@ test.each(Object.keys(OPTIONAL))("a record without %s is read, and what it holds
 });
 
 test.each(Object.keys(NEEDED))("a record without %s is a data error that names the key", (member) => {
-  const { [member]: _left, ...body } = { ...NEEDED, ...OPTIONAL } as Record<string, unknown>;
+  const { [member]: _left, ...body } = { ...NEEDED, ...OPTIONAL };
   expect(() => decode(body)).toThrow(
     expect.objectContaining({ code: "data", message: expect.stringContaining("workflow/f/state.json") }),
   );

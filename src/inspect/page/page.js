@@ -445,12 +445,13 @@ function errorText(error) {
   return [stack, ...more, ...causes.map((cause) => `caused by ${errorText(cause)}`)].join("\n");
 }
 
-/** The error of the last attempt of a step that failed. @param {number} index @param {unknown} name @returns {string} */
-function lastError(index, name) {
+/** The error of the last attempt of a step, or of its undo, that failed. @param {number} index @param {string} kind @param {unknown} name */
+function lastError(index, kind, name) {
   const steps = details[index]?.["steps"];
   const step = isMembers(steps) && Object.hasOwn(steps, String(name)) ? steps[String(name)] : undefined;
-  const attempts = isMembers(step) ? listOf(step["failedAttempts"]).filter((one) => one["kind"] === "run") : [];
-  return errorText(attempts.at(-1)?.["error"]);
+  const attempts = isMembers(step) ? listOf(step["failedAttempts"]).filter((one) => one["kind"] === kind) : [];
+  const text = errorText(attempts.at(-1)?.["error"]);
+  return text === "" ? [] : [make("pre", { class: "stack" }, [text])];
 }
 
 /** @param {Members} step */
@@ -490,10 +491,12 @@ function showError(index) {
       ` ${String(why["message"])}`,
     ]),
   );
-  const stack = isMembers(error) && error["step"] !== undefined ? lastError(index, error["step"]) : "";
-  if (stack !== "") lines.push(make("pre", { class: "stack" }, [stack]));
+  if (isMembers(error) && error["step"] !== undefined) lines.push(...lastError(index, "run", error["step"]));
   for (const why of listOf(compensationErrors))
-    lines.push(make("p", {}, [make("b", {}, [`${String(why["step"])} is not undone`]), ` ${String(why["message"])}`]));
+    lines.push(
+      make("p", {}, [make("b", {}, [`${String(why["step"])} is not undone`]), ` ${String(why["message"])}`]),
+      ...lastError(index, "undo", why["step"]),
+    );
   part("error").replaceChildren(...lines);
   part("error").hidden = lines.length === 0;
 }
