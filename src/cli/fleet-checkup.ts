@@ -1,12 +1,12 @@
 /** What `doctor` says of the programs that share a bucket. */
 import type { WorkflowError } from "../errors.ts";
 import { WORKERS_PREFIX } from "../keys.ts";
-import { listMeddling } from "../run/foreign/interference.ts";
+import { listInterference } from "../run/foreign/interference.ts";
 import { listServing } from "../programs/announcements.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 
-/** Notes of meddling that are older say nothing of the fleet of today. */
+/** Notes of interference that are older say nothing of the fleet of today. */
 const FRESH_MS = 7 * 86_400_000;
 
 /** A sentence for each thing that people should know; the first word of one that asks for a change is `change:`. */
@@ -20,11 +20,11 @@ export async function examineFleet(store: ObjectStore): Promise<readonly string[
     const id = key.slice(WORKERS_PREFIX.length).replace(/\.json$/u, "");
     if (!ours.has(id)) others.push(id);
   }
-  const meddled = (await listMeddling(store, onUnreadable)).filter(({ seen_at }) => seen_at > now - FRESH_MS);
+  const interferences = (await listInterference(store, onUnreadable)).filter(({ seen_at }) => seen_at > now - FRESH_MS);
   return [
     ...unreadable,
     ...(others.length === 0 ? [] : [`workers of other programs, or of ours that died: ${others.join(", ")}`]),
-    ...meddled.map(
+    ...interferences.map(
       ({ workflow, run, did, seen_at }) =>
         `change: a worker of another program claimed a workflow.orchestrate task of run ${run} of ${workflow} and ${did} the run ` +
         `(seen ${new Date(seen_at).toISOString()}). It registers a whole workflow on this bucket; ` +

@@ -7,7 +7,7 @@ import { registeredDefinition } from "../define/registered.ts";
 import { drawChart, type DrawingFormat } from "../draw/drawing.ts";
 import { WorkflowError } from "../errors.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
-import { makeWhole } from "../run/foreign/repair.ts";
+import { repairRecord } from "../run/foreign/repair.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { type ParsedArguments, UsageError } from "./arguments.ts";
 import { paintPng } from "./chromium.ts";
@@ -112,9 +112,10 @@ async function findRun(args: ParsedArguments, id: string, name: string | undefin
     );
   const { store, host } = session.handle.context;
   const programs = new StoredPrograms(store, host, session.workflows.map(registeredDefinition));
-  const whole = await makeWhole({ store, programs, effects: EFFECTS }, record);
-  if ("reason" in whole) throw new WorkflowError("data", `run ${JSON.stringify(id)} cannot be drawn: ${whole.reason}`);
-  const subject = { name: whole.program.name, chart: whole.program.chart() };
-  const snapshot = whole.record.machine?.snapshot;
+  const repaired = await repairRecord({ store, programs, effects: EFFECTS }, record);
+  if ("reason" in repaired)
+    throw new WorkflowError("data", `run ${JSON.stringify(id)} cannot be drawn: ${repaired.reason}`);
+  const subject = { name: repaired.program.name, chart: repaired.program.chart() };
+  const snapshot = repaired.record.machine?.snapshot;
   return snapshot === undefined ? subject : { ...subject, snapshot };
 }

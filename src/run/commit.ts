@@ -30,9 +30,9 @@ import type { ETag, ObjectStore, PutOutcome } from "../store/object-store.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";
 import { decide } from "./decide/decide.ts";
 import type { EffectKind } from "./effects/effect.ts";
-import type { Delivery } from "./facts.ts";
+import type { FactBatch } from "./facts.ts";
 import type { Program, Programs } from "../programs/programs.ts";
-import { makeWhole, type NotWhole, pausePlain, type Whole } from "./foreign/repair.ts";
+import { repairRecord, type Unrepairable, pausePlain, type Repaired } from "./foreign/repair.ts";
 import { isGrowing, leaveOut } from "./record/too-large.ts";
 import type { RunRecord } from "./record/record.ts";
 import { recordCodecsOf, RecordTooLargeError } from "./record/codec.ts";
@@ -55,7 +55,7 @@ export interface CommitContext {
 }
 
 /** Facts with the conditions under which they may be written. */
-export interface CommitRequest extends Delivery {
+export interface CommitRequest extends FactBatch {
   /** Whether the record must be read from the store first: a claimer's view may be older than its claim. */
   readonly fresh: boolean;
   /** GATE: whether the lease under which this acts is unexpired, renewed if need be. False: everything is dropped. */
@@ -90,7 +90,7 @@ interface Waiting {
 interface Cached {
   readonly record: RunRecord;
   readonly etag: ETag;
-  readonly whole: Whole | NotWhole;
+  readonly repaired: Repaired | Unrepairable;
 }
 
 interface Written {
@@ -169,21 +169,22 @@ export class RunWriter {
         continue;
       }
       if (read.kind !== "found") return settle(members, read);
-      const { record, whole, etag } = read.cached;
+      const { record, repaired, etag } = read.cached;
       // It landed, and nobody else will tell of it.
       if (sent !== undefined && record.machine?.write.id === sent.next.machine?.write.id) this.#tell(sent);
       sent = undefined;
       members = await this.#passGate(members);
       if (members.length === 0) return;
-      if ("reason" in whole) return this.#leave(members, record, whole, etag);
-      const { program } = whole;
-      const mend: readonly Delivery[] = whole.facts.length === 0 ? [] : [{ takes: () => false, facts: whole.facts }];
-      const next = decide(whole.record, program, [...mend, ...members.map((member) => member.request)], {
+      if ("reason" in repaired) return this.#leave(members, record, repaired, etag);
+      const { program } = repaired;
+      const repair: readonly FactBatch[] =
+        repaired.facts.length === 0 ? [] : [{ takes: () => false, facts: repaired.facts }];
+      const next = decide(repaired.record, program, [...repair, ...members.map((member) => member.request)], {
         now: this.#now(),
         effects: this.#context.effects,
         writeId: this.#context.host.random.ulid(this.#now()),
       });
-      if (next === whole.record)
+      if (next === repaired.record)
         return settle(members, { kind: "committed", record: next, program, wrote: mayHaveWritten });
       const put = await this.#put(etag, next, members);
       if (put.kind === "refused") {
@@ -192,15 +193,15 @@ export class RunWriter {
       }
       this.#wroteAt = this.#context.host.clock.monotonic();
       if (put.kind === "stored") {
-        this.#cached = { record: next, etag: put.etag, whole: { record: next, program, facts: [] } };
-        this.#tell({ next, before: whole.record });
+        this.#cached = { record: next, etag: put.etag, repaired: { record: next, program, facts: [] } };
+        this.#tell({ next, before: repaired.record });
         return settle(members, { kind: "committed", record: next, program, wrote: true });
       }
       // R8: the reply alone says nothing.
       this.#cached = undefined;
       fresh = true;
       if (put.kind === "unknown") {
-        sent = { next, before: whole.record };
+        sent = { next, before: repaired.record };
         mayHaveWritten = true;
         await patience.rest(put.cause);
         continue;
@@ -258,7 +259,7 @@ export class RunWriter {
       this.#cached = {
         record: read.value,
         etag: read.etag,
-        whole: await makeWhole(this.#context, read.value),
+        repaired: await repairRecord(this.#context, read.value),
       };
       return { kind: "found", cached: this.#cached };
     } catch (error) {
@@ -284,7 +285,7 @@ export class RunWriter {
   }
 
   /** A record without a machine that nobody here can rebuild; P76 holds for it all the same. */
-  async #leave(members: readonly Waiting[], record: RunRecord, why: NotWhole, etag: ETag): Promise<void> {
+  async #leave(members: readonly Waiting[], record: RunRecord, why: Unrepairable, etag: ETag): Promise<void> {
     this.#cached = undefined;
     const mismatch = members.flatMap((member) => member.request.facts).find((fact) => fact.fact === "mismatch");
     if (mismatch !== undefined && record.machine === undefined) {

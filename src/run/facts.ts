@@ -93,14 +93,14 @@ export type Fact =
   | { readonly fact: "fence" };
 
 /** Who brings the facts, and whether it can go on with a step at once. */
-export interface Bringer {
+export interface FactSource {
   /** The claim under which it acts; absent: it cannot own a step. */
   readonly actor?: Actor;
   /** Whether it takes the next step itself (hand-off). */
   takes(ref: FlightRef): boolean;
 }
 
-/** The facts of one bringer. */
-export interface Delivery extends Bringer {
+/** The facts of one source. */
+export interface FactBatch extends FactSource {
   readonly facts: readonly Fact[];
 }

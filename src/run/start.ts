@@ -10,7 +10,7 @@ import { createDocumentBytes } from "../store/document.ts";
 import { canonicalJson } from "../wire/canonical.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import type { StoredValue } from "../wire/value.ts";
-import { LOOK_MS } from "./decide/next-check.ts";
+import { CHECK_MS } from "./decide/next-check.ts";
 import type { Program } from "../programs/programs.ts";
 import { emptyMachine } from "./foreign/repair.ts";
 import type { RunRecord } from "./record/record.ts";
@@ -43,7 +43,7 @@ export function firstRecord(input: StartInput, nowMs: number, writeId: string): 
     rest: {},
     machine: {
       ...emptyMachine(program),
-      look_at: nowMs + LOOK_MS,
+      look_at: nowMs + CHECK_MS,
       write: { id: writeId, events: ["created"] },
     },
   };
@@ -62,7 +62,7 @@ export async function startRun(
   const record = firstRecord(input, latest, host.random.ulid(latest));
   const body = encodeRecord(record);
   const isForeign = input.program.foreign;
-  const indexes = [activeKey(input.id, latest + LOOK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
+  const indexes = [activeKey(input.id, latest + CHECK_MS), ...(isForeign ? [foreignKey(input.id)] : [])];
   await Promise.all(indexes.map((key) => store.put(key, "", "always")));
   const state = await createDocumentBytes(store, host, stateKey(input.id), body);
   if (state.kind === "exists") checkSameRun(recordCodec.decode(state.body, stateKey(input.id)), record);

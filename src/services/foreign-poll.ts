@@ -8,7 +8,7 @@ import { createTask, getTask } from "../queue/submit.ts";
 import { isTaskOver, type QueueContext } from "../queue/task.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
-import { makeWhole, type Whole } from "../run/foreign/repair.ts";
+import { repairRecord, type Repaired } from "../run/foreign/repair.ts";
 import type { Program, Programs } from "../programs/programs.ts";
 import { type Flight, hasUnknownOwner, ownerOf, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
@@ -114,10 +114,10 @@ export class ForeignPoll {
     const { queue, programs } = this.#options;
     // Another program rewrote it, or it was made anew from plain fields: who holds what is found out by a look.
     if (hasUnknownOwner(record)) return true;
-    const whole = await makeWhole({ store: queue.store, programs, effects: EFFECTS }, record);
-    if ("reason" in whole) return false;
-    if (whole.facts.length > 0) return true;
-    const { program }: Whole = whole;
+    const repaired = await repairRecord({ store: queue.store, programs, effects: EFFECTS }, record);
+    if ("reason" in repaired) return false;
+    if (repaired.facts.length > 0) return true;
+    const { program }: Repaired = repaired;
     const isStopping = (flight: Flight): boolean =>
       record.machine !== undefined && drains(record.machine, program, flight);
     const remote = (record.machine?.flights ?? []).filter((flight) => isRemote(program, flight));

@@ -3,7 +3,7 @@ import { RunNotFoundError } from "../errors.ts";
 import { activeKey, stateKey } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { standingLook } from "../run/decide/next-check.ts";
+import { standingCheck } from "../run/decide/next-check.ts";
 import { recordCodec } from "../run/record/codec.ts";
 import { readDocument } from "../store/document.ts";
 import { reconcileAt, reconcileTick } from "../run/wakeups/reconcile.ts";
@@ -21,7 +21,7 @@ export async function reconcileRun(queue: QueueContext, runId: string): Promise<
   if (isDone(record, queue)) return { runId, status: record.status, action: "forgotten" };
   const now = Math.round(queue.store.time().latest);
   // The entry first: a run whose only token is this task would be lost with it.
-  await queue.store.put(activeKey(runId, standingLook(record, now)), "", "always");
+  await queue.store.put(activeKey(runId, standingCheck(record, now)), "", "always");
   await createTask(queue, reconcileTick.task({ id: runId, type: record.type }, reconcileAt(now)));
   return { runId, status: record.status, action: "ticked" };
 }

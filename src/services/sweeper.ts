@@ -9,7 +9,7 @@ import { ACTIVE_PREFIX, activeKey, minuteOf, minuteStart, parseIndexKey, stateKe
 import { reasonOf } from "../host/error-data.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext } from "../queue/task.ts";
-import { standingLook } from "../run/decide/next-check.ts";
+import { standingCheck } from "../run/decide/next-check.ts";
 import { isOver, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
 import { isUnanswered } from "../store/again.ts";
@@ -273,7 +273,7 @@ async function look(
   if (options.types !== undefined && !options.types.has(record.type)) return { ...told, action: "waits" };
   if (change) {
     const task = reconcileTick.task({ id: runId, type: record.type }, reconcileAt(now));
-    await moveEntry(queue, runId, key, standingLook(record, now), async () => {
+    await moveEntry(queue, runId, key, standingCheck(record, now), async () => {
       await createTask(queue, task);
       options.onReady?.(task.id, now);
     });

@@ -11,8 +11,8 @@ import { deregisterWorker, registerWorker } from "../queue/workers.ts";
 import { RunWriters } from "../run/commit.ts";
 import type { DispatchContext } from "../run/effects/effect.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
-import { meddling } from "../run/foreign/changes.ts";
-import { type Meddling, noteMeddling } from "../run/foreign/interference.ts";
+import { interferenceIn } from "../run/foreign/changes.ts";
+import { type Interference, noteInterference } from "../run/foreign/interference.ts";
 import type { RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
 import { servingCodec } from "../programs/announcements.ts";
@@ -164,8 +164,8 @@ export class Worker implements Service {
           this.#queue.host.logger[level](message, { worker: this.id, ...fields });
         this.#handle.events.written(record.id);
         this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
-        const did = meddling(facts);
-        if (did !== undefined) void this.#tellMeddling(record, did);
+        const did = interferenceIn(facts);
+        if (did !== undefined) void this.#tellInterference(record, did);
       },
     });
   }
@@ -434,12 +434,12 @@ export class Worker implements Service {
     ]);
   }
 
-  async #tellMeddling(record: RunRecord, did: Meddling["did"]): Promise<void> {
+  async #tellInterference(record: RunRecord, did: Interference["did"]): Promise<void> {
     const { id: run, type: workflow } = record;
     const message = `a worker of another program claimed a tick of this run and ${did} it; see docs/mixed-fleets.md`;
     this.#log("warn", message, undefined, { run, workflow });
     try {
-      await noteMeddling(this.#queue.store, { workflow, run, did, seen_at: this.#now() });
+      await noteInterference(this.#queue.store, { workflow, run, did, seen_at: this.#now() });
     } catch (error) {
       this.#log("warn", "that could not be noted for doctor", error, { run, workflow });
     }

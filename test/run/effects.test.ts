@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
-import type { Delivery, Fact } from "../../src/run/facts.ts";
+import type { FactBatch, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
 import type { Actor, FlightRef, RunRecord } from "../../src/run/record/record.ts";
 import type { OutboxEntry } from "../../src/run/effects/effects.ts";
@@ -24,10 +24,10 @@ const owner: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 
 const asker: Actor = { task: "22222222-0000-4000-8000-000000000000", attempt: 3 };
 const releaser: Actor = { task: owner.task, attempt: 2 };
 
-function decided(record: RunRecord, deliveries: readonly Delivery[], now = NOW): RunRecord {
-  return decide(record, program, deliveries, { now, effects: EFFECTS, writeId: "w" });
+function decided(record: RunRecord, batches: readonly FactBatch[], now = NOW): RunRecord {
+  return decide(record, program, batches, { now, effects: EFFECTS, writeId: "w" });
 }
-const by = (actor: Actor | undefined, ...facts: Fact[]): Delivery => ({
+const by = (actor: Actor | undefined, ...facts: Fact[]): FactBatch => ({
   facts,
   takes: ({ step }) => step === "x",
   ...(actor === undefined ? {} : { actor }),

@@ -6,7 +6,7 @@ import { seededRandom } from "../../src/host/seeded.ts";
 import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
-import { makeWhole, type Whole } from "../../src/run/foreign/repair.ts";
+import { repairRecord, type Repaired } from "../../src/run/foreign/repair.ts";
 import type { Program, Programs } from "../../src/programs/programs.ts";
 import { isOver, refOf, type RunRecord } from "../../src/run/record/record.ts";
 import { encodeRecord } from "../../src/run/record/codec.ts";
@@ -109,12 +109,12 @@ describe("a record that a foreign writer rewrote without its machine", () => {
       reached.set(record.status, (reached.get(record.status) ?? 0) + 1);
       if (isOver(record.status)) continue;
       tried += 1;
-      const whole = await makeWhole(
+      const repaired = await repairRecord(
         { store: bare, programs: programsOf(program), effects: EFFECTS },
         withoutMachine(record),
       );
-      expect(whole).not.toHaveProperty("reason");
-      const { record: base, facts } = whole as Whole;
+      expect(repaired).not.toHaveProperty("reason");
+      const { record: base, facts } = repaired as Repaired;
       const rebuilt = apply(base, program, facts);
       const hint = `seed ${SEED + index}`;
       if (rebuilt.status !== record.status) {
@@ -158,12 +158,15 @@ describe("without versions", () => {
     const done = new Map([["a", { status: "completed" as const, attempt: 1, result: stored(1) }]]);
     const plain: RunRecord = { ...withoutMachine(begun), steps: done };
     const cancelled = { ...plain, status: "cancelled", error: { type: "Cancelled", message: "no" } } as const;
-    const whole = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, cancelled)) as Whole;
-    const record = apply(whole.record, program, whole.facts);
+    const repaired = (await repairRecord(
+      { store, programs: programsOf(program), effects: EFFECTS },
+      cancelled,
+    )) as Repaired;
+    const record = apply(repaired.record, program, repaired.facts);
     expect(record).toMatchObject({ status: "compensating", error: { type: "Cancelled" } });
     expect(record.machine?.flights).toMatchObject([{ kind: "undo", step: "a", owner: "unknown" }]);
     const failed: RunRecord = { ...plain, status: "failed" };
-    const left = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, failed)) as Whole;
+    const left = (await repairRecord({ store, programs: programsOf(program), effects: EFFECTS }, failed)) as Repaired;
     expect(apply(left.record, program, left.facts)).toBe(failed);
   });
 });
@@ -181,8 +184,8 @@ describe("with versions", () => {
     const versions = change(withoutMachine(record));
     for (const version of versions) await store.put(stateKey("r"), encodeRecord(version), "always");
     const read = versions.at(-1) as RunRecord;
-    const whole = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, read)) as Whole;
-    return apply(whole.record, program, whole.facts);
+    const repaired = (await repairRecord({ store, programs: programsOf(program), effects: EFFECTS }, read)) as Repaired;
+    return apply(repaired.record, program, repaired.facts);
   }
 
   const done = (plain: RunRecord, step: string, result: unknown): RunRecord => ({
@@ -246,9 +249,12 @@ describe("with versions", () => {
     const { steps } = record;
     const program = programOf(twoSteps);
     const store = new MemoryStore({ clock: nodeHost().clock });
-    const whole = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, edited)) as Whole;
-    expect(apply(whole.record, program, whole.facts)).toMatchObject({ status: "paused", steps });
-    const same = (await makeWhole({ store, programs: programsOf(program), effects: EFFECTS }, record)) as Whole;
+    const repaired = (await repairRecord(
+      { store, programs: programsOf(program), effects: EFFECTS },
+      edited,
+    )) as Repaired;
+    expect(apply(repaired.record, program, repaired.facts)).toMatchObject({ status: "paused", steps });
+    const same = (await repairRecord({ store, programs: programsOf(program), effects: EFFECTS }, record)) as Repaired;
     expect(same.facts).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
-import type { Delivery, Fact } from "../../src/run/facts.ts";
+import type { FactBatch, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
 import { type Actor, type FlightRef, type RunRecord } from "../../src/run/record/record.ts";
 import { entryKey } from "../../src/run/outbox.ts";
@@ -32,8 +32,8 @@ const done = (name: string, result: unknown): Fact => ({
 });
 
 function apply(record: RunRecord, facts: readonly Fact[], actor?: Actor): RunRecord {
-  const delivery: Delivery = { facts, takes: () => true, ...(actor === undefined ? {} : { actor }) };
-  return decide(record, program, [delivery], { now: NOW, effects: EFFECTS, writeId: "w" });
+  const batch: FactBatch = { facts, takes: () => true, ...(actor === undefined ? {} : { actor }) };
+  return decide(record, program, [batch], { now: NOW, effects: EFFECTS, writeId: "w" });
 }
 
 const driver: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };

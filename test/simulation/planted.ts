@@ -154,8 +154,8 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: "src/run/decide/next-check.ts",
-        from: "  const at = over ? null : nextLook(draft, view, leaving);",
-        to: "  const at = over || isParked(draft, view) ? null : nextLook(draft, view, leaving);",
+        from: "  const at = over ? null : nextCheck(draft, view, leaving);",
+        to: "  const at = over || isParked(draft, view) ? null : nextCheck(draft, view, leaving);",
       },
     ],
     setting: { shapes: ["wait"], sends: false, outsiders: ["sender"] },

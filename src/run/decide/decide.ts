@@ -6,7 +6,7 @@
  */
 import type { Projection } from "../../../machines/snapshot.ts";
 import { formatOpaque } from "../../wire/instant.ts";
-import type { Delivery, Fact } from "../facts.ts";
+import type { FactBatch, Fact } from "../facts.ts";
 import type { Program } from "../../programs/programs.ts";
 import { createEntry } from "../effects/create.ts";
 import type { EffectKind } from "../effects/effect.ts";
@@ -27,7 +27,7 @@ import {
   applyWaiting,
 } from "./executions.ts";
 import { applyForeign } from "../foreign/changes.ts";
-import { moveLook } from "./next-check.ts";
+import { moveNextCheck } from "./next-check.ts";
 import { move } from "./move.ts";
 import { applyRestore } from "../foreign/restore.ts";
 import { syncSteps } from "./steps.ts";
@@ -47,7 +47,7 @@ export interface DecideInput {
 export function decide(
   record: RunRecord,
   program: Program,
-  deliveries: readonly Delivery[],
+  batches: readonly FactBatch[],
   input: DecideInput,
 ): RunRecord {
   if (record.machine === undefined) return record;
@@ -64,13 +64,13 @@ export function decide(
     force: false,
   };
   // What comes without a claim is dispatched by who writes it.
-  const writer = deliveries.find((delivery) => delivery.actor !== undefined)?.actor;
-  for (const delivery of deliveries) {
-    draft.by = delivery.actor ?? writer;
-    for (const fact of delivery.facts) applyFact(draft, fact);
+  const writer = batches.find((batch) => batch.actor !== undefined)?.actor;
+  for (const batch of batches) {
+    draft.by = batch.actor ?? writer;
+    for (const fact of batch.facts) applyFact(draft, fact);
   }
   if (draft.record === record && draft.machine === record.machine && !draft.force) return record;
-  assignOwners(draft, deliveries);
+  assignOwners(draft, batches);
   return finishDraft(draft, record, writer?.task, input.writeId);
 }
 
@@ -125,12 +125,12 @@ function isHeld(draft: Draft, ref: FlightRef, claim: Actor | undefined): boolean
   return isHeldBy(flight, flightTaskId(draft.record.id, flight), claim);
 }
 
-/** Hand-off: each bringer that can go on gets one of the flights that its facts started; the others become tasks. */
-function assignOwners(draft: Draft, deliveries: readonly Delivery[]): void {
-  const free = deliveries.filter((delivery) => delivery.actor !== undefined && !ownsSomething(draft, delivery));
+/** Hand-off: each source of facts that can go on gets one of the executions that its facts started; the others become tasks. */
+function assignOwners(draft: Draft, batches: readonly FactBatch[]): void {
+  const free = batches.filter((batch) => batch.actor !== undefined && !ownsSomething(draft, batch));
   for (const ref of draft.fresh) {
     if (findFlight(draft, ref) === undefined) continue;
-    const index = free.findIndex((delivery) => delivery.takes(ref));
+    const index = free.findIndex((batch) => batch.takes(ref));
     const actor = free[index]?.actor;
     if (actor === undefined) {
       addEntry(draft, createEntry(ref));
@@ -141,8 +141,8 @@ function assignOwners(draft: Draft, deliveries: readonly Delivery[]): void {
   }
 }
 
-function ownsSomething(draft: Draft, delivery: Delivery): boolean {
-  const { actor } = delivery;
+function ownsSomething(draft: Draft, batch: FactBatch): boolean {
+  const { actor } = batch;
   if (actor === undefined) return false;
   return draft.machine.flights.some((flight) => isHeldBy(flight, flightTaskId(draft.record.id, flight), actor));
 }
@@ -152,7 +152,7 @@ function finishDraft(draft: Draft, before: RunRecord, by: string | undefined, wr
   syncSteps(draft, view);
   const over = isOver(view.status);
   if (over) draft.machine = { ...draft.machine, timers: [], flights: [] };
-  moveLook(draft, view, { before, over });
+  moveNextCheck(draft, view, { before, over });
   const { error, ...rest } = draft.record;
   const settled = finalError(draft, view, error);
   return {

@@ -24,7 +24,7 @@ export type Draft = {
   readonly now: string;
   readonly nowMs: number;
   readonly applied: string[];
-  /** Flights started in this decision, to be given to their bringers. */
+  /** Flights started in this decision, to be given to their sources. */
   readonly fresh: FlightRef[];
   /** The claim that brings the facts: the stamp of what they add to the outbox. */
   by: Actor | undefined;

@@ -13,7 +13,7 @@ export const MISTAKEN_PAUSE = "a pause of another program's worker is void";
 const SUBMITTED = "submitted by another program:";
 
 /** What a worker of buquet did to a run by claiming its ticks, as the facts of a write tell; undefined: nothing. */
-export function meddling(facts: readonly string[]): "paused" | "drove" | undefined {
+export function interferenceIn(facts: readonly string[]): "paused" | "drove" | undefined {
   if (facts.includes(MISTAKEN_PAUSE)) return "paused";
   return facts.some((fact) => fact.startsWith(SUBMITTED)) ? "drove" : undefined;
 }

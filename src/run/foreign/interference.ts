@@ -10,36 +10,36 @@ import type { ObjectStore } from "../../store/object-store.ts";
 import { stringifyJson } from "../../wire/json.ts";
 
 /** What was seen. `seen_at`: milliseconds since 1970. */
-export interface Meddling {
+export interface Interference {
   readonly workflow: string;
   readonly run: string;
   readonly did: "paused" | "drove";
   readonly seen_at: number;
 }
 
-const noteSchema: z.ZodType<Meddling> = z.object({
+const noteSchema: z.ZodType<Interference> = z.object({
   workflow: z.string(),
   run: z.string(),
   did: z.enum(["paused", "drove"]),
   seen_at: z.number(),
 });
 
-const noteCodec = new Codec<Meddling>({
-  what: "a note of meddling",
+const noteCodec = new Codec<Interference>({
+  what: "a note of interference",
   read: (json) => noteSchema.parse(json),
   keyOf: ({ workflow }) => meddlingKey(workflow),
   write: (note) => stringifyJson(note),
 });
 
 /** Writes a note over the last one. */
-export async function noteMeddling(store: ObjectStore, note: Meddling): Promise<void> {
+export async function noteInterference(store: ObjectStore, note: Interference): Promise<void> {
   await store.put(meddlingKey(note.workflow), noteCodec.encode(note), "always");
 }
 
 /** All notes, by workflow. `onUnreadable` is told of those that cannot be read. */
-export function listMeddling(
+export function listInterference(
   store: ObjectStore,
   onUnreadable?: (error: WorkflowError) => void,
-): Promise<readonly Meddling[]> {
+): Promise<readonly Interference[]> {
   return readDocuments(store, MEDDLING_PREFIX, noteCodec, onUnreadable);
 }

@@ -1,5 +1,5 @@
 /**
- * Makes a record whole again after a writer that does not know `machine` (real buquet drops every member it does not know).
+ * Repairs a record after a writer that does not know `machine` (real buquet drops every member that it does not know).
  *
  * The plain fields are authoritative. Where the bucket keeps versions, the newest one with a machine is taken and what differs since
  * is applied as events; where it keeps none, the machine is made from the plain fields (protocol §7). A reader that finds a record
@@ -19,20 +19,20 @@ import { isOver, type MachinePart, type RunRecord } from "../record/record.ts";
 import { recordCodecsOf, NewerLayoutError, RECORD_LAYOUT } from "../record/codec.ts";
 
 /** A record with a machine, and what has to be applied to it before anything else. */
-export interface Whole {
+export interface Repaired {
   readonly record: RunRecord;
   readonly program: Program;
   /** Empty: nobody was here. */
   readonly facts: readonly Fact[];
 }
 
-/** Why a record cannot be made whole here. */
-export interface NotWhole {
+/** Why a record cannot be repaired here. */
+export interface Unrepairable {
   readonly reason: string;
 }
 
-/** What mending needs. */
-export interface MendContext {
+/** What repairing needs. */
+export interface RepairContext {
   readonly store: ObjectStore;
   readonly programs: Programs;
   /** The kinds of effects that outboxes may hold. */
@@ -40,9 +40,9 @@ export interface MendContext {
 }
 
 /** Finds the machine of a record as it was read. @throws {WorkflowError} `data` when the machine, or its plan, is damaged. */
-export async function makeWhole(context: MendContext, record: RunRecord): Promise<Whole | NotWhole> {
+export async function repairRecord(context: RepairContext, record: RunRecord): Promise<Repaired | Unrepairable> {
   if (record.machine === undefined) {
-    const older = await findWhole(context, record);
+    const older = await findIntact(context, record);
     return older === undefined ? rebuild(context.programs, record) : replay(context, older);
   }
   const program = await context.programs.byHash(record.machine.plan_hash);
@@ -72,8 +72,8 @@ function agrees(told: RunRecord, record: RunRecord): boolean {
 }
 
 /** The newest version with a machine and the plain ones since, oldest first. The last of them is the record as it was read. */
-async function findWhole(
-  { store, effects }: MendContext,
+async function findIntact(
+  { store, effects }: RepairContext,
   record: RunRecord,
 ): Promise<readonly RunRecord[] | undefined> {
   if (!store.capabilities.versions) return undefined;
@@ -101,19 +101,22 @@ function readVersion(codec: Codec<RunRecord>, body: string, key: string): RunRec
   }
 }
 
-async function replay({ programs, effects }: MendContext, versions: readonly RunRecord[]): Promise<Whole | NotWhole> {
-  const [whole] = versions;
-  const hash = whole?.machine?.plan_hash ?? "";
+async function replay(
+  { programs, effects }: RepairContext,
+  versions: readonly RunRecord[],
+): Promise<Repaired | Unrepairable> {
+  const [repaired] = versions;
+  const hash = repaired?.machine?.plan_hash ?? "";
   const program = await programs.byHash(hash);
-  if (whole === undefined || program === undefined) return { reason: `the bucket has no plan ${hash}` };
-  checkFits(whole, program, effects);
+  if (repaired === undefined || program === undefined) return { reason: `the bucket has no plan ${hash}` };
+  checkFits(repaired, program, effects);
   const facts = versions
     .slice(1)
-    .map((after, index): Fact => ({ fact: "foreign", before: versions[index] ?? whole, after }));
-  return { record: whole, program, facts: [...facts, { fact: "fence" }] };
+    .map((after, index): Fact => ({ fact: "foreign", before: versions[index] ?? repaired, after }));
+  return { record: repaired, program, facts: [...facts, { fact: "fence" }] };
 }
 
-function rebuild(programs: Programs, plain: RunRecord): Whole | NotWhole {
+function rebuild(programs: Programs, plain: RunRecord): Repaired | Unrepairable {
   const program = programs.current(plain.type);
   if (program === undefined) return { reason: `its record has no machine part, and ${plain.type} is not served here` };
   if (plain.definition_hash !== "" && plain.definition_hash !== program.definitionHash) {
