@@ -33,7 +33,7 @@ export interface StepState {
   readonly attempt: number;
 }
 
-const stepMembers: z.ZodType<StepState> = openObjectOf<StepState>({
+const stepState: z.ZodType<StepState> = objectOf<StepState>({
   status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
   started_at: z.string().optional(),
   completed_at: z.string().optional(),
@@ -47,11 +47,6 @@ const stepMembers: z.ZodType<StepState> = openObjectOf<StepState>({
   task_id: z.string().optional(),
   attempt: z.number().int().nonnegative().default(0),
 });
-
-/** Members stay in the order in which they were written. */
-const step: z.ZodType<StepState> = z
-  .unknown()
-  .transform((state) => ({ ...(state as StepState), ...stepMembers.parse(state) }));
 
 /** Types of error that a run can end with. */
 export type RunErrorType =
@@ -354,17 +349,28 @@ const signalCursor: z.ZodType<{ readonly cursor?: string }> = z.unknown().transf
   return typeof cursor === "string" ? { cursor } : {};
 });
 
-/** A map whose names are a user's. */
-function mapOf<T>(value: z.ZodType<T>): z.ZodType<ReadonlyMap<string, T>> {
+/** A map whose names are a user's. `isOpen`: other members of a value stay, and all of them in the order in which they were written. */
+function mapOf<T>(value: z.ZodType<T>, isOpen: boolean): z.ZodType<ReadonlyMap<string, T>> {
   // Optional: programs of buquet may leave the member out.
   return z
     .unknown()
     .optional()
-    .transform((object) => {
+    .transform((object, context) => {
       if (object === undefined) return new Map<string, T>();
       if (typeof object !== "object" || object === null || Array.isArray(object))
         throw new Error("steps and signals are objects");
-      return new Map(Object.entries(object).map(([name, member]) => [name, value.parse(member)]));
+      const map = new Map<string, T>();
+      for (const [name, member] of Object.entries(object)) {
+        const read = value.safeParse(member);
+        if (read.success) map.set(name, isOpen ? { ...(member as T), ...read.data } : read.data);
+        else {
+          // The first one says enough: a record may have a thousand steps.
+          const [{ message, path } = { message: "cannot be read", path: [] }] = read.error.issues;
+          context.addIssue({ code: "custom", message, path: [name, ...path] });
+          return z.NEVER;
+        }
+      }
+      return map;
     });
 }
 
@@ -383,8 +389,8 @@ export function recordShapeOf(machinePart: z.ZodType<MachinePart>): ShapeOf<Omit
     status: z.enum(RUN_STATUSES as [RunStatus, ...RunStatus[]]),
     current_steps: z.array(z.string()).default([]),
     data: inputValue,
-    steps: mapOf(step),
-    signals: mapOf(signalCursor),
+    steps: mapOf(stepState, true),
+    signals: mapOf(signalCursor, false),
     error: runError.optional(),
     created_at: z.string(),
     updated_at: z.string(),
