@@ -1,6 +1,6 @@
 /** What has happened: the closed set of facts that go into a machine. Every answer to a command carries the generation that it answers. */
 
-/** Whether the effects of a step that did not complete may have happened. */
+/** Whether a step that did not complete may have had effects: `never` or `unknown`. */
 export type Outcome = "never" | "unknown";
 
 /** One fact that a machine is told. */

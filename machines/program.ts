@@ -21,15 +21,15 @@ export interface ActivityRef {
   readonly step: string;
 }
 
-/** How long to wait before attempt n + 1: `min(initialMs · multiplier^n, maxMs)`, then `jitter` more or less. */
+/** How long to wait before retry n: `min(initialMs · multiplier^(n - 1), maxMs)`, randomly longer or shorter by `jitter`. */
 export interface RetryPolicy {
   /** The wait before the first retry, in milliseconds. */
   readonly initialMs: number;
   /** The longest wait before the jitter, in milliseconds. */
   readonly maxMs: number;
-  /** By what each wait is multiplied to give the next one. */
+  /** The factor by which each wait is longer than the one before. */
   readonly multiplier: number;
-  /** The part of a wait that it is randomly longer or shorter, 0 to 1. */
+  /** The part by which a wait is randomly longer or shorter: 0 to 1. */
   readonly jitter: number;
 }
 

@@ -2,13 +2,13 @@
 
 import type { Outcome } from "./events.ts";
 
-/** What `getPersistedSnapshot()` returns: plain JSON, loadable by stock `createActor(machine, { snapshot })`. Opaque outside `machines/`. */
+/** The stored state of a machine: JSON that `createActor(machine, { snapshot })` loads. Its members are not part of the API. */
 export type PersistedSnapshot = {
-  /** Whatever XState writes. */
+  /** What XState stores. */
   readonly [member: string]: unknown;
 };
 
-/** The eight words that buquet knows for a run. */
+/** The status of a run. */
 export type RunStatus =
   | "pending"
   | "running"
@@ -19,7 +19,7 @@ export type RunStatus =
   | "failed"
   | "cancelled";
 
-/** The true state of a step, in our own words; the wire knows five of them. */
+/** The state of a step in its machine. */
 export type StepPhase =
   /** Not startable yet. */
   | "pending"
@@ -36,20 +36,23 @@ export type StepPhase =
   /** Stopped before it ended, or never reached by a run that is over. */
   | "cancelled";
 
-/** The undo of one step. `none`: nothing to undo (yet). */
+/** The state of the undo of a step. `none`: no undo was asked for. */
 export type UndoPhase = "none" | "running" | "done" | "failed";
 
-/** One step as a snapshot has it. */
+/** A step as its machine describes it. */
 export interface StepView {
-  /** How far the step is. */
+  /** The state of the step. */
   readonly phase: StepPhase;
-  /** Counts from 1; a new one only by resume after a hold, an operator's retry, a migration. 0: nothing was asked for yet. */
+  /**
+   * The generation of the step, from 1. It grows when the step is resumed after a hold or retried by an operator. 0: nothing was asked for
+   * yet.
+   */
   readonly generation: number;
-  /** How often a handler that waits for signals was woken. */
+  /** How many times a handler that waits for signals was woken. */
   readonly wake: number;
-  /** For a step that did not complete: whether its effects may have happened. */
+  /** For a step that did not complete: whether it may have had effects. */
   readonly outcome?: Outcome;
-  /** How far its undo is. */
+  /** The state of its undo. */
   readonly undo: UndoPhase;
 }
 

@@ -14,8 +14,8 @@ const HOST = {
 } satisfies ChecksOf<NodeHostOptions>;
 
 /**
- * A logger that writes lines.
- * @throws {WorkflowError} `invalid` for options that cannot be
+ * Makes a logger that passes each record to `write`, as text for people or as JSON.
+ * @throws {WorkflowError} `invalid` for options that are not valid.
  *
  * @example
  * ```ts
@@ -29,8 +29,9 @@ export function createLogger(options: LoggerOptions): Logger {
 }
 
 /**
- * The host of a real process. Without a logger, warnings and errors go to standard error as text; `silentLogger` keeps them away.
- * @throws {WorkflowError} `invalid` for options that cannot be
+ * Makes the host of a Node process. Without a logger, warnings and errors go to standard error as text; pass `silentLogger` to suppress
+ * them.
+ * @throws {WorkflowError} `invalid` for options that are not valid.
  *
  * @example
  * ```ts

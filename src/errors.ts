@@ -8,9 +8,9 @@
 import type { Duration } from "./wire/duration.ts";
 
 /**
- * What happened, named by what the caller must do about it: `invalid` (fix the call), `not_found` (check the id and the bucket), `conflict`
- * (the id or key is taken by something else), `timeout` (it was not over in time and goes on; wait again), `failed` and `cancelled` (so the
- * run ended), `unavailable` (retry), `closed` (make a new one), `data` (repair the bucket), `internal` (report it).
+ * The kind of an error, named by what the caller can do: `invalid` (fix the call), `not_found` (check the id and the bucket), `conflict`
+ * (the id or key is used for something else), `timeout` (it was not over in time and continues; wait again), `failed` and `cancelled` (the
+ * run ended so), `unavailable` (try again), `closed` (open a new one), `data` (repair the bucket), `internal` (report it).
  */
 export type ErrorCode =
   | "invalid"
@@ -24,9 +24,9 @@ export type ErrorCode =
   | "data"
   | "internal";
 
-/** Options of every error of this package. */
+/** Options of the errors of this package. */
 export interface WorkflowErrorOptions {
-  /** What led to it, as for every `Error`. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 
@@ -59,7 +59,7 @@ function carries(value: unknown, mark: symbol): boolean {
 }
 
 /**
- * Everything that this package throws on purpose. The message is for people and not part of the API; branch on `code`.
+ * The base of every error that this package throws deliberately. Branch on `code`: messages are for people and may change.
  *
  * @example
  * ```ts
@@ -75,10 +75,10 @@ export class WorkflowError extends Error {
     brand(this, "WorkflowError");
   }
 
-  /** What the caller must do about it. */
+  /** What the caller can do about it. */
   readonly code: ErrorCode;
 
-  /** Programs that use the package rarely need it: they catch. */
+  /** Applications rarely construct these errors. */
   constructor(code: ErrorCode, message: string, options: WorkflowErrorOptions = {}) {
     super(message, options);
     this.code = code;
@@ -86,7 +86,7 @@ export class WorkflowError extends Error {
 }
 
 /**
- * Whether a value is an error of this package (of any copy of it), and has this code if one is given.
+ * Whether a value is an error of this package, from any installed copy of it, and has this code if one is given.
  *
  * @example
  * ```ts
@@ -102,7 +102,7 @@ export function isWorkflowError(value: unknown, code?: ErrorCode): value is Work
   return value instanceof WorkflowError && (code === undefined || value.code === code);
 }
 
-/** The run does not exist in this bucket. Code `not_found`. */
+/** Thrown when the run does not exist in this bucket. Code `not_found`. */
 export class RunNotFoundError extends WorkflowError {
   static {
     brand(this, "RunNotFoundError");
@@ -117,7 +117,7 @@ export class RunNotFoundError extends WorkflowError {
   }
 }
 
-/** `wait` gave up before the run ended; the run goes on. Code `timeout`. */
+/** Thrown when a call was not over in time. The run continues. Code `timeout`. */
 export class TimeoutError extends WorkflowError {
   static {
     brand(this, "TimeoutError");
@@ -128,23 +128,23 @@ export class TimeoutError extends WorkflowError {
   }
 }
 
-/** Why a run failed, as its record says. */
+/** Why a run failed, was cancelled or is paused. */
 export interface FailureReason {
   /** `StepFailed`, `WorkerLost`, `SignalTimeout`, `CompensationFailed`, `Terminated` … */
   readonly type: string;
   /** What went wrong, in one line. */
   readonly message: string;
-  /** The step that it happened to; absent: it is about the whole run. */
+  /** The step that it concerns; undefined when it concerns the whole run. */
   readonly step?: string;
   /** The attempt of the step, from 1. */
   readonly attempt?: number;
-  /** When, as text. */
+  /** When it happened, as text. */
   readonly at?: string;
 }
 
 /**
- * Thrown by `result` when the run ended `failed`. Code `failed`. `cause` is what the handler threw, as a real error with its name, message,
- * code, stack, causes and those of its members that are JSON.
+ * Thrown by `result` when the run failed. Code `failed`. `cause` is what the handler threw, as an error with its name, message, code,
+ * stack, causes and JSON members.
  */
 export class WorkflowFailedError extends WorkflowError {
   static {
@@ -153,7 +153,7 @@ export class WorkflowFailedError extends WorkflowError {
 
   /** The id of the run. */
   readonly runId: string;
-  /** The record's error: type, message, step. */
+  /** The reason that the record holds. */
   readonly error: FailureReason | undefined;
 
   constructor(runId: string, message: string, error: FailureReason | undefined, options: WorkflowErrorOptions = {}) {
@@ -163,7 +163,7 @@ export class WorkflowFailedError extends WorkflowError {
   }
 }
 
-/** Thrown by `result` when the run ended `cancelled`. Code `cancelled`. */
+/** Thrown by `result` when the run was cancelled or terminated. Code `cancelled`. */
 export class WorkflowCancelledError extends WorkflowError {
   static {
     brand(this, "WorkflowCancelledError");
@@ -179,7 +179,7 @@ export class WorkflowCancelledError extends WorkflowError {
 }
 
 /**
- * A step throws it to be tried again. Any other error means the same; this one says that it is meant. Costs a retry.
+ * A handler throws this error to be retried. An ordinary error has the same effect; this one states the intention. It uses up one retry.
  *
  * @example
  * ```ts
@@ -196,8 +196,8 @@ export class RetryableError extends Error {
 }
 
 /**
- * A step throws it to fail at once, without a retry. It says that the step had no effect: the step is not undone, and gets a new idempotency
- * key when an operator has it run again. Throw an ordinary error when you are not sure.
+ * A handler throws this error to fail the step without further retries. It states that the attempt had no effects: the step is not undone,
+ * and it gets a new idempotency key when an operator has it run again. If you are not sure, throw an ordinary error.
  *
  * @example
  * ```ts
@@ -214,7 +214,8 @@ export class PermanentError extends Error {
 }
 
 /**
- * A step throws it to be run again after `delay`. Costs no retry, `ctx.attempt` stays the same, and no worker is held meanwhile.
+ * A handler throws this error to run again after `delay`. It uses up no retry, `ctx.attempt` does not change, and no worker is held
+ * meanwhile.
  *
  * @example
  * ```ts
@@ -229,10 +230,10 @@ export class RescheduleError extends Error {
     brand(this, "RescheduleError");
   }
 
-  /** Duration such as `"30s"`, or milliseconds. */
+  /** `"30s"` or milliseconds. */
   readonly delay: Duration;
 
-  /** `delay`: `"30s"` or milliseconds. A delay that cannot be fails the step for good. */
+  /** `delay` is `"30s"` or milliseconds. A delay that is not valid fails the step. */
   constructor(delay: Duration, message?: string) {
     super(message ?? `reschedule after ${String(delay)}`);
     this.delay = delay;

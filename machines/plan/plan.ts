@@ -7,10 +7,10 @@
 
 import type { RetryPolicy } from "../program.ts";
 
-/** What happens to the run when a step has failed for good. */
+/** What happens to the run when a step has failed and is not retried any more. */
 export type OnFailure = "fail_workflow" | "pause_workflow" | "continue" | "compensate";
 
-/** A node with a handler: one task on the queue for each generation of it. */
+/** A step with a handler. */
 export interface TaskStep {
   /** The step has a handler. */
   readonly kind: "task";
@@ -18,23 +18,23 @@ export interface TaskStep {
   readonly name: string;
   /** The steps that are over before this one starts. */
   readonly dependsOn: readonly string[];
-  /** Attempts after the first that an ordinary error may use up. */
+  /** How many times it is retried after an ordinary error. */
   readonly retries: number;
   /** How long it waits between attempts. */
   readonly retryPolicy: RetryPolicy;
-  /** Longest that one attempt may run, in milliseconds. */
+  /** The longest time that one attempt may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Wait between the moment the step becomes startable and its start, in milliseconds. 0: none. */
+  /** How long it waits after its dependencies are over, in milliseconds; 0 for no wait. */
   readonly delayMs: number;
-  /** What its failure for good does to the run. */
+  /** What happens to the run when it has failed. */
   readonly onFailure: OnFailure;
   /** Whether the step has an undo. */
   readonly compensate: boolean;
-  /** Whether some other program on the bucket runs the handler. */
+  /** Whether another program on the bucket runs it. */
   readonly remote: boolean;
 }
 
-/** A node that waits for one signal and has no handler. The signal has the node's name. */
+/** A node that waits for the signal of its name. It has no handler. */
 export interface SignalStep {
   /** The step waits for a signal. */
   readonly kind: "signal";
@@ -42,29 +42,32 @@ export interface SignalStep {
   readonly name: string;
   /** The steps that are over before the wait opens. */
   readonly dependsOn: readonly string[];
-  /** Longest wait in milliseconds; 0: for ever. */
+  /** The longest wait in milliseconds; 0 for no limit. */
   readonly timeoutMs: number;
-  /** `fail`: the step fails with `SignalTimeout`; `continue`: it completes with the result null. */
+  /** `fail`: it fails with `SignalTimeout`. `continue`: it completes with the result null. */
   readonly onTimeout: "fail" | "continue";
-  /** What its failure for good does to the run. */
+  /** What happens to the run when it has failed. */
   readonly onFailure: OnFailure;
 }
 
 /** A step of a plan: with a handler, or a wait for a signal. */
 export type PlanStep = TaskStep | SignalStep;
 
-/** A whole workflow as data. Steps are in the order in which they were written. */
+/** A workflow as data, without handlers and schemas. */
 export interface Plan {
   /** The name of the workflow. */
   readonly name: string;
-  /** A label for people; not part of any decision. */
+  /** A label for people. */
   readonly version?: string;
   /** The steps, in the order in which they were written. */
   readonly steps: readonly PlanStep[];
-  /** `mirror`: reverse of the dependency order, independent undos side by side; `chain`: strictly one after the other. */
+  /**
+   * The order of the undos. `mirror`: the reverse of the dependency order, in parallel where the dependencies allow it. `chain`: one after
+   * the other.
+   */
   readonly compensation: "mirror" | "chain";
-  /** Whether writers that do not know us (real buquet) may change runs, so that parked runs are polled. */
+  /** Whether programs other than this package change its runs. */
   readonly foreign: boolean;
-  /** Names of the signals that the workflow declares, sorted; absent: any name is accepted. */
+  /** The names of the declared signals, sorted; undefined when any name is accepted. */
   readonly signals?: readonly string[];
 }

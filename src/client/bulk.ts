@@ -11,27 +11,30 @@ import { checkBulkCommand } from "./options.ts";
 import { checkFilters, type FoundRun, findRuns, type ListRunsOptions } from "./runs.ts";
 import { reasonOf } from "../host/error-data.ts";
 
-/** Options of `bulk`. `timeout` and `signal` are for all of it. */
+/** Options of `bulk`. `timeout` and `signal` limit the whole iteration. */
 export interface BulkOptions extends WaitLimits {
-  /** Only tell what would be done. @defaultValue false */
+  /** Whether to only report what would be done. @defaultValue false */
   readonly dryRun?: boolean;
-  /** Runs that are worked on at a time. @defaultValue 8 */
+  /** How many runs are worked on at a time: 1 to 1,000. @defaultValue 8 */
   readonly concurrency?: number;
 }
 
-/** What became of one run. */
+/** The outcome of a bulk command for one run. */
 export interface BulkResult {
   /** The id of the run. */
   readonly id: string;
-  /** The name of its workflow; absent: its record could not be read. */
+  /** The name of its workflow; undefined when its record cannot be read. */
   readonly type?: string;
-  /** Its status when it was read; absent: its record could not be read. */
+  /** Its status when it was read; undefined when its record cannot be read. */
   readonly status?: RunStatus;
-  /** `accepted`: the command is durable, a worker applies it. `would`: nothing was done. */
+  /**
+   * `accepted`: the command is durable and a worker will apply it. `would`: a dry run, in which the command would be given. `failed`: see
+   * `error`.
+   */
   readonly outcome: "accepted" | "would" | "failed";
-  /** Where the command leads; absent: its machine was not there to be asked. */
+  /** Where the command leads; undefined when its program cannot be read. */
   readonly leads?: Preview;
-  /** Why the command failed, in one line; absent: it did not. */
+  /** Why it failed, in one line; undefined when it did not fail. */
   readonly error?: string;
 }
 

@@ -53,102 +53,136 @@ const APPLIED_TIMEOUT = "60s";
 const FIRST_ASK_MS = 100;
 const LONGEST_ASK_MS = 2_000;
 
-/** Options of a client. */
+/** Options of `WorkflowClient`. */
 export interface ClientOptions<Workflows extends readonly AnyWorkflow[] = readonly AnyWorkflow[]> {
-  /** Definitions for typed starts and checks; others are found in the bucket by name. */
+  /**
+   * Definitions. They give typed inputs, results and signals, and their schemas check what is sent. Workflows that are not given here are
+   * found in the bucket by name.
+   * @defaultValue none
+   */
   readonly workflows?: Workflows;
 }
 
-/** Options of `start`. A call that ends before the store has answered may have started the run: the same call with the same id tells. */
+/**
+ * Options of `start`. A call that timed out may have started the run; the same call with the same `id` finds out and starts no second one.
+ */
 export interface StartOptions extends WaitLimits {
-  /** The id of the run, 1 to 200 bytes without a slash. The same id with the same input is the same run. @defaultValue `wf-` and a ULID */
+  /**
+   * The id of the run: 1 to 200 bytes without a slash. Starting again with the same id and the same input returns the same run.
+   * @defaultValue `wf-` and a ULID
+   */
   readonly id?: string;
 }
 
-/** Options of `wait`, `result` and `watch`. They end the waiting, not the run: `wait` and `result` throw, `watch` ends. */
+/**
+ * Options of `wait`, `result` and `watch`. They limit the waiting and do not affect the run. When the limit is reached, `wait` and `result`
+ * throw, and `watch` ends.
+ */
 export type WaitForRunOptions = WaitLimits;
 
 /** Options of `watch`. */
 export interface WatchOptions extends WaitForRunOptions {
-  /** What is seen last. @defaultValue the end of the run */
+  /** Ends the iteration after the first view for which it returns true. @defaultValue the end of the run */
   readonly until?: (view: RunView) => boolean;
 }
 
 /**
- * Options of every command. `timeout` and `signal` are for the call; a command that is durable is applied all the same. With `applied`
- * the timeout is `"60s"` when none is given, since no worker may be there.
+ * Options of every command. `timeout` and `signal` limit the call; a command that is durable is applied in any case. With `applied`, the
+ * default of `timeout` is `"60s"`, because no worker may be running.
  */
 export interface CommandOptions extends WaitLimits {
-  /** Wait until the record shows it, for `timeout` at most. @defaultValue false */
+  /** Whether to wait until a worker has applied the command. @defaultValue false */
   readonly applied?: boolean;
 }
 
-/** Options of the commands that hold a run up or end it; the others keep no reason, and refuse one. */
+/** Options of the commands that stop or pause a run. Other commands refuse a reason. */
 export interface ReasonedCommandOptions extends CommandOptions {
-  /** Why, for people: at most 10,000 characters. */
+  /** The reason, for people: at most 10,000 characters. @defaultValue none */
   readonly reason?: string;
 }
 
 /** Options of `cancel`. */
 export interface CancelOptions extends ReasonedCommandOptions {
-  /** Undo completed steps. @defaultValue true */
+  /** Whether completed steps are undone. @defaultValue true */
   readonly compensate?: boolean;
 }
 
 /**
- * A started run. `Output`: what `result` gives; `Event`: what `send` takes; `Signals`: what `signal` takes, payloads by name. `RunOf<typeof
- * order>` is the run of a definition.
+ * A handle of a run. `Output` is what `result` returns, `Event` what `send` accepts, `Signals` the payloads that `signal` accepts by name.
+ * `RunOf<typeof order>` is the type for a definition.
  */
 export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
   /** The id under which it was started. */
   readonly id: string;
-  /** Only for the compiler. */
+  /** Only for the compiler: it does not exist at run time. */
   readonly types?: { readonly event: Event; readonly signals: Signals };
-  /** Whether `start` made the run; false: it was there already with the same input. Absent on a handle that `run` gave. */
+  /** Whether `start` created the run; false when the run existed with the same input. Undefined on a handle that `run` returned. */
   readonly created?: boolean;
-  /** The run when it has ended, however it ended. @throws {TimeoutError} when it has not ended in time */
+  /**
+   * Waits until the run has ended, whatever its status, and resolves with its last view.
+   * @throws {TimeoutError} when it has not ended in time.
+   */
   wait(options?: WaitForRunOptions): Promise<RunView>;
-  /** The output of the run. @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError} */
+  /**
+   * Waits until the run has ended and resolves with its output.
+   * @throws {WorkflowFailedError} when it failed.
+   * @throws {WorkflowCancelledError} when it was cancelled.
+   * @throws {TimeoutError} when it has not ended in time.
+   */
   result(options?: WaitForRunOptions): Promise<Output>;
-  /** Sends a signal by its name, whatever its payload is. Resolves with the id of the signal once it is durable. */
+  /**
+   * Sends a signal by its name. Resolves with the id of the signal once it is durable.
+   * @throws {WorkflowError} `invalid` as `WorkflowClient.signal` does.
+   */
   signal<R, const N extends SignalNameOf<R>>(
     this: R,
     name: N,
     payload: PayloadTo<R, N>,
     options?: WaitLimits,
   ): Promise<string>;
-  /** Sends an event, `{ type, ...payload }`. Resolves with its id once it is durable. */
+  /**
+   * Sends an event, `{ type, ...payload }`. Resolves with its id once it is durable.
+   * @throws {WorkflowError} `invalid` as `WorkflowClient.send` does.
+   */
   send<R>(this: R, event: EventTo<R>, options?: WaitLimits): Promise<string>;
-  /** Stops the run and undoes what it did. Resolves once the command is durable; with `applied`, once the record shows it. */
+  /** Stops the run and undoes its completed steps. Resolves once the command is durable; with `applied`, once a worker has applied it. */
   cancel(options?: CancelOptions): Promise<void>;
-  /** Lets running handlers end and starts nothing new, until `resume`. */
+  /** Pauses the run: running handlers may end, and nothing new starts until `resume`. */
   pause(options?: ReasonedCommandOptions): Promise<void>;
-  /** Goes on after a pause; held steps are tried again. */
+  /** Resumes a paused run. Held steps are tried again. */
   resume(options?: CommandOptions): Promise<void>;
-  /** Goes on past a held step, as if it had completed with the result null. @throws {WorkflowError} `invalid` when it is not held */
+  /**
+   * Continues after a held step as if it had completed with the result null.
+   * @throws {WorkflowError} `invalid` when the step is not held.
+   */
   skip(step: string, options?: CommandOptions): Promise<void>;
-  /** Opens a failed run again: see `WorkflowClient.retry`. */
+  /** Reopens a failed run; see `WorkflowClient.retry`. */
   retry(options?: CommandOptions): Promise<void>;
-  /** Ends the run at once as cancelled: nothing is drained, nothing undone. `error.type` of the run is `Terminated`, and its steps that were not over read `terminated`. */
+  /**
+   * Ends the run at once, as cancelled. Running handlers are not awaited and nothing is undone. `error.type` of the run is `Terminated`,
+   * and its unfinished steps have the status `terminated`.
+   */
   terminate(options?: ReasonedCommandOptions): Promise<void>;
-  /** The run as it is now. */
+  /** Reads the run as it is now. */
   get(options?: WaitLimits): Promise<RunView>;
-  /** Why it does not move, a sentence for each reason; none when it is over. */
+  /** Explains why the run does not move: one sentence for each reason; empty when it is over. */
   explain(options?: WaitLimits): Promise<readonly string[]>;
-  /** What can happen next, and where each thing leads. */
+  /** Lists what can happen next and where it leads; see `WorkflowClient.next`. */
   next(options?: WaitLimits): Promise<RunNext>;
-  /** Every state of the run that is seen, from now until it is over. Costs 1 GET each 0.1 to 2 s while another process drives the run. */
+  /**
+   * Yields every state of the run that is observed, from now until it is over. While another process drives the run, this costs one GET
+   * every 0.1 to 2 s.
+   */
   watch(options?: WatchOptions): AsyncIterable<RunView>;
 }
 
-/** The run of a definition. */
+/** The type of the runs of a definition. */
 export type RunOf<W> = Run<OutputOf<W>, EventOf<W>, SignalsOf<W>>;
 
 /**
- * Starts, follows and steers runs. It knows the types of the definitions that it was given.
- *
- * Every call takes a `timeout` and a `signal`. When the time is up it throws a `TimeoutError`, and when the signal aborts, its reason, also
- * while the store does not answer; what was sent by then may still arrive. Without them a call takes as long as the store does.
+ * Starts, follows and controls runs. Calls are typed by the definitions in `workflows`. Every call accepts a `timeout` and a `signal`: it
+ * throws a `TimeoutError` when the time is up, and the reason of the signal when that aborts, even while the store does not answer. What
+ * was sent by then may still arrive. Without limits, a call waits for the store.
  *
  * @example
  * ```ts
@@ -158,7 +192,7 @@ export type RunOf<W> = Run<OutputOf<W>, EventOf<W>, SignalsOf<W>>;
  * ```
  */
 export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = readonly AnyWorkflow[]> {
-  /** Only for the compiler. */
+  /** Only for the compiler: it does not exist at run time. */
   declare readonly types?: { readonly workflows: Workflows };
   readonly #handle: QueueHandle;
   readonly #workflows = new Map<string, AnyWorkflow>();
@@ -167,7 +201,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   readonly #published = new Set<string>();
   readonly #sender: Sender;
 
-  /** Sends no request. @throws {WorkflowError} `invalid` for options or definitions that cannot work */
+  /** Makes a client; sends no request. @throws {WorkflowError} `invalid` for options or definitions that cannot work. */
   constructor(handle: QueueHandle, options: ClientOptions<Workflows> = {}) {
     checkHandle("a client", handle);
     this.#handle = handle;
@@ -179,10 +213,10 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Starts a run of a workflow, given by definition or by name. The same id with the same input (as its schema makes it) is the same run,
-   * however often it is started; `created` of the run says whether it was there already.
-   * @throws {IdempotencyConflictError} when the id is that of a run of another workflow or with another input; nothing is changed.
-   * {WorkflowError} `invalid` for an unknown name or an input that its schema refuses.
+   * Starts a run of a workflow, given by its definition or its name. Starting again with the same id and the same input (after its schema
+   * was applied) returns the same run; `created` tells whether this call created it.
+   * @throws {IdempotencyConflictError} when the id belongs to a run of another workflow or with another input; nothing is changed.
+   * @throws {WorkflowError} `invalid` for an unknown name, or an input that the schema refuses.
    */
   start<C, const W extends AnyWorkflow | string>(
     this: C,
@@ -226,7 +260,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     return startRun(queue, { id, program, data });
   }
 
-  /** A handle of a run that was started before; sends no request. */
+  /** Returns a handle of an existing run; sends no request. @throws {WorkflowError} `invalid` for an id that cannot be one. */
   run<C, const W extends AnyWorkflow | string = AnyWorkflow>(this: C, id: string, workflow?: W): RunOf<Meant<C, W>>;
   run(id: string, workflow?: AnyWorkflow | string): Run {
     checkRunId(id);
@@ -252,20 +286,24 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     };
   }
 
-  /** The run as it is now. @throws {RunNotFoundError} */
+  /** Reads the run as it is now. @throws {RunNotFoundError} when it does not exist. */
   get(id: string, options: WaitLimits = {}): Promise<RunView> {
     return this.#call(options, lateRead(id), async ({ store }) => runViewOf(await readRecord(store, id)));
   }
 
-  /** Why the run does not move, a sentence for each reason; none when it is over. @throws {RunNotFoundError} */
+  /**
+   * Explains why the run does not move: one sentence for each reason; empty when it is over.
+   * @throws {RunNotFoundError} when it does not exist.
+   */
   explain(id: string, options: WaitLimits = {}): Promise<readonly string[]> {
     return this.#call(options, lateRead(id), async (queue) => explainRun(queue, await readRecord(queue.store, id)));
   }
 
   /**
-   * What can happen to the run next and where each thing leads: open waits with the JSON Schema of what they take (when this client was
-   * given the definition), timers, ends of handlers, and the commands that would change something. Asks the run's own machine.
-   * @throws {RunNotFoundError} {WorkflowError} `unavailable` when its machine is not there to be asked.
+   * Lists what can happen to the run next and where it leads: open waits, timers, running handlers, and the commands that would change
+   * something. Waits have the JSON Schema of their payload when this client was given the definition.
+   * @throws {RunNotFoundError} when it does not exist.
+   * @throws {WorkflowError} `unavailable` when its program cannot be read.
    */
   next(id: string, options: WaitLimits = {}): Promise<RunNext> {
     return this.#call(options, lateRead(id), async ({ store }) => {
@@ -282,8 +320,9 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * The final record, however the run ended.
-   * @throws {TimeoutError} when it has not ended in time; the run goes on. The reason of `signal` when that was aborted first.
+   * Waits until the run has ended, whatever its status, and resolves with its last view.
+   * @throws {TimeoutError} when it has not ended in time; the run continues.
+   * @throws the reason of `signal` when that aborts first.
    */
   async wait(id: string, options: WaitForRunOptions = {}): Promise<RunView> {
     for await (const view of this.watch(id, options)) {
@@ -294,8 +333,12 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * The output of the run: what `output` of the definition makes, else the results of its last steps by name.
-   * @throws {WorkflowFailedError} {WorkflowCancelledError} {TimeoutError} and the reason of `signal`, as `wait` does.
+   * Waits until the run has ended and resolves with its output: what `output` of the definition returns, otherwise the results of the last
+   * steps by name.
+   * @throws {WorkflowFailedError} when it failed.
+   * @throws {WorkflowCancelledError} when it was cancelled.
+   * @throws {TimeoutError} when it has not ended in time; the run continues.
+   * @throws the reason of `signal` when that aborts first.
    */
   result<W extends AnyWorkflow = AnyWorkflow>(
     id: string,
@@ -332,8 +375,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Every state of the run that is seen, from now until it is over or as `until` wants it. Ends without that when the time is up or the
-   * signal aborts.
+   * Yields every state of the run that is observed, from now until it is over or `until` returns true. The iteration also ends, without an
+   * error, when the time is up or the signal aborts.
    */
   async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<RunView> {
     checkWatchOptions(options);
@@ -381,8 +424,9 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Sends a signal into the inbox of a run. Returns its id once it is durable.
-   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is over, the name is not declared or the schema refuses the payload.
+   * Sends a signal to a run. Resolves with the id of the signal once it is durable.
+   * @throws {RunNotFoundError} when the run does not exist.
+   * @throws {WorkflowError} `invalid` when the run is over, the name is not declared, or the schema refuses the payload.
    */
   signal<C, const N extends string>(
     this: C,
@@ -414,9 +458,10 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Sends an event of the workflow, `{ type, ...payload }`: a signal by its declared name or the name of its node. With the definition,
-   * or on the handle that `start` gave, the compiler knows which there are. Returns its id once it is durable.
-   * @throws {RunNotFoundError} {WorkflowError} `invalid` as `signal` does, and when the run can never take it.
+   * Sends an event of the workflow, `{ type, ...payload }`: a declared signal, or the signal of a node. With a definition, or on the handle
+   * that `start` returned, the compiler knows the events. Resolves with the id of the signal once it is durable.
+   * @throws {RunNotFoundError} when the run does not exist.
+   * @throws {WorkflowError} `invalid` as `signal` does, and when the run can never accept the event.
    */
   send<W extends AnyWorkflow = AnyWorkflow, const T extends string = string, C = unknown>(
     this: C,
@@ -446,55 +491,64 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
     });
   }
 
-  /** Stops the run and undoes what it did. A cancel of a run that is over or already stopping changes nothing. */
+  /**
+   * Stops the run and undoes its completed steps. Cancelling a run that is over or already stopping changes nothing.
+   * @throws {RunNotFoundError} when it does not exist.
+   */
   cancel(id: string, options: CancelOptions = {}): Promise<void> {
     return this.#command(id, { type: "cancel" }, options);
   }
 
-  /** Lets running handlers end and starts nothing new, until `resume`. */
+  /** Pauses the run: running handlers may end, and nothing new starts until `resume`. @throws {RunNotFoundError} when it does not exist. */
   pause(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
     return this.#command(id, { type: "pause" }, options);
   }
 
-  /** Goes on after a pause; held steps are tried again. */
+  /** Resumes a paused run. Held steps are tried again. @throws {RunNotFoundError} when it does not exist. */
   resume(id: string, options: CommandOptions = {}): Promise<void> {
     return this.#command(id, { type: "resume" }, options);
   }
 
   /**
-   * Goes on past a held step, as if it had completed with the result null.
-   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the step is not held.
+   * Continues after a held step as if it had completed with the result null.
+   * @throws {RunNotFoundError} when the run does not exist.
+   * @throws {WorkflowError} `invalid` when the step is not held.
    */
   async skip(id: string, step: string, options: CommandOptions = {}): Promise<void> {
     await this.#command(id, { type: "skip", step }, options);
   }
 
-  /** Ends the run at once as cancelled: nothing is drained, nothing undone. `error.type` of the run is `Terminated`, and its steps that were not over read `terminated`. */
+  /**
+   * Ends the run at once, as cancelled. Running handlers are not awaited and nothing is undone. `error.type` of the run is `Terminated`,
+   * and its unfinished steps have the status `terminated`.
+   * @throws {RunNotFoundError} when it does not exist.
+   */
   terminate(id: string, options: ReasonedCommandOptions = {}): Promise<void> {
     return this.#command(id, { type: "terminate" }, options);
   }
 
   /**
-   * Opens a failed run again: steps that failed, were held, never reached or undone run as new generations. A step that completed never
-   * runs again, unless its undo ran: one whose undo failed may be half undone, and runs again under the same idempotency key. Until a
-   * worker has applied it the run is still failed, so `wait` and `result` return at once: wait for `{ applied: true }` first. Given twice
-   * for one failure it counts once.
-   * @throws {RunNotFoundError} {WorkflowError} `invalid` when the run is not failed.
+   * Reopens a failed run: steps that failed, were held, were not reached or were undone run as new generations. A completed step does not
+   * run again, unless its undo ran; if the undo failed, the step runs again under the same idempotency key. The run stays failed until a
+   * worker has applied the command, so that `wait` and `result` would return at once: pass `{ applied: true }` first. Several retries of
+   * one failure count once.
+   * @throws {RunNotFoundError} when it does not exist.
+   * @throws {WorkflowError} `invalid` when the run is not failed.
    */
   retry(id: string, options: CommandOptions = {}): Promise<void> {
     return this.#command(id, { type: "retry" }, options);
   }
 
   /**
-   * Gives one command to every run that fits and that it would change, and tells what became of each; one that fails does not keep the
-   * others. `limit` counts the runs that are changed.
+   * Gives one command to every run that matches the filter and would be changed by it, and yields the outcome for each. A run for which it
+   * fails does not stop the others. `limit` counts the runs that are changed.
+   * @throws {WorkflowError} `invalid` for filters or options that make no sense.
    *
    * @example
    * ```ts
    * for await (const run of client.bulk({ type: "retry" }, { type: "orders", olderThan: "1h" }, { dryRun: true }))
    *   console.log(run.id, run.status, "→", run.leads?.status);
    * ```
-   * @throws {WorkflowError} `invalid` for filters or options that make no sense.
    */
   bulk(command: BulkCommand, filter: ListRunsOptions = {}, options: BulkOptions = {}): AsyncGenerator<BulkResult> {
     const [of, given, to] = [copied(filter), copied(command), copied(options)];
@@ -511,9 +565,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
   }
 
   /**
-   * Runs in the bucket, by id. A run whose record cannot be read is passed over, and `onUnreadable` or the log is told of it. Costs one GET
-   * for each run that is looked at, one after the other, whether it fits or not, and a LIST for some hundreds of runs: narrow it by
-   * `prefix`, and by `limit`.
+   * Lists the runs in the bucket, by id. A run whose record cannot be read is skipped and reported to `onUnreadable`, or logged. Each run
+   * that is read costs one GET, whether it matches or not, and some hundreds of runs cost one LIST; `prefix` and `limit` reduce both.
    * @throws {WorkflowError} `invalid` for a limit or status that makes no sense.
    */
   list(options: RunListOptions = {}): AsyncGenerator<RunView> {

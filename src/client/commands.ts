@@ -5,7 +5,7 @@ import type { RunRecord } from "../run/record/record.ts";
 import type { RunCommand } from "../run/wakeups/command.ts";
 import { viewOf } from "../run/view.ts";
 
-/** What may be asked of any run, also of many at once. */
+/** A command that can be given to any run, and to many at once. */
 export type BulkCommand =
   | { readonly type: "cancel"; readonly compensate?: boolean; readonly reason?: string }
   | { readonly type: "pause" | "terminate"; readonly reason?: string }

@@ -7,14 +7,15 @@ import { HANDLE_CHECKS, type HandleOptions, handleOf, type QueueHandle } from ".
 import { type ChecksOf, flag, processHost, readSettings } from "../settings.ts";
 import { openStore } from "../store/open.ts";
 
-/** Components of a connection; all have working defaults. */
+/** Options of `connect`. */
 export interface ConnectOptions extends HandleOptions {
   /** Clock, randomness and logger of the process. @defaultValue `nodeHost()` */
   readonly host?: Host;
-  /** Whether a store on which runs would be lost is opened all the same. @defaultValue false */
+  /** Whether to open a store on which runs can be lost. @defaultValue false */
   readonly allowUnsafe?: boolean;
   /**
-   * Whether the first write makes a folder (`file:`) that is not there; `false`: a missing folder is refused. Buckets are never made.
+   * Whether the first write creates a `file:` folder that does not exist; with false, a missing folder is refused. Buckets are never
+   * created.
    * @defaultValue true
    */
   readonly create?: boolean;
@@ -28,10 +29,10 @@ const CHECKS = {
 } satisfies ChecksOf<ConnectOptions>;
 
 /**
- * Opens a bucket: `memory:`, `file:folder`, `s3://bucket?endpoint=…`, as a text or a `URL`. Without a url: the environment (`S3_BUCKET` …),
- * then
- * `.buquet.toml`, then the folder `.buquet`.
- * @throws {WorkflowError} `invalid` for a url that cannot be understood and for a store that is known to lose runs.
+ * Opens a bucket: `memory:`, `file:folder` or `s3://bucket?endpoint=…`, as a text or a `URL`. Without a url it takes the environment
+ * (`S3_BUCKET` …), then `.buquet.toml`, then the folder `.buquet`. An unknown S3 server is probed when it is first opened.
+ * @throws {WorkflowError} `invalid` for a url that cannot be understood, and for a store that is known to lose runs.
+ * @throws {WorkflowError} `unavailable` when the store does not answer.
  *
  * @example
  * ```ts

@@ -13,11 +13,14 @@ import {
 } from "../settings.ts";
 import type { Duration } from "../wire/duration.ts";
 
-/** Options of every call of a client. */
+/** The options of every call of a client. */
 export interface WaitLimits {
-  /** Longest time, `"30s"` or milliseconds; absent: no limit. The call ends on time, also while the store does not answer. */
+  /**
+   * The longest time that the call may take: `"30s"` or milliseconds. The call ends on time even while the store does not answer.
+   * @defaultValue no limit
+   */
   readonly timeout?: Duration;
-  /** Ends the call, and the request under way, when it aborts. */
+  /** Ends the call and its requests when it aborts. @defaultValue none */
   readonly signal?: AbortSignal;
 }
 

@@ -7,22 +7,22 @@ import { type NextCommand, nextOf, type NextSignal, type NextStep, type NextTime
 import type { Program } from "../programs/programs.ts";
 import type { RunRecord } from "../run/record/record.ts";
 
-/** Everything that can happen to a run next. Instants are texts with offset `+00:00`. */
+/** What can happen to a run next. Instants are texts with the offset `+00:00`. */
 export interface RunNext {
   /** The id of the run. */
   readonly id: string;
   /** Its status now. */
   readonly status: RunStatus;
-  /** Where its start leads; absent once it was started. */
+  /** Where its start leads; undefined once it was started. */
   readonly start?: Preview;
   /**
-   * The waits that are open. `schema`: JSON Schema of the payload, when it is declared, the client was given the definition, and the schema
-   * can say it (zod 4, and whatever implements Standard JSON Schema).
+   * The open waits. `schema` is the JSON Schema of the payload; it is undefined when the signal is not declared, when the client was not
+   * given the definition, or when the schema cannot be expressed (zod 4 and libraries that implement Standard JSON Schema can).
    */
   readonly signals: readonly (NextSignal & { readonly schema?: unknown })[];
   /** The delays that are not over. */
   readonly timers: readonly NextTimer[];
-  /** The handlers that were asked for and have not ended. */
+  /** The handlers that have been asked for and have not ended. */
   readonly steps: readonly NextStep[];
   /** The commands that would change something. */
   readonly commands: readonly NextCommand[];

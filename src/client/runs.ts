@@ -13,23 +13,26 @@ import { parseInstant } from "../wire/instant.ts";
 import { LIMIT_CHECKS, type WaitLimits } from "./limit.ts";
 import { type RunView, runViewOf } from "./view.ts";
 
-/** Which runs are meant. Only `prefix` saves requests: what else is asked of a run stands in its record, which is read for it. */
+/** Filters of `list` and `bulk`. Only `prefix` saves requests: for all other filters, the record of each run is read. */
 export interface ListRunsOptions {
-  /** Only runs of the workflow of this name. */
+  /** Only runs of the workflow with this name. @defaultValue all */
   readonly type?: string;
-  /** Only runs with this status. */
+  /** Only runs with this status. @defaultValue all */
   readonly status?: RunStatus;
-  /** Only ids that begin with this. */
+  /** Only runs whose ids begin with this. @defaultValue all */
   readonly prefix?: string;
-  /** Only runs that have not changed for this long, `"2d"` or milliseconds. */
+  /** Only runs that have not changed for this long: `"2d"` or milliseconds. @defaultValue all */
   readonly olderThan?: Duration;
-  /** Most runs. @defaultValue all */
+  /** The most runs that are returned. @defaultValue no limit */
   readonly limit?: number;
 }
 
-/** Options of `list`. `timeout` and `signal` are for all of it, what is done between two runs too; it throws when they come first. */
+/**
+ * Options of `list`. `timeout` and `signal` limit the whole iteration, including the time between two runs; it throws when the limit is
+ * reached.
+ */
 export interface RunListOptions extends ListRunsOptions, WaitLimits {
-  /** Told of each run whose record cannot be read, with a `data` error; the others follow. @defaultValue a warning in the log */
+  /** Called with each run whose record cannot be read and a `data` error; the iteration continues. @defaultValue a warning in the log */
   readonly onUnreadable?: (id: string, error: WorkflowError) => void;
 }
 

@@ -10,24 +10,24 @@ export type Definitions<Client> = Client extends { readonly types?: { readonly w
     : never
   : never;
 
-/** The name of a definition; of one whose name is not known to the compiler nothing. */
+/** The name of a definition as a literal; `never` when the compiler does not know it. */
 export type NameOf<W> = W extends { readonly types?: { readonly name: infer Name } }
   ? string extends Name
     ? never
     : Name
   : never;
 
-/** The definition of this name. */
+/** The definition with this name. */
 export type WorkflowNamed<W, Name> = W extends unknown ? ([Name] extends [NameOf<W>] ? W : never) : never;
 
-/** The definition that is meant: itself, or the one of this name that the client was given. Of any other name nothing is known. */
+/** The definition that a call refers to: itself, or the one of this name that the client was given; `AnyWorkflow` for other names. */
 export type Meant<Client, W extends AnyWorkflow | string> = W extends string
   ? [WorkflowNamed<Definitions<Client>, W>] extends [never]
     ? AnyWorkflow
     : WorkflowNamed<Definitions<Client>, W>
   : W;
 
-/** What a start is given beside the workflow. An input that may be undefined may be left out. */
+/** The arguments of `start` after the workflow. An input that may be undefined may be left out. */
 export type InputArguments<W> =
   undefined extends SentTo<W>
     ? [input?: SentTo<W>, options?: StartOptions]
@@ -35,45 +35,45 @@ export type InputArguments<W> =
       ? [input?: unknown, options?: StartOptions]
       : [input: SentTo<W>, options?: StartOptions];
 
-/** The payload that a definition declares for a name. */
+/** The payload that a definition declares for this name; `never` when it declares none. */
 export type PayloadIn<W, Name> = W extends unknown
   ? Name extends keyof DeclaredBy<W>
     ? DeclaredBy<W>[Name]
     : never
   : never;
-/** Payloads that a definition declares, by name. */
+/** The payloads that a definition declares, by name. */
 export type DeclaredBy<W> = W extends { readonly types?: { readonly sentSignals: infer S; readonly nodes: infer N } }
   ? S & N
   : never;
 
-/** A payload by the name of its signal, if a definition of the client declares it. */
+/** The payload of the signal with this name, if a definition of the client declares it; otherwise `unknown`. */
 export type PayloadNamed<Client, Name> = [PayloadIn<Definitions<Client>, Name>] extends [never]
   ? unknown
   : PayloadIn<Definitions<Client>, Name>;
 
-/** An event by its type, if a definition of the client declares it. */
+/** The event of this type, if a definition of the client declares it; otherwise `AnyEvent`. */
 export type EventTyped<Client, Type> = [PayloadIn<Definitions<Client>, Type>] extends [never]
   ? AnyEvent
   : Extract<EventOf<Definitions<Client>>, { readonly type: Type }>;
 
-/** An event of a definition; without one by its type, if a definition of the client declares it. */
+/** The events of a definition; without a definition, the event of this type that a definition of the client declares. */
 export type EventGiven<Client, W, Type extends string> = AnyWorkflow extends W
   ? { readonly type: Type } & EventTyped<Client, Type>
   : EventOf<W>;
 
-/** What `send` of a run takes; anything where its workflow is not known. */
+/** What `send` of a run accepts; any event when its workflow is not known. */
 export type EventTo<Run> = Run extends { readonly types?: { readonly event: infer E } }
   ? unknown extends E
     ? AnyEvent
     : E
   : AnyEvent;
-/** Names of the signals that a run takes; any where its workflow is not known. */
+/** The names of the signals that a run accepts; any name when its workflow is not known. */
 export type SignalNameOf<Run> = Run extends { readonly types?: { readonly signals: infer S } }
   ? unknown extends S
     ? string
     : keyof S & string
   : string;
-/** What a sender gives to a run under this name. */
+/** The payload that a run accepts for this name. */
 export type PayloadTo<Run, Name> = Run extends { readonly types?: { readonly signals: infer S } }
   ? Name extends keyof S
     ? S[Name]

@@ -13,61 +13,61 @@ import {
 import { toPlain } from "../wire/json.ts";
 import { lazyMembers } from "../wire/value.ts";
 
-/** A step of a run. Instants are texts with offset `+00:00`. */
+/** A step of a run. Instants are texts with the offset `+00:00`. */
 export interface RunStep {
-  /** The true word for the step, also where the record has a poorer one. */
+  /** Its status, in more words than the record stores. */
   readonly status: StepStatus;
-  /** The result. A copy, made when it is read; absent: the step has none (yet). */
+  /** The result. A copy, made when it is read; undefined when the step has none (yet). */
   readonly result?: unknown;
-  /** Counts from 1: which attempt runs, or was the last one. */
+  /** The number of the current or last attempt, from 1. */
   readonly attempt: number;
-  /** When its handler first began; absent while nobody is known to have begun. */
+  /** When its handler first began; undefined when no handler is known to have begun. */
   readonly started_at?: string;
-  /** When it was over; absent: it is not. */
+  /** When it ended; undefined when it has not. */
   readonly completed_at?: string;
-  /** Why it failed, in one line; absent: it did not. */
+  /** Why it failed, in one line; undefined when it did not fail. */
   readonly error?: string;
-  /** Why it failed for good, with stack and causes. */
+  /** Why it failed, with stack and causes. */
   readonly failure?: ErrorData;
-  /** The task that runs it, or ran it last; absent: it has none yet. */
+  /** The id of the task that runs it or ran it last; undefined when it has none yet. */
   readonly task_id?: string;
-  /** How far it is undone, also where it did not complete; absent: no undo was asked for. */
+  /** The state of its undo; undefined when no undo was asked for. */
   readonly undo?: "running" | "done" | "failed";
-  /** Why its undo failed for good. */
+  /** Why its undo failed, with stack and causes. */
   readonly undo_failure?: ErrorData;
-  /** Its attempts and those of its undo that failed, oldest first: at most three each, and 64 KB of JSON in a run. */
+  /** The failed attempts of the step and of its undo, oldest first: at most three each, and 64 KB of JSON per run. */
   readonly failed_attempts?: readonly FailedAttempt[];
 }
 
-/** A run as its record says, in plain values. A view is a copy: to change it changes nothing else. */
+/** A run as its record describes it, in plain values. A view is a copy: changing it changes nothing else. */
 export interface RunView {
-  /** The id under which it was started. */
+  /** The id of the run. */
   readonly id: string;
   /** The name of its workflow. */
   readonly type: string;
-  /** How far it is. `completed`, `failed` and `cancelled` are ends. */
+  /** The status. `completed`, `failed` and `cancelled` are final. */
   readonly status: RunStatus;
-  /** How a run that is being stopped or rolled back will end; absent: it is not. */
+  /** The status in which a run that is stopping or being rolled back will end; undefined when it is neither. */
   readonly stopping?: "failed" | "cancelled";
-  /** The steps that run, wait or are being undone. */
+  /** The names of the steps that run, wait or are being undone. */
   readonly currentSteps: readonly string[];
-  /** The input as it was kept. A copy, made when it is read. */
+  /** The input as it was stored. A copy, made when it is read. */
   readonly data: unknown;
-  /** By name. `status` is the true word, also where the record has a poorer one: a step that was undone is `undone`. */
+  /** The steps by name. */
   readonly steps: Readonly<Record<string, RunStep>>;
-  /** Why it failed, was cancelled or is paused, in one line: type, message, step, attempt. */
+  /** Why it failed, was cancelled or is paused, in one line; undefined when it was not. */
   readonly error?: FailureReason;
-  /** What made it fail, stop or pause, with name, message, code, stack and causes; absent while `error` is. */
+  /** Why it failed, was cancelled or is paused, with stack and causes; undefined when `error` is. */
   readonly failure?: ErrorData;
-  /** The steps whose undo failed for good, and why. */
+  /** The steps whose undo has failed, with the message. */
   readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
   /** When it was started: a text with offset `+00:00`. */
   readonly createdAt: string;
   /** When its record was last written: a text with offset `+00:00`. */
   readonly updatedAt: string;
   /**
-   * The state of its machine, for `drawWorkflow` and for `createActor(workflow.machine, { snapshot })`. Absent while the record is as a
-   * program wrote it that does not know machines.
+   * The state of its machine, for `drawWorkflow` and for `createActor(workflow.machine, { snapshot })`. Undefined while the record stands
+   * as another program rewrote it.
    */
   readonly snapshot?: PersistedSnapshot;
   /**

@@ -24,17 +24,17 @@ export { PRICE_LISTS };
 /** What is priced: a definition, or what a bucket keeps of one. */
 export type CostedWorkflow = Pick<AnyWorkflow, "name" | "plan" | "definitionHash">;
 
-/** Options of `cost`. Durations: `"30s"` or milliseconds. */
+/** Options of `cost`. Durations are `"30s"` or milliseconds. */
 export interface CostOptions {
-  /** How long a handler takes, one for all or by step. @defaultValue "100ms" */
+  /** How long each handler takes: one duration for all, or one by step. @defaultValue "100ms" */
   readonly duration?: Duration | Readonly<Record<string, Duration>>;
-  /** Signals that handlers wait for with `ctx.waitForSignal`, by step: nothing in a definition says so. */
+  /** The signals for which handlers call `ctx.waitForSignal`, by step. A definition does not hold them. @defaultValue none */
   readonly waits?: Readonly<Record<string, readonly { readonly signal: string; readonly timeout?: Duration }[]>>;
   /** How long after a wait has begun its signal is sent. @defaultValue "1h" */
   readonly answer?: Duration;
-  /** The lease of the workers. @defaultValue "30s" */
+  /** The lease of the worker. @defaultValue "30s" */
   readonly lease?: Duration;
-  /** How often the worker asks for changes of runs with `foreign: true`. @defaultValue "10s" */
+  /** How often the worker checks runs of workflows with `foreign: true`. @defaultValue "10s" */
   readonly foreignPoll?: Duration;
   /** Paths of your own instead of the typical ones. */
   readonly paths?: readonly CostPath[];
@@ -56,7 +56,7 @@ const CHECKS = {
   paths: list,
 } satisfies ChecksOf<CostOptions>;
 
-/** Requests with what a million times as many cost, by price list; requests only. */
+/** Requests and their price. Storage and traffic are not included. */
 export interface Priced {
   /** How many requests of each kind. */
   readonly requests: Requests;
@@ -68,9 +68,9 @@ export interface Priced {
 export interface PathCost extends Priced {
   /** The name of the path. */
   readonly path: string;
-  /** How the run ends; one that is not over waits for a person or a signal. */
+  /** The status at the end. A run that is not over waits for a person or a signal. */
   readonly status: RunStatus;
-  /** What the requests are for, in the order in which each was first needed. Together they are `requests`. */
+  /** The requests by purpose, in the order in which each purpose first occurred. Their sum is `requests`. */
   readonly because: readonly CostReason[];
 }
 
@@ -88,11 +88,11 @@ export interface CostReport {
   readonly workflow: string;
   /** The paths in the order in which they were given, or the typical ones. */
   readonly paths: readonly PathCost[];
-  /** A run that only waits for one signal, a day: one look; with `foreign: true` also its polls. Dollars for a million runs. */
+  /** What a run costs that waits for one signal for a day. Dollars for a million runs. */
   readonly parkedDay: Priced;
-  /** A worker with nothing to do, a day: not in any path. Dollars for a million workers. */
+  /** What a worker costs in a day without work; no path includes it. Dollars for a million workers. */
   readonly idleWorkerDay: Priced;
-  /** What the prediction could not know. */
+  /** What the prediction does not know, as sentences. */
   readonly notes: readonly string[];
 }
 
@@ -145,8 +145,8 @@ export async function cost(workflow: CostedWorkflow, options: CostOptions = {}):
  *
  * @example
  * ```ts
- * const [good] = costPaths(orders);
- * if (good !== undefined) console.log((await cost(orders, { paths: [good] })).paths);
+ * const [good] = costPaths(order);
+ * if (good !== undefined) console.log((await cost(order, { paths: [good] })).paths);
  * ```
  * @throws {WorkflowError} `invalid` for a step or signal that is not there, or a number that cannot be.
  */

@@ -1,27 +1,27 @@
 /** One way that a run can go, as far as requests depend on it. */
 import type { RunCommand } from "../run/wakeups/command.ts";
 
-/** What the handler of a step (or of its undo) does each time it is called. */
+/** What the handler of a step, or its undo, does. */
 export interface HandlerBehaviour {
-  /** Milliseconds that a call takes. @defaultValue 100 */
+  /** How long each call takes, in milliseconds. @defaultValue 100 */
   readonly durationMs?: number;
-  /** So many calls throw an ordinary error before one does not. @defaultValue 0 */
+  /** How many calls throw an ordinary error first. @defaultValue 0 */
   readonly failures?: number;
-  /** How it ends then: it returns, or throws a `PermanentError`. @defaultValue "completes" */
+  /** How the next call ends: it returns, or it throws a `PermanentError`. @defaultValue "completes" */
   readonly ends?: "completes" | "fails";
-  /** Signals that it waits for inside (`ctx.waitForSignal`), in the order of its calls. `timeoutMs` 0: for ever. */
+  /** The signals for which it calls `ctx.waitForSignal`, in order. `timeoutMs` 0 means no limit. @defaultValue none */
   readonly waits?: readonly { readonly signal: string; readonly timeoutMs?: number }[];
 }
 
-/** A command of an operator, and when it is given. */
+/** A command of an operator at an instant. */
 export interface ScheduledCommand {
   /** The command. */
   readonly command: RunCommand;
-  /** Counted from the start of the run, or from the first call of the handler of this step. */
+  /** When it is given, in milliseconds after the start of the run or, with `step`, after the first call of the handler of that step. */
   readonly after: { readonly step?: string; readonly ms: number };
 }
 
-/** One way that a run can go. Maps, because `__proto__` is a legal name of a step. */
+/** One way that a run can go. It uses Maps, because `__proto__` is a valid name of a step. */
 export interface CostPath {
   /** A name for the report. */
   readonly name: string;
@@ -29,7 +29,7 @@ export interface CostPath {
   readonly steps?: ReadonlyMap<string, HandlerBehaviour>;
   /** What undos do, by step; one that is not named completes after 100 ms. */
   readonly undos?: ReadonlyMap<string, HandlerBehaviour>;
-  /** Signals that are sent, so many milliseconds after each wait for them has begun; absent: never. */
+  /** The signals that are sent, with the milliseconds after the beginning of each wait; a signal that is not named is not sent. */
   readonly answers?: ReadonlyMap<string, number>;
   /** Commands that are given to the run. @defaultValue none */
   readonly commands?: readonly ScheduledCommand[];

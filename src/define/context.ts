@@ -2,7 +2,7 @@
 import type { Logger } from "../host/host.ts";
 import type { Duration } from "../wire/duration.ts";
 
-/** Values that JSON can say. */
+/** Any JSON value. */
 export type JsonValue =
   | string
   | number
@@ -12,12 +12,12 @@ export type JsonValue =
   | { readonly [name: string]: JsonValue };
 
 /**
- * What a type must be to be kept as JSON; what cannot be kept becomes `never`. A member may be `undefined`: it is left out, as
- * `JSON.stringify` does. Of `unknown` the compiler cannot tell. A plain `undefined` is kept as null.
+ * Checks that a type can be stored as JSON: parts that cannot become `never`. A member may be `undefined` and is then left out, as
+ * `JSON.stringify` does. A plain `undefined` is stored as null. `unknown` is accepted.
  */
 export type JsonResult<T> = T extends undefined | void ? T : JsonMember<T>;
 
-/** A member of a result. */
+/** The check of `JsonResult` for a member of an object. */
 export type JsonMember<T> = unknown extends T
   ? T
   : T extends JsonValue | undefined
@@ -30,13 +30,13 @@ export type JsonMember<T> = unknown extends T
           ? { [K in keyof T]: JsonMember<T[K]> }
           : never;
 
-/** An entry of a list, where nothing can be left out. */
+/** The check of `JsonResult` for an element of a list, where `undefined` is not allowed. */
 export type JsonElement<T> = unknown extends T ? T : T extends undefined ? never : JsonMember<T>;
 
-/** What is kept of a result, and what its dependents and its undo are given: members that may be `undefined` may be missing. */
+/** The type of a result after it was stored: what dependents and the undo receive. Members that may be `undefined` may be missing. */
 export type Stored<R> = unknown extends R ? R : R extends undefined | void ? null : Kept<R>;
 
-/** What is kept of a member. */
+/** The type of a member after it was stored. */
 export type Kept<T> = T extends JsonValue
   ? T
   : T extends readonly unknown[]
@@ -47,9 +47,9 @@ export type Kept<T> = T extends JsonValue
         : KeptMembers<T>
       : T;
 
-/** Equal to `T` when nothing of it can be left out. */
+/** Equal to `T` if storing `T` loses nothing. */
 export type Lossless<T> = { [K in keyof T]: LosslessMember<T[K]> };
-/** A member of which nothing can be left out; else `never`. */
+/** The type of a member if storing it loses nothing; otherwise `never`. */
 export type LosslessMember<T> = unknown extends T
   ? T
   : T extends JsonValue
@@ -69,21 +69,24 @@ export type MayBeMissing<T> = { [K in keyof T as undefined extends T[K] ? never 
   [K in keyof T as undefined extends T[K] ? K : never]?: T[K];
 };
 
-/** Puts tasks on the queue that the worker uses. */
+/** The queue that the worker uses, for tasks of other programs. */
 export interface StepQueue {
-  /** Puts a task of any type, and resolves with its id once it is durable. Refused once the attempt is over. */
+  /**
+   * Submits a task of any type and resolves with its id once the task is durable.
+   * @throws {WorkflowError} `closed` once the attempt is over.
+   */
   submit(taskType: string, input: unknown): Promise<string>;
 }
 
 /** Options of `ctx.waitForSignal`. */
 export interface WaitForSignalOptions {
-  /** Longest wait, `"7d"` or milliseconds; absent: for ever. */
+  /** The longest wait: `"7d"` or milliseconds. @defaultValue no limit */
   readonly timeout?: Duration;
 }
 
 /**
- * Everything that a step's handler knows. For handlers that are written apart: `(ctx: StepContext<Input, { charge: Receipt }>) => …`, with
- * the results that it reads and, as the third type, the payloads of the signals that it waits for by name.
+ * What the handler of a step receives. A handler that is written outside the definition names its types: `(ctx: StepContext<Input, {
+ * charge: Receipt }>) => …`, with the results that it reads and, as the third type, the payloads of the signals that it waits for.
  */
 export interface StepContext<
   Input = JsonValue,
@@ -97,54 +100,58 @@ export interface StepContext<
   /** The name of the step. */
   readonly step: string;
   /**
-   * The retries that were used up, and 1: grows with every attempt that failed, timed out or lost its worker, in place or over the queue.
-   * `RescheduleError` and a wake by a signal leave it as it is; a new generation begins at 1.
+   * The number of the attempt, from 1. It grows with every attempt that failed, timed out or lost its worker. `RescheduleError` and a
+   * wake-up by a signal do not change it; a new generation begins at 1.
    */
   readonly attempt: number;
-  /** Counts from 1; grows when an operator has the step tried again. */
+  /** The generation of the step, from 1. It grows when an operator has the step run again. */
   readonly generation: number;
-  /** The input of the run. A copy for this attempt, made when it is read: to change it changes nothing else. */
+  /** The input of the run. Each attempt gets its own copy, made when it is first read. */
   readonly input: Input;
-  /** Results of the steps named in `dependsOn`. Each is a copy for this attempt, made when it is read. */
+  /** The results of the steps in `dependsOn`, by name. Each attempt gets its own copies, made when they are first read. */
   readonly results: Results;
-  /** Aborts when the attempt is over (timeout, lost lease, end of the grace of a stop) or the run does not want the step any more. */
+  /**
+   * Aborts when the attempt is over (timeout, lost lease, shutdown of the worker) or when the run has asked the step to stop. Pass it on to
+   * everything that can be aborted.
+   */
   readonly signal: AbortSignal;
   /**
-   * The same over attempts, restarts, wakes and hand-off: give it to whatever must happen once. `{run id}:{step}:{number}`, both names as
-   * `encodeURIComponent` writes them, so that no two steps share one. The number counts from 1 and changes only when an operator has a
-   * step run again that is known not to have happened, or was undone.
+   * A key that is the same for all attempts of the step, on any worker. Pass it on to whatever must happen once. Its form is `{run
+   * id}:{step}:{number}`, both names escaped by `encodeURIComponent`. The number begins at 1 and changes only when an operator has the step
+   * run again after it is known not to have happened, or was undone.
    */
   readonly idempotencyKey: string;
-  /** Extends the lease now. The worker does that by itself, so few handlers need it. */
+  /** Extends the lease now. The worker extends leases by itself, so that few handlers need this. */
   heartbeat(): Promise<void>;
-  /** Whether the run was asked to stop while this handler runs. */
+  /** Whether the run has asked this step to stop. */
   isCancelled(): boolean;
   /**
-   * Waits without holding a worker: the handler ends here and runs **again from its top** when the signal comes, and each payload that
-   * was given is handed back in call order. Effects before it must be idempotent. `undefined`: the time is up.
+   * Waits for a signal without holding a worker. The handler ends here and runs **again from its top** when the signal arrives; payloads
+   * that were received before are returned again, in the order of the calls. Effects before the call must be idempotent. Resolves with
+   * undefined when the wait timed out.
    */
   waitForSignal<N extends SignalName<Signals>>(
     name: N,
     options?: WaitForSignalOptions,
   ): Promise<SignalPayload<Signals, N> | undefined>;
-  /** Log lines that name the run, the step and the attempt. */
+  /** A logger whose lines name the run, the step and the attempt. */
   readonly log: Logger;
-  /** Puts tasks for other programs on the bucket. */
+  /** Submits tasks for other programs on the bucket. */
   readonly queue: StepQueue;
 }
 
-/** What an undo knows beside. */
+/** What the undo of a step receives. An undo cannot wait for signals. */
 export interface UndoContext<
   Input = JsonValue,
   Results = Readonly<Record<never, never>>,
   Signals = Readonly<Record<never, never>>,
 > extends Omit<StepContext<Input, Results, Signals>, "waitForSignal"> {
-  /** `unknown`: the step may or may not have happened, and has no result. */
+  /** `completed`: the step completed. `unknown`: the step may or may not have had effects, and has no result. */
   readonly outcome: "completed" | "unknown";
 }
 
-/** Names that a workflow takes: those it declares, else any. */
+/** The names of signals that a workflow accepts: the declared ones, or any. */
 export type SignalName<Signals> = [keyof Signals] extends [never] ? string : keyof Signals & string;
 
-/** The payload of a declared signal; of others nothing is known. */
+/** The payload type of a declared signal; `unknown` for other names. */
 export type SignalPayload<Signals, N> = N extends keyof Signals ? Signals[N] : unknown;

@@ -3,11 +3,11 @@ import { z } from "zod";
 import { refusalOf } from "../wire/refusal.ts";
 
 /**
- * A schema that implements Standard Schema: of zod from 3.24 (`zod`, `zod/v4`, `zod/mini`), valibot, arktype and others. `Input` is what it
- * reads, `Output` what it makes of that.
+ * A schema that implements Standard Schema: zod from 3.24 (`zod`, `zod/v4`, `zod/mini`), valibot, arktype and others. `Input` is what it
+ * accepts, `Output` what it returns.
  */
 export interface Schema<Input = unknown, Output = Input> {
-  /** What Standard Schema asks for; see standardschema.dev. */
+  /** The interface of Standard Schema (standardschema.dev). */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -17,16 +17,16 @@ export interface Schema<Input = unknown, Output = Input> {
   };
 }
 
-/** What a schema says of a value. */
+/** The outcome of a validation. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-/** One reason why a schema refuses a value. */
+/** A reason why a schema refuses a value. */
 export interface SchemaIssue {
   /** What is wrong, for people. */
   readonly message: string;
-  /** Where it is wrong: the keys that lead there. */
+  /** The keys that lead to the wrong member. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 

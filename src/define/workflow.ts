@@ -7,106 +7,133 @@ import type { JsonResult, JsonValue, StepContext, Stored, UndoContext } from "./
 import { makeDefinition } from "./definition.ts";
 import type { Schema } from "./schema.ts";
 
-/** No names: no results, no signals. */
+/** A type without names: no results, no signals. */
 export type None = Readonly<Record<never, never>>;
 
-/** A schema for each signal. Where the types were named without those of the signals, none may be declared: they would be lost. */
+/** One schema for each signal. When the input type was given explicitly, the payload types must be given explicitly as well. */
 export type SignalSchemas<Signals, SentSignals> = [keyof Signals] extends [never]
   ? Readonly<Record<string, "name the payloads too: workflow<Input, { signal: Payload }>(name, …)">>
   : { readonly [K in keyof Signals]: Schema<unknown, Signals[K]> } & {
       readonly [K in keyof SentSignals]: Schema<SentSignals[K], unknown>;
     };
 
-/** Options of a workflow. `Sent` and `SentSignals` are what callers give, `In` and `Signals` what the schemas make of it. */
+/**
+ * Options of `workflow`. `Sent` and `SentSignals` are the types that callers pass; `In` and `Signals` are what the schemas make of them.
+ */
 export interface WorkflowOptions<In = unknown, Signals = unknown, Sent = unknown, SentSignals = unknown> {
-  /** Schema of the input, of any library that implements Standard Schema (zod, valibot, arktype …). @defaultValue any JSON */
+  /** The schema of the input, from any library that implements Standard Schema (zod, valibot, arktype …). @defaultValue any JSON value */
   readonly input?: Schema<Sent, In>;
-  /** A label for people. */
+  /** A label for people. It is stored and shown; nothing depends on it. @defaultValue none */
   readonly version?: string;
-  /** Schemas of the payloads by the signal's name. When any is declared, others are refused. @defaultValue any name, any JSON */
+  /**
+   * The schemas of the payloads, by the name of the signal. When at least one signal is declared, all other names are refused.
+   * @defaultValue any name, with any JSON payload
+   */
   readonly signals?: SignalSchemas<Signals, SentSignals>;
   /**
-   * The order of undos. `mirror`: reverse of the dependency order, side by side where it is free; `chain`: one after the other. Undos that fail
-   * are retried, then collected: the run ends as failed and names them. @defaultValue "mirror"
+   * The order of the undos. `mirror`: the reverse of the dependency order, in parallel where the dependencies allow it. `chain`: one after
+   * the other. An undo that fails is retried; when its retries are used up, the others still run, and the run ends as failed and names it.
+   * @defaultValue "mirror"
    */
   readonly compensation?: "mirror" | "chain";
-  /** Whether programs that do not know us change runs of this workflow. @defaultValue false */
+  /**
+   * Whether programs other than this package change runs of this workflow. Workers then poll its open runs, which costs requests.
+   * @defaultValue false
+   */
   readonly foreign?: boolean;
 }
 
-/** Options of a step that say nothing of its types. */
+/** The options of a step that do not depend on its types. */
 export interface CommonStepOptions {
-  /** Attempts after the first that an ordinary error may use up. @defaultValue 3 */
+  /** How many times the step is retried after an ordinary error. @defaultValue 3 */
   readonly retries?: number;
-  /** @defaultValue 1 s, doubled up to 60 s, ± 25 % */
+  /**
+   * How long to wait before each retry. Members that are left out keep their defaults.
+   * @defaultValue 1 s, doubled for each retry up to 60 s, ± 25 %
+   */
   readonly retryPolicy?: Partial<RetryPolicy>;
-  /** Longest attempt. @defaultValue "300s" */
+  /**
+   * The longest time that one attempt may take: `"30s"` or milliseconds. An attempt that takes longer fails and is retried.
+   * @defaultValue "300s"
+   */
   readonly timeout?: Duration;
-  /** Wait between the moment when the step could start and its start. @defaultValue 0 */
+  /** How long the step waits after its dependencies are over: `"30s"` or milliseconds. The wait holds no worker. @defaultValue 0 */
   readonly delay?: Duration;
 }
 
-/** Options of a step. The result is inferred from `run`, which stands before `compensate` for that. */
+/** Options of a step. The type of the result is inferred from `run`, so write `run` before `compensate`. */
 export interface StepOptions<In, Results, Signals, D extends keyof Results, R, F, Remote> extends CommonStepOptions {
-  /** Steps that are over before this one starts; `ctx.results` has their results. @defaultValue none */
+  /** The steps that must be over before this one starts. `ctx.results` holds their results. @defaultValue none */
   readonly dependsOn?: readonly D[];
-  /** What a failure for good does to the run. @defaultValue "compensate" when any step has an undo, else "fail_workflow" */
+  /**
+   * What happens to the run when the step has failed and is not retried any more.
+   * @defaultValue "compensate" when any step has an undo, otherwise "fail_workflow"
+   */
   readonly onFailure?: F;
-  /** Another program on the bucket runs the step; it has no `run`. @defaultValue false */
+  /** Whether another program on the bucket runs the step. Such a step has no `run`. @defaultValue false */
   readonly remote?: Remote;
-  /** The handler; what it returns is the result, and is kept as JSON. */
+  /**
+   * The handler. Its return value is the result of the step and is stored as JSON. It may run more than once: use `ctx.idempotencyKey` for
+   * effects that must happen once.
+   */
   readonly run?: (context: StepContext<In, Seen<Results, NoInfer<D>>, Signals>) => Promise<R> | R;
-  /** The undo of a step that happened or may have happened. `result`: undefined when there is none. */
+  /**
+   * The undo. It runs during a rollback when the step completed, or when it may have had effects. `result` is undefined when there is no
+   * result.
+   */
   readonly compensate?: (
     context: UndoContext<In, Seen<Results, NoInfer<D>>, Signals>,
     result: Stored<R> | undefined,
   ) => unknown;
 }
 
-/** A step has a handler, unless another program runs it. */
+/** Requires a handler, unless another program runs the step. */
 export interface StepNeedsRun {
   /** The handler. */
   readonly run: unknown;
 }
-/** A step that another program runs has no handler here. */
+/** Refuses a handler for a step that another program runs. */
 export interface RemoteStep {
-  /** A handler is refused: the step is run elsewhere. */
+  /** Must be left out. */
   readonly run?: never;
 }
 
 /** Options of a signal node. */
 export interface SignalOptions<D, Received, Sent, T, F> {
-  /** Steps that are over before the wait opens. @defaultValue none */
+  /** The steps that must be over before the wait begins. @defaultValue none */
   readonly dependsOn?: readonly D[];
-  /** Schema of the payload. @defaultValue that of the workflow's `signals`, else any JSON */
+  /** The schema of the payload. @defaultValue the schema in `signals` of the workflow, otherwise any JSON value */
   readonly schema?: Schema<Sent, Received>;
-  /** Longest wait. @defaultValue for ever */
+  /** The longest wait: `"7d"` or milliseconds. @defaultValue no limit */
   readonly timeout?: Duration;
-  /** What happens when the time is up: the node fails, or its result is null. @defaultValue "fail" */
+  /**
+   * What happens when the wait times out. `fail`: the node fails. `continue`: the node completes with the result null.
+   * @defaultValue "fail"
+   */
   readonly onTimeout?: T;
-  /** What a failure of the node does to the run. @defaultValue "compensate" when any step has an undo, else "fail_workflow" */
+  /** What happens to the run when the node fails. @defaultValue "compensate" when any step has an undo, otherwise "fail_workflow" */
   readonly onFailure?: F;
 }
 
-/** The results that a step sees: only those it names. */
+/** The results that a step sees: those of the steps in its `dependsOn`. */
 export type Seen<Results, D extends keyof Results> = { readonly [K in D]: Results[K] };
 
 /**
- * What dependents see of a step that may have no result: undefined when it failed under `continue`, null when it was held under
+ * The type that dependents see for a step that may have no result: undefined when it failed under `continue`, null when it was held under
  * `pause_workflow` and skipped.
  */
 export type AfterFailure<T, F> = F extends "continue" ? T | undefined : F extends "pause_workflow" ? T | null : T;
 
-/** What dependents see of a step. Of one that another program runs types know that it is JSON. */
+/** The type that dependents see for a step. The result of a step that another program runs is known to be JSON and nothing else. */
 export type Visible<R, F, Remote> = Remote extends true ? AfterFailure<JsonValue, F> : AfterFailure<Stored<R>, F>;
 
-/** What dependents see of a signal; null is what it gives when its time was up. */
+/** The type that dependents see for a signal node. It includes null when the wait may time out. */
 export type Received<P, T, F> = T extends "continue" ? AfterFailure<P | null, F> : AfterFailure<P, F>;
 
-/** The payload of a declared signal; of others nothing is known. */
+/** The payload type of a declared signal; `unknown` for other names. */
 export type PayloadOf<Signals, N> = N extends keyof Signals ? Signals[N] : unknown;
 
-/** The name of a step, when there is none of that name yet. */
+/** The name of a step if no step has that name yet; otherwise a message for the compiler. */
 export type Fresh<Results, N extends string> = N extends keyof Results
   ? string extends N
     ? N
@@ -125,12 +152,12 @@ export type Returning<R, Name> = unknown extends R
       ? Name
       : NotJson<R>;
 
-/** What is said of a result that is not JSON. A member is named, when one alone is meant. */
+/** The message that the compiler prints for a result that is not JSON. It names the member when exactly one is at fault. */
 export type NotJson<R> = [BadMember<R>] extends [never]
   ? "the result of this step is not JSON: it holds a Date, Map, bigint, function, class or list with undefined"
   : `the result of this step is not JSON: its member ${BadMember<R>} holds a Date, Map, bigint, function, class or list with undefined`;
 
-/** Members that are not JSON; none of a list, nor of an object with methods, which is of a class. */
+/** The names of the members of a result that are not JSON; `never` for lists and for instances of classes. */
 export type BadMember<R> = R extends readonly unknown[] | string | number | bigint | symbol
   ? never
   : [Extract<R[keyof R], (...args: never[]) => unknown>] extends [never]
@@ -193,22 +220,22 @@ export interface WorkflowTypes {
   readonly nodes: unknown;
 }
 
-/** What every definition made here has beside its data. */
+/** A definition with its compiled machine. */
 export interface CompiledWorkflow extends AnyWorkflow {
   /**
-   * The XState machine that its runs follow, with guards and actions; compiled when it is first read. `createActor(workflow.machine,
-   * { snapshot: view.snapshot })` loads any run that follows this plan.
+   * The XState machine that the runs follow, with guards and actions. It is compiled when it is first read. `createActor(workflow.machine,
+   * { snapshot: view.snapshot })` loads any run of this definition.
    */
   readonly machine: AnyStateMachine;
 }
 
-/** Marks a workflow whose output is what its last steps returned. */
+/** Marks a workflow without `output`, whose output is the results of its last steps. */
 export interface LastResults {
-  /** Never there: it only tells this type from all others. */
+  /** Never set: it only makes this type distinct. */
   readonly "results of the last steps": never;
 }
 
-/** Types that no step sees. One parameter for all: each costs the compiler something at every step of a chain. */
+/** The types of a workflow that no step sees. They are one type parameter, because each parameter costs the compiler time at every step. */
 export interface OuterTypes {
   /** The name of the workflow, as a literal. */
   readonly name: string;
@@ -221,7 +248,7 @@ export interface OuterTypes {
   /** What senders to signal nodes give, by name. */
   readonly nodes: unknown;
 }
-/** `OuterTypes` of these members. */
+/** `OuterTypes` with these members. */
 export interface OuterTypesOf<Name extends string, Out, Sent, SentSignals, Nodes> extends OuterTypes {
   readonly name: Name;
   readonly output: Out;
@@ -231,8 +258,9 @@ export interface OuterTypesOf<Name extends string, Out, Sent, SentSignals, Nodes
 }
 
 /**
- * A workflow: immutable, and complete after every call. `In`: the input; `Results`: what dependents see, by step; `Signals`: payloads of
- * declared signals; `Outer`: what no step sees; `Last`: names of the steps on which none depends.
+ * A workflow definition. It is immutable: each call returns a new definition, which is complete and can be served as it is. `In` is the
+ * input, `Results` what dependents see by step, `Signals` the payloads of declared signals, `Outer` the types that no step sees, `Last` the
+ * names of the steps on which no step depends.
  */
 export interface Workflow<
   In,
@@ -276,8 +304,8 @@ export interface Workflow<
       | (StepOptions<In, Results, Signals, D, R, F, Remote> & (Remote extends true ? RemoteStep : StepNeedsRun)),
   ): Workflow<In, Results & Record<N, Visible<R, F, Remote>>, Signals, Outer, Exclude<Last, D> | N>;
   /**
-   * Adds a node that waits for the signal of its name, without a handler. Its result is the payload; null when the time was up and
-   * `onTimeout` is `"continue"`.
+   * Adds a node that waits for the signal of its name. It has no handler. Its result is the payload, or null when the wait timed out under
+   * `onTimeout: "continue"`.
    * @throws {WorkflowError} `invalid` for a name or options that cannot work, with the reason.
    */
   signal<
@@ -298,8 +326,8 @@ export interface Workflow<
     Exclude<Last, D> | N
   >;
   /**
-   * Says what `result` of a run gives, from the results of the steps so far: null for a step that was skipped or failed under
-   * `onFailure: "continue"`. It runs in the client that asks, each time, and is not kept.
+   * Defines what `result` of a run returns, from the results of the steps so far: null for a step that was skipped or failed under
+   * `onFailure: "continue"`. The function runs in the client, each time that a result is asked for, and its value is not stored.
    */
   output<Out>(
     make: (results: { readonly [K in keyof Results]: Settled<Results[K]> }) => Out,
@@ -312,12 +340,12 @@ export interface Workflow<
   >;
 }
 
-/** A result when the run is over: a step without one has null. */
+/** The type of a result after the run is over: null for a step without one. */
 export type Settled<T> = unknown extends T ? T : undefined extends T ? Exclude<T, undefined> | null : T;
 
-/** The input type of a workflow. */
+/** The input type of a workflow, as its handlers see it. */
 export type InputOf<W> = W extends { readonly types?: { readonly input: infer In } } ? In : unknown;
-/** The output type of a workflow: what its `output` makes, else the results of its last steps by name. */
+/** The output type of a workflow: what its `output` returns, otherwise the results of its last steps by name. */
 export type OutputOf<W> = W extends {
   readonly types?: { readonly results: infer R; readonly last: infer L; readonly output: infer O };
 }
@@ -325,18 +353,18 @@ export type OutputOf<W> = W extends {
     ? { readonly [K in L & keyof R]: Settled<R[K]> }
     : O
   : unknown;
-/** What a start takes: what the schema reads, so that members with a default may be left out. */
+/** The input type that `start` accepts. Members with a default in the schema may be left out. */
 export type SentTo<W> = W extends { readonly types?: { readonly sent: infer Sent } } ? Sent : unknown;
 /**
- * What senders give, by the name of the signal: to declared signals and to signal nodes. Of a workflow that declares none any other name
- * may be sent, with any payload.
+ * The payload types that senders pass, by the name of the signal: of declared signals and of signal nodes. A workflow that declares no
+ * signals accepts any other name with any payload.
  */
 export type SignalsOf<W> = W extends { readonly types?: { readonly sentSignals: infer S; readonly nodes: infer N } }
   ? [keyof S] extends [never]
     ? N & Readonly<Record<string, unknown>>
     : S & N
   : Readonly<Record<string, unknown>>;
-/** An event of a workflow of which nothing is declared: its type is the name of a signal, the rest is the payload. */
+/** An event of a workflow whose signals are not known to the compiler. */
 export interface AnyEvent {
   /** The name of the signal. */
   readonly type: string;
@@ -345,8 +373,8 @@ export interface AnyEvent {
 }
 
 /**
- * The events of a workflow: its declared signals and its signal nodes, `{ type, ...payload }`. Signals whose payload is not an object, or
- * has a member `type` itself, cannot be said so: they are sent by `signal`.
+ * The events that a workflow accepts, `{ type, ...payload }`: one for each declared signal and each signal node. A signal whose payload is
+ * not an object, or has a member `type`, has no event form; send it with `signal`.
  */
 export type EventOf<W> = W extends { readonly types?: { readonly sentSignals: infer S; readonly nodes: infer N } }
   ? EventsOf<S, keyof S> | EventsOf<N, keyof N> extends infer E
@@ -356,9 +384,9 @@ export type EventOf<W> = W extends { readonly types?: { readonly sentSignals: in
     : never
   : AnyEvent;
 
-/** One event for each name. A payload of which nothing is known may be any object. */
+/** The union of the events for these names. A payload of type `unknown` may be any object. */
 export type EventsOf<S, K> = K extends keyof S & string ? EventNamed<K, S[K]> : never;
-/** The event of one signal. */
+/** The event form of one signal. */
 export type EventNamed<K, P> = unknown extends P
   ? AnyEvent & { readonly type: K }
   : P extends readonly unknown[]
@@ -372,8 +400,10 @@ export type EventNamed<K, P> = unknown extends P
           : never;
 
 /**
- * Begins a workflow. Types come from the schemas; without them they may be named: `workflow<Order>(name)` or
- * `workflow<Order, { approval: Approval }>(name)`, which checks nothing when it runs.
+ * Begins the definition of a workflow. Types are inferred from the schemas. Without schemas they may be given explicitly,
+ * `workflow<Order>(name)` or `workflow<Order, { approval: Approval }>(name)`; values are then not checked at run time.
+ * @throws {WorkflowError} `invalid` for a name or options that cannot work; the message names the step. Problems of the definition as a
+ * whole (entangled groups, too many parallel steps) are reported when a client or a worker is given the definition.
  *
  * @example
  * ```ts
@@ -382,8 +412,6 @@ export type EventNamed<K, P> = unknown extends P
  *   .signal("approval", { dependsOn: ["reserve"], timeout: "7d" })
  *   .step("ship", { dependsOn: ["approval"], run: (ctx) => `approved by ${ctx.results.approval.by}` });
  * ```
- * @throws {WorkflowError} `invalid` for a name or options that cannot work, with the step that is meant. What only the whole can show
- * (an entangled group, too many steps side by side) is thrown when a client or worker is given the definition.
  */
 export function workflow<
   In = JsonValue,
@@ -400,49 +428,56 @@ export function workflow<
   >;
 }
 
-/** Begins a workflow whose steps are made in a loop or from data: nothing about them is known to the compiler. */
+/** A workflow whose steps are added in a loop or from data. The compiler knows nothing about its results. */
 export interface UntypedWorkflow extends CompiledWorkflow {
-  /**
-   * Adds a step: a handler that depends on nothing, or options.
-   * @throws {WorkflowError} `invalid` for a name or options that cannot work
-   */
+  /** Adds a step: a handler without dependencies, or options. @throws {WorkflowError} `invalid` for a name or options that cannot work. */
   step(
     name: string,
     handler: ((context: StepContext<JsonValue, Record<string, unknown>, None>) => unknown) | UntypedStepOptions,
   ): UntypedWorkflow;
   /**
-   * Adds a node that waits for the signal of its name: see `SignalOptions`.
-   * @throws {WorkflowError} `invalid` for a name or options that cannot work
+   * Adds a node that waits for the signal of its name. `options` are those of `SignalOptions`.
+   * @throws {WorkflowError} `invalid` for a name or options that cannot work.
    */
   signal(name: string, options?: Readonly<Record<string, unknown>>): UntypedWorkflow;
-  /** Says what `result` of a run gives, from the results of all steps by name. */
+  /** Defines what `result` of a run returns, from the results of all steps by name. */
   output(make: (results: Record<string, unknown>) => unknown): UntypedWorkflow;
 }
 
-/** Options of a workflow whose types are not known. */
+/** Options of `untypedWorkflow`. */
 export interface UntypedOptions extends Omit<WorkflowOptions, "signals"> {
-  /** Schemas of the payloads by the signal's name. When any is declared, others are refused. @defaultValue any name, any JSON */
+  /**
+   * The schemas of the payloads, by the name of the signal. When at least one signal is declared, all other names are refused.
+   * @defaultValue any name, with any JSON payload
+   */
   readonly signals?: Readonly<Record<string, Schema>>;
-  /** The output of a run, from the results of all steps by name. @defaultValue the results of its last steps by name */
+  /** Makes the output of a run from the results of all steps by name. @defaultValue the results of the last steps by name */
   readonly output?: (results: Record<string, unknown>) => unknown;
 }
 
-/** Options of a step whose types are not known. */
+/** Options of a step of an untyped workflow. */
 export interface UntypedStepOptions extends CommonStepOptions {
-  /** Steps that are over before this one starts; `ctx.results` has their results. @defaultValue none */
+  /** The steps that must be over before this one starts. `ctx.results` holds their results. @defaultValue none */
   readonly dependsOn?: readonly string[];
-  /** What a failure for good does to the run. @defaultValue "compensate" when any step has an undo, else "fail_workflow" */
+  /**
+   * What happens to the run when the step has failed and is not retried any more.
+   * @defaultValue "compensate" when any step has an undo, otherwise "fail_workflow"
+   */
   readonly onFailure?: OnFailure;
   /** Whether another program on the bucket runs the step; it has no `run` then. @defaultValue false */
   readonly remote?: boolean;
-  /** The handler; what it returns is the result, and is kept as JSON. */
+  /** The handler. Its return value is the result of the step and is stored as JSON. */
   readonly run?: (context: StepContext<JsonValue, Record<string, unknown>, None>) => unknown;
-  /** The undo of a step that happened or may have happened. `result`: undefined when there is none. */
+  /**
+   * The undo. It runs during a rollback when the step completed, or when it may have had effects. `result` is undefined when there is no
+   * result.
+   */
   readonly compensate?: (context: UndoContext<JsonValue, Record<string, unknown>, None>, result: unknown) => unknown;
 }
 
 /**
- * Like `workflow`, for steps made in a loop or from data.
+ * Begins the definition of a workflow whose steps are added in a loop or from data.
+ * @throws {WorkflowError} `invalid` for a name or options that cannot work.
  *
  * @example
  * ```ts

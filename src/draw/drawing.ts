@@ -6,8 +6,8 @@ import { chartJson, chartSource } from "./source.ts";
 import { chartSvg } from "./svg.ts";
 
 /**
- * `svg`: a picture that follows the reader's light or dark; `mermaid`: a `stateDiagram-v2`; `json`: the statechart, which Stately
- * imports; `source`: TypeScript that makes the machine.
+ * `svg`: a picture that follows the light or dark mode of its reader. `mermaid`: a `stateDiagram-v2`. `json`: the statechart, which Stately
+ * imports. `source`: TypeScript that makes the machine.
  */
 export type DrawingFormat = "svg" | "mermaid" | "json" | "source";
 

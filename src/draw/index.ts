@@ -6,11 +6,11 @@ import { drawChart, type DrawingFormat } from "./drawing.ts";
 
 export type { DrawingFormat } from "./drawing.ts";
 
-/** How a workflow is drawn. */
+/** Options of `drawWorkflow`. */
 export interface DrawOptions {
-  /** @defaultValue "svg" */
+  /** The format of the drawing. @defaultValue "svg" */
   readonly format?: DrawingFormat;
-  /** A stored snapshot (`snapshot` of what `client.get` gives) whose states are lit; `json` and `source` show none. @defaultValue none */
+  /** The `snapshot` of a run, whose states are highlighted. The formats `json` and `source` ignore it. @defaultValue none */
   readonly snapshot?: { readonly [member: string]: unknown } | undefined;
 }
 
@@ -20,8 +20,8 @@ const CHECKS = {
 } satisfies ChecksOf<DrawOptions>;
 
 /**
- * Draws a workflow (what `workflow(…)` returns, or anything with a valid plan) before it ever runs, or as a run stands.
- * @throws {WorkflowError} `invalid` for options that cannot be
+ * Draws a workflow as a picture or as text: its definition, or a run with the states that it is in.
+ * @throws {WorkflowError} `invalid` for options that are not valid.
  *
  * @example
  * ```ts

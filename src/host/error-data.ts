@@ -5,7 +5,7 @@
  * throw, with cycles of causes, with megabytes of message. Nothing here throws, and what comes out is bounded.
  */
 
-/** JSON, as far as members of errors are kept. */
+/** A JSON value, as members of errors are stored. */
 export type PlainJson =
   | null
   | boolean
@@ -14,21 +14,21 @@ export type PlainJson =
   | readonly PlainJson[]
   | { readonly [name: string]: PlainJson };
 
-/** Anything that was thrown, as plain JSON of at most `MAX_ERROR_LENGTH` characters. */
+/** Anything that was thrown, as JSON of at most 12,000 characters. */
 export interface ErrorData {
-  /** `TypeError` …; `NonError` when something else than an error was thrown, whose text is then the message. */
+  /** The name, such as `TypeError`; `NonError` when something other than an error was thrown, whose text is then the message. */
   readonly name: string;
-  /** At most 2,000 characters. */
+  /** The message: at most 2,000 characters. */
   readonly message: string;
-  /** Such as `ECONNREFUSED`. */
+  /** The code, such as `ECONNREFUSED`. */
   readonly code?: string | number;
-  /** At most 4,000 characters; of causes 1,500. */
+  /** The stack: at most 4,000 characters, and 1,500 for a cause. */
   readonly stack?: string;
-  /** Its own enumerable members that are JSON: at most twenty, of at most 1,000 characters each. */
+  /** Its own enumerable members that are JSON: at most twenty, with at most 1,000 characters each. */
   readonly members?: Readonly<Record<string, PlainJson>>;
-  /** The `cause` of the error, in the same form. */
+  /** Its cause, in the same form. */
   readonly cause?: ErrorData;
-  /** What an `AggregateError` holds. */
+  /** The errors of an `AggregateError`, in the same form. */
   readonly errors?: readonly ErrorData[];
 }
 

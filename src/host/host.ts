@@ -1,55 +1,55 @@
 /** What the process lends us: time, chance and a place for log lines. Nothing else in the project touches them directly. */
 
-/** Options of every wait. */
+/** Options of `sleep`. */
 export interface WaitOptions {
   /** Ends the wait when it aborts. */
   readonly signal?: AbortSignal;
 }
 
-/** Time, injected so that a whole fleet can run on a virtual clock. */
+/** The clock of a process. It is injected, so that tests can run on a virtual clock. */
 export interface Clock {
-  /** Wall time in milliseconds since 1970 (may jump; for server time ask the store). */
+  /** The wall time in milliseconds since 1970. It may jump. For the time of the store use `time` of the store. */
   now(): number;
-  /** Milliseconds that only grow, from an arbitrary origin. Leases are judged by it. */
+  /** Milliseconds since an arbitrary origin, which never decrease. Leases are measured by it. */
   monotonic(): number;
   /**
-   * Resolves after `ms` milliseconds and never sooner, however long that is, or at once when the signal aborts. Never rejects. For
-   * `Infinity` only the signal ends it; what is not above 0 (`NaN` too) lets others run once.
+   * Resolves after `ms` milliseconds and never sooner, or at once when the signal aborts. It never rejects. With `Infinity`, only the
+   * signal ends it; with 0, less or `NaN`, other work runs once.
    */
   sleep(ms: number, options?: WaitOptions): Promise<void>;
 }
 
-/** Chance, injected so that a history can be replayed from its seed. */
+/** The randomness of a process. It is injected, so that a simulation can be replayed from its seed. */
 export interface Random {
-  /** Uniform in [0, 1). */
+  /** A number in [0, 1), uniformly distributed. */
   next(): number;
   /** A random UUID, version 4, lower case. */
   uuid(): string;
-  /** A ULID whose time part is `now` (milliseconds). */
+  /** A ULID whose time part is `now`, in milliseconds since 1970. */
   ulid(now: number): string;
 }
 
-/** Fields of a log line, by name. */
+/** The fields of a log line, by name. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** A place for log lines. */
+/** A destination for log lines. `console` is one. */
 export interface Logger {
-  /** Details that only help to find a fault. */
+  /** Logs a detail that only helps to find a fault. */
   debug(message: string, fields?: LogFields): void;
-  /** What happened as it should. */
+  /** Logs normal progress. */
   info(message: string, fields?: LogFields): void;
-  /** What went wrong and was dealt with, or may go wrong. */
+  /** Logs a problem that was handled, or may become one. */
   warn(message: string, fields?: LogFields): void;
-  /** What went wrong and needs somebody. */
+  /** Logs a failure that needs attention. */
   error(message: string, fields?: LogFields): void;
 }
 
-/** All of them together. */
+/** What a process provides: clock, randomness and logger. */
 export interface Host {
-  /** Time. */
+  /** The clock. */
   readonly clock: Clock;
-  /** Randomness: ids and jitter. */
+  /** The randomness, for ids and jitter. */
   readonly random: Random;
-  /** Where log lines go. */
+  /** The destination of log lines. */
   readonly logger: Logger;
 }

@@ -13,12 +13,12 @@ import { printable } from "./printable.ts";
  */
 export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** How much is said, from most to least. */
+/** The levels of log lines, from the least to the most important. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
-/** Options of a logger. */
+/** Options of `createLogger`. */
 export interface LoggerOptions {
   /** The least important level that is written. @defaultValue "info" */
   readonly level?: LogLevel;
@@ -29,7 +29,7 @@ export interface LoggerOptions {
    * @defaultValue "text"
    */
   readonly format?: "text" | "json";
-  /** Takes one record, without the line end behind it. As text it may have several lines; all but the first begin with spaces. */
+  /** Called with each record, without a line end. A record as text may have several lines; all but the first are indented. */
   readonly write: (record: string) => void;
 }
 

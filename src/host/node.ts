@@ -48,9 +48,9 @@ export const nodeRandom: Random = {
   ulid: (now) => encodeUlid(now, next),
 };
 
-/** Parts of a host that may be replaced. */
+/** Options of `nodeHost`. */
 export interface NodeHostOptions {
-  /** Where log lines go. @defaultValue warnings and errors to standard error, as text */
+  /** The destination of log lines. @defaultValue warnings and errors go to standard error, as text */
   readonly logger?: Logger;
 }
 

@@ -6,17 +6,17 @@ import { formatInstant } from "../wire/instant.ts";
 import { deleteWaitingKeys } from "./index-keys.ts";
 import { canonicalUuid, type QueueContext, serverNow, taskCodec, type TaskRecord, type TaskStatus } from "./task.ts";
 
-/** Why, and on whose word. */
+/** Options of `cancelTask`. */
 export interface CancelTaskOptions {
-  /** Why, for people. It becomes the `last_error` of a pending task. @defaultValue none */
+  /** The reason, for people. It becomes the `last_error` of a pending task. @defaultValue none */
   readonly reason?: string;
-  /** Who cancels it, for people. @defaultValue none */
+  /** Who cancels the task, for people. @defaultValue none */
   readonly by?: string;
 }
 
 const CHECKS = { reason: text, by: text } satisfies ChecksOf<CancelTaskOptions>;
 
-/** What became of the wish. */
+/** The outcome of `cancelTask`. */
 export type CancelTaskOutcome =
   /** It had not begun and never will; also when it was cancelled before. */
   | { readonly kind: "cancelled" }

@@ -14,20 +14,20 @@ import { formatInstant } from "../wire/instant.ts";
 import { stringifyJson } from "../wire/json.ts";
 import { canonicalUuid, instant, millisOf, type QueueContext, serverNow } from "./task.ts";
 
-/** Under which name a submission counts once. */
+/** Makes a submission count once. */
 export interface Idempotency {
   /** The key: any text. */
   readonly key: string;
   /**
-   * Where the key counts: `"task_type"` (each type on its own), `"queue"` (the whole bucket), or any name of yours.
+   * Where the key counts: `"task_type"` (within the type of the task), `"queue"` (in the whole bucket), or a name of your own.
    * @defaultValue "task_type"
    */
   readonly scope?: string;
-  /** How long, in milliseconds. @defaultValue thirty days */
+  /** How long the key counts, in milliseconds. @defaultValue thirty days */
   readonly ttlMs?: number;
 }
 
-/** The same idempotency key, or the same id of a run, was used before for something else. Nothing was changed. Code `conflict`. */
+/** Thrown when an idempotency key, or the id of a run, was used before for something else. Nothing was changed. Code `conflict`. */
 export class IdempotencyConflictError extends WorkflowError {
   static {
     brand(this, "IdempotencyConflictError");

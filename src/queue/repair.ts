@@ -15,23 +15,23 @@ import { millisOf, type QueueContext, taskCodec, type TaskRecord } from "./task.
 /** A task whose key is late by less than this may still be on its way. */
 const LATE_MS = 60_000;
 
-/** Options of one page of a repair. */
+/** Options of `repairTasks`, which works on one page of the task log. */
 export interface RepairOptions {
-  /** Go on here: `next` of the page before. */
+  /** Where to continue: `next` of the page before. @defaultValue the beginning */
   readonly after?: string;
-  /** Most tasks that are read, 1 to 1000. @defaultValue 1000 */
+  /** The most tasks that are read: 1 to 1000. @defaultValue 1000 */
   readonly limit?: number;
-  /** Told of a task that cannot be read; it is left alone. */
+  /** Called with each task that cannot be read; the task is left as it is. @defaultValue nothing */
   readonly onUnreadable?: (key: string, error: unknown) => void;
 }
 
 const CHECKS = { after: text, limit: count(1, 1_000), onUnreadable: callback } satisfies ChecksOf<RepairOptions>;
 
-/** What one page of a repair did. */
+/** What `repairTasks` did. */
 export interface RepairedTasks {
-  /** Ids of the tasks that got the key they should have had. */
+  /** The ids of the tasks whose index keys were put again. */
   readonly repaired: readonly string[];
-  /** Where to go on; undefined at the end. */
+  /** Where to continue; undefined at the end. */
   readonly next: string | undefined;
 }
 

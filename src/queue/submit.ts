@@ -88,21 +88,21 @@ export async function createRunningTask(
   return { kind: "claimed", claim: new Claim(task, made.etag, sentAt + options.leaseMs - queue.skewMarginMs) };
 }
 
-/** Options of a task that is not part of a run. */
+/** Options of `submit`. */
 export interface SubmitOptions {
-  /** Longest attempt. @defaultValue 300000 */
+  /** The longest time that one attempt may take, in milliseconds. @defaultValue 300000 */
   readonly timeoutMs?: number;
-  /** Attempts after the first. @defaultValue 3 */
+  /** How many times the task is retried. @defaultValue 3 */
   readonly maxRetries?: number;
-  /** Delays between attempts. @defaultValue 1 s, 2 s, 4 s … 60 s, a quarter more or less */
+  /** How long to wait before each retry. @defaultValue 1 s, doubled for each retry up to 60 s, ± 25 % */
   readonly retryPolicy?: RetryPolicy;
-  /** Not before this instant, in milliseconds since 1970. @defaultValue now */
+  /** The task is not run before this instant, in milliseconds since 1970. @defaultValue now */
   readonly availableAt?: number;
-  /** Not from this instant on, in milliseconds since 1970. @defaultValue never */
+  /** The task is not run from this instant on, in milliseconds since 1970. @defaultValue never */
   readonly expiresAt?: number;
-  /** How often it may be rescheduled. @defaultValue no limit */
+  /** How many times the task may be rescheduled. @defaultValue no limit */
   readonly maxReschedules?: number;
-  /** The same key gives the same task: none is made twice. */
+  /** Makes the submission count once: a second one with the same key returns the task of the first. @defaultValue none */
   readonly idempotency?: Idempotency;
 }
 

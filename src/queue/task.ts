@@ -19,62 +19,62 @@ export interface QueueContext {
   readonly skewMarginMs: number;
 }
 
-/** The closed set of the wire. */
+/** The status of a task. */
 export type TaskStatus = "pending" | "running" | "completed" | "failed" | "cancelled" | "archived" | "expired";
 
-/** A task as it stands in the bucket. Instants are texts. */
+/** A task as it is stored in the bucket. Instants are texts. */
 export interface TaskRecord {
   /** A UUID. */
   readonly id: string;
   /** The part of the key that spreads tasks: the first hex digit of the id. */
   readonly shard: string;
-  /** What the task is, as `submit` was given it. */
+  /** The type that `submit` was given. */
   readonly task_type: string;
   /** The input, as JSON. */
   readonly input: unknown;
-  /** What its worker returned, as JSON; null: nothing yet. */
+  /** The return value of its worker, as JSON; null when there is none yet. */
   readonly output: unknown;
-  /** Longest attempt, in seconds. */
+  /** The longest time that one attempt may take, in seconds. */
   readonly timeout_seconds: number;
-  /** Attempts after the first that a failure may use up. */
+  /** How many times it is retried. */
   readonly max_retries: number;
-  /** Retries that were used up. */
+  /** How many retries were used up. */
   readonly retry_count: number;
-  /** How long it waits between attempts, in the members of the wire. */
+  /** How long it waits before each retry, in the members of the stored format. */
   readonly retry_policy: unknown;
-  /** How far it is. */
+  /** Its status. */
   readonly status: TaskStatus;
   /** When it was submitted. */
   readonly created_at: string;
-  /** It is not run before this. */
+  /** The task is not run before this instant. */
   readonly available_at: string;
-  /** Until when its worker may run it unless the lease is renewed; null: nobody runs it. */
+  /** When the lease of its worker ends unless it is renewed; null when no worker holds it. */
   readonly lease_expires_at: string | null;
-  /** Names the lease; null: nobody runs it. */
+  /** The id of the lease; null when no worker holds it. */
   readonly lease_id: string | null;
-  /** How often it was claimed. */
+  /** How many times it was claimed. */
   readonly attempt: number;
   /** When the task was last written. */
   readonly updated_at: string;
-  /** When it ended; null: it has not. */
+  /** When it ended; null when it has not. */
   readonly completed_at: string | null;
-  /** The worker that holds it, or held it last; null: none did. */
+  /** The worker that holds it or held it last; null when none did. */
   readonly worker_id: string | null;
-  /** Why its last attempt failed, in words; null: none did. */
+  /** Why its last attempt failed; null when none did. */
   readonly last_error: string | null;
-  /** How often it was rescheduled. */
+  /** How many times it was rescheduled. */
   readonly reschedule_count: number;
-  /** How often it may be; absent: no limit. */
+  /** How many times it may be rescheduled; undefined when there is no limit. */
   readonly max_reschedules?: number;
   /** Whether its worker was asked to stop. */
   readonly cancel_requested: boolean;
-  /** When it was cancelled; absent: it was not. */
+  /** When it was cancelled; undefined when it was not. */
   readonly cancelled_at?: string;
-  /** Who cancelled it, where that was said. */
+  /** Who cancelled it; undefined when that was not given. */
   readonly cancelled_by?: string;
-  /** It is not run from this instant on; absent: never. */
+  /** The task is not run from this instant on; undefined when it does not expire. */
   readonly expires_at?: string;
-  /** When it was marked as expired; absent: it was not. */
+  /** When it was marked as expired; undefined when it was not. */
   readonly expired_at?: string;
 }
 

@@ -48,36 +48,41 @@ export class ProcessEvents {
   }
 }
 
-/** An open bucket. */
+/** An open bucket, which clients and workers of a process share. */
 export interface QueueHandle extends AsyncDisposable {
   /** @internal */
   readonly context: QueueContext;
   /** @internal */
   readonly events: ProcessEvents;
-  /** Aborts when it is closed. */
+  /** Aborts when the handle is closed. */
   readonly closed: AbortSignal;
-  /** Puts a task of any type on the queue. Returns its id; with an idempotency key that was used before, that of the task of then. */
+  /**
+   * Submits a task of any type and resolves with its id once the task is durable. With an idempotency key that was used before, it resolves
+   * with the id of that task.
+   * @throws {WorkflowError} `invalid` for a value that cannot be stored.
+   * @throws {IdempotencyConflictError} when the key was used with another input.
+   */
   submit(taskType: string, input: unknown, options?: SubmitOptions): Promise<string>;
-  /** The task as it stands in the bucket; undefined when there is none. */
+  /** Reads a task; undefined when there is none. */
   task(taskId: string): Promise<TaskRecord | undefined>;
-  /** Cancels a pending task, or asks the worker of a running one to stop. */
+  /** Cancels a pending task, or asks the worker of a running task to stop. */
   cancelTask(taskId: string, options?: CancelTaskOptions): Promise<CancelTaskOutcome>;
-  /** Gives tasks that no index key leads to any more their keys again, one page of the task log at a time. */
+  /** Finds tasks that have lost their index keys and puts the keys again, one page of the task log at a time. */
   repairTasks(options?: RepairOptions): Promise<RepairedTasks>;
   /**
-   * Closes it; again is the same as once. Requests under way and later ones throw `closed`. Whoever opened a handle closes it, once the
-   * workers that share it have been stopped: one that has not stops by itself, and what it held is taken over when its leases have run out.
-   * It waits ten seconds for a store that is being disposed of, then logs a warning and resolves. Rejects with what the store's own
-   * disposal throws.
+   * Closes the handle; closing it twice is the same as once. Requests in progress and later ones throw `closed`. Stop the workers that
+   * share the handle first: a worker that still runs stops by itself, and its tasks are taken over when its leases end. The call waits at
+   * most ten seconds for the store, then logs a warning and resolves.
+   * @throws what the disposal of the store throws.
    */
   close(): Promise<void>;
 }
 
-/** What may be set of a handle. */
+/** Options of `handleOf` and `connect`. */
 export interface HandleOptions {
   /**
-   * How much clocks may differ, in milliseconds: 0 to an hour. A lease is used only until this margin before its end, so a worker's
-   * `lease` is at least three times as long.
+   * By how much the clocks of machines and of the store may differ, in milliseconds: 0 to an hour. A lease is used only until this margin
+   * before its end, so that the `lease` of a worker must be at least three times as long.
    * @defaultValue 2000
    */
   readonly skewMarginMs?: number;
@@ -107,8 +112,7 @@ export function checkHandle(whose: string, handle: QueueHandle): void {
 }
 
 /**
- * Wraps a store of your own.
- * @throws {WorkflowError} `invalid` for options that make no sense.
+ * Opens a bucket on a store of your own, for clients and workers. @throws {WorkflowError} `invalid` for options that make no sense.
  *
  * @example
  * ```ts

@@ -5,29 +5,29 @@ import { formatOpaque } from "../wire/instant.ts";
 import type { Program } from "../programs/programs.ts";
 import type { MachinePart, RunRecord, TimerState } from "./record/record.ts";
 
-/** What an event or a command would lead to, without doing it. Names are those of steps, of signals for `waits`, in the order in which they come. */
+/** What an event or a command would lead to, without doing it. */
 export interface Preview {
-  /** The status of the run then. */
+  /** The status that the run would have. */
   readonly status: RunStatus;
-  /** Steps whose handlers start. */
+  /** The steps whose handlers would start. */
   readonly starts: readonly string[];
-  /** Steps whose undos start. */
+  /** The steps whose undos would start. */
   readonly undoes: readonly string[];
-  /** Signals that are waited for then. */
+  /** The signals that would be waited for. */
   readonly waits: readonly string[];
-  /** Steps whose delay begins. */
+  /** The steps whose delay would begin. */
   readonly delays: readonly string[];
 }
 
-/** A wait that is open. */
+/** An open wait. */
 export interface NextSignal {
   /** The name under which a signal is sent. */
   readonly signal: string;
-  /** The step that waits for it: a node of that name, or a step whose handler waits. */
+  /** The step that waits: a signal node, or a step whose handler waits. */
   readonly step: string;
   /** Where the signal leads. */
   readonly leads: Preview;
-  /** When the wait gives up, and where that leads; absent: never. */
+  /** When the wait times out, and where that leads; undefined when it does not. */
   readonly deadline?: { readonly at: string; readonly leads: Preview };
 }
 
@@ -41,26 +41,26 @@ export interface NextTimer {
   readonly leads: Preview;
 }
 
-/** A handler that was asked for and has not ended. */
+/** A handler that has been asked for and has not ended. */
 export interface NextStep {
   /** The step. */
   readonly step: string;
-  /** Its handler, or its undo. */
+  /** `run` for the handler of the step, `undo` for its undo. */
   readonly kind: "run" | "undo";
-  /** Where it leads that it completes. */
+  /** Where it leads when the handler completes. */
   readonly completed: Preview;
-  /** Where it leads that it fails for good: its retries are used up, or it said that none will help. */
+  /** Where it leads when the handler fails and is not retried any more. */
   readonly failed: Preview;
 }
 
-/** Commands of an operator. */
+/** The commands of an operator. */
 export type CommandName = "pause" | "resume" | "cancel" | "terminate" | "skip" | "retry";
 
 /** A command that would change something. */
 export interface NextCommand {
   /** The command. */
   readonly command: CommandName;
-  /** The held step that a skip goes past; absent for other commands. */
+  /** The held step that `skip` passes; undefined for other commands. */
   readonly step?: string;
   /** Where the command leads. */
   readonly leads: Preview;

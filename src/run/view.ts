@@ -34,8 +34,8 @@ export function openWaits(record: RunRecord, program: Program): readonly OpenWai
 }
 
 /**
- * The true word for a step. The wire knows five of these: there `waiting` and `stopping` are `running`, `skipped`, `undoing`, `undone` and
- * `undo_failed` are `completed`, `held` is `failed`, `terminated` is `cancelled`.
+ * The status of a step. The stored record knows five of these: it says `running` for `waiting` and `stopping`, `completed` for `skipped`,
+ * `undoing`, `undone` and `undo_failed`, `failed` for `held`, and `cancelled` for `terminated`.
  */
 export type StepStatus =
   | "pending"

@@ -12,9 +12,9 @@ import type { Clock } from "../host/host.ts";
 
 /** Something that starts and stops. */
 export interface Service extends AsyncDisposable {
-  /** Resolves once it works. @throws what kept it from that; then it may be called again. `closed` once it was stopped. */
+  /** Starts. Resolves once it works. When it throws, it may be called again. @throws {WorkflowError} `closed` once it was stopped. */
   start(): Promise<void>;
-  /** Resolves once it has ended, in bounded time. Never rejects. */
+  /** Stops. Resolves once it has ended, within a bounded time, and never rejects. */
   stop(): Promise<void>;
 }
 

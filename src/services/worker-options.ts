@@ -24,34 +24,40 @@ export const LONGEST_PERIOD_MS: number = 86_400_000;
 /** More handlers in one process than any process carries. */
 export const MOST_CONCURRENCY = 10_000;
 
-/** Settings of a worker. Durations: `"30s"` or milliseconds. */
+/** Options of a worker. Durations are `"30s"` or milliseconds. */
 export interface WorkerOptions {
-  /** What the worker serves: at least one workflow, each name once. */
+  /** The workflows whose steps it runs: at least one, each name once. */
   readonly workflows: readonly AnyWorkflow[];
-  /** How many steps run at once: 1 to 10,000. Steps that run side by side count each, runs that only wait not at all. @defaultValue 10 */
+  /** How many steps run at once: 1 to 10,000. Each of several parallel steps counts; runs that wait do not. @defaultValue 10 */
   readonly concurrency?: number;
-  /** How often an idle worker lists what is ready: a millisecond to a day. @defaultValue "5s" */
+  /** How often an idle worker lists ready tasks: a millisecond to a day. @defaultValue "5s" */
   readonly poll?: Duration;
   /**
-   * How long a task is held without a sign of life: a second to a day, and at least three times the `skewMarginMs` of the connection,
-   * because a lease is used only until that margin before its end. On a bucket with a shortest time between two writes of one key (R2:
-   * 1 s) at least ten of those times.
+   * How long a task is held without a heartbeat: a second to a day. It must be at least three times the `skewMarginMs` of the connection
+   * and, on a store with a least time between two writes of one key (R2: 1 s), at least ten of those times.
    * @defaultValue "30s"
    */
   readonly lease?: Duration;
   /**
-   * How long `stop` takes at most. Its last fifth (two seconds at most) is kept for handing back the steps whose handlers have not ended;
-   * with 0 they are handed back at once, which may take half a second. @defaultValue "30s"
+   * How long `stop` takes at most. Its last fifth, at most two seconds, is kept for handing back steps whose handlers have not ended. With
+   * 0 they are handed back at once, which may take half a second.
+   * @defaultValue "30s"
    */
   readonly shutdownGrace?: Duration;
-  /** How often runs of workflows with `foreign: true` are asked for changes that wake nobody: a millisecond to a day. @defaultValue "10s" */
+  /**
+   * How often runs of workflows with `foreign: true` are checked for changes by other programs: a millisecond to a day.
+   * @defaultValue "10s"
+   */
   readonly foreignPoll?: Duration;
-  /** Names the worker in the bucket and in logs; two live workers never share one. @defaultValue `worker-` and eight random hex digits */
+  /**
+   * The name of the worker in the bucket and in logs. Two running workers must not share one.
+   * @defaultValue `worker-` and eight random hex digits
+   */
   readonly id?: string;
   /**
-   * Whether the worker listens for unhandled rejections of its process: they are logged, one that comes from a handler fails that attempt, and
-   * the process goes on. Otherwise Node does what it always does: it ends the process, and the worker that takes the step over ends too.
-   * The command line's worker listens.
+   * Whether the worker handles unhandled rejections of its process: they are logged, one that comes from a handler fails that attempt, and
+   * the process continues. With false, Node ends the process, and so does the next worker that runs the step. The worker of the command
+   * line sets it.
    * @defaultValue false
    */
   readonly catchUnhandledRejections?: boolean;

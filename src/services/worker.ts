@@ -117,7 +117,7 @@ export class Worker implements Service {
   #done = 0;
   #failed = 0;
 
-  /** Checks the options; `start` begins the work. @throws {WorkflowError} `invalid` for options or definitions that cannot work */
+  /** Checks the options; call `start` to begin. @throws {WorkflowError} `invalid` for options or definitions that cannot work. */
   constructor(handle: QueueHandle, options: WorkerOptions) {
     checkHandle("a worker", handle);
     this.#handle = handle;

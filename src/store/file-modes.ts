@@ -1,6 +1,6 @@
 /** Who may read what a `file:` store writes. */
 
-/** `private`: the user of the process alone; `umask`: whoever the umask of the process lets. */
+/** Who may read the files. `private`: only the user of the process. `umask`: whoever the umask of the process allows. */
 export type FilePermissions = "private" | "umask";
 
 /** Modes of what is made; the umask of the process takes bits away from both. */

@@ -40,19 +40,18 @@ const MOST_VERSIONS_KEPT = 1_000_000;
 const STALE_TEMPORARY_MS = 3_600_000;
 const PLACE_TRIES = 20;
 
-/** Options of a file store. */
+/** Options of `FileStore.open`. */
 export interface FileStoreOptions {
   /** Clock, randomness and logger of the process. */
   readonly host: Host;
-  /** `fsync`: what was acknowledged survives a power cut; `none`: only a crash of the process. @defaultValue "fsync" */
+  /** `fsync`: an acknowledged write survives a power failure. `none`: it survives a crash of the process. @defaultValue "fsync" */
   readonly durability?: "fsync" | "none";
-  /** Earlier contents kept for each key, up to a million; 0: none. @defaultValue 1000 */
+  /** How many earlier contents of each key are kept, up to a million. @defaultValue 1000 */
   readonly versions?: number;
-  /** Whether the first write makes a folder that is not there; `false`: a missing folder is refused. @defaultValue true */
+  /** Whether the first write creates a folder that does not exist; with false, a missing folder is refused. @defaultValue true */
   readonly create?: boolean;
   /**
-   * `private`: new files have the mode 0600 and new folders 0700; `umask`: whatever the umask of the process leaves. What exists keeps
-   * its mode.
+   * `private`: new files get the mode 0600 and new folders 0700. `umask`: the umask of the process decides. Existing files keep their mode.
    * @defaultValue "private"
    */
   readonly permissions?: FilePermissions;
@@ -117,9 +116,9 @@ export class FileStore implements ObjectStore {
   }
 
   /**
-   * Opens a folder. One that is not there holds nothing, and the first write makes it.
-   * @throws {WorkflowError} `invalid` for options that make no sense, for a path that is no folder, and for a folder that is not there
-   * when `create` is false.
+   * Opens a folder. A folder that does not exist counts as empty, and the first write creates it.
+   * @throws {WorkflowError} `invalid` for options that make no sense, for a path that is not a folder, and for a missing folder when
+   * `create` is false.
    */
   static async open(folder: string, options: FileStoreOptions): Promise<FileStore> {
     readSettings("a file store", CHECKS, options, ["host"]);

@@ -16,7 +16,7 @@ import type {
 } from "./object-store.ts";
 import { compareBytes, firstAtLeast, prefixEnd } from "./order.ts";
 
-/** Options of a memory store. */
+/** Options of `MemoryStore`. */
 export interface MemoryStoreOptions {
   /** The clock that `time()` and the ages of versions follow. */
   readonly clock: Clock;

@@ -38,25 +38,25 @@ export const REQUEST_KINDS: readonly MeteredKind[] = [
   "getVersion",
 ];
 
-/** What a store was asked for since it was wrapped. Only finished requests are counted. */
+/** The finished requests since the store was wrapped. */
 export interface StoreUsage {
   /** How many requests of each kind. */
   readonly requests: Readonly<Record<MeteredKind, number>>;
-  /** Bytes of all bodies that were sent, also of puts that met a conflict. */
+  /** The bytes of all bodies that were sent, including those of puts that met a conflict. */
   readonly bytesOut: number;
-  /** Bytes of all bodies that were received. */
+  /** The bytes of all bodies that were received. */
   readonly bytesIn: number;
   /** Conditional puts whose condition did not hold. */
   readonly conflicts: number;
-  /** Conditional puts of which nobody knows whether they were done. */
+  /** Conditional puts whose outcome is not known. */
   readonly unknowns: number;
-  /** Requests that threw, those that were aborted on their way among them. */
+  /** Requests that threw, including those that were aborted. */
   readonly errors: number;
 }
 
-/** A store that counts. */
+/** A store that counts its requests. */
 export interface MeteredStore extends ObjectStore {
-  /** The counts so far: a copy. For what a piece of work costs, use two of them with `usageSince`. */
+  /** Returns a copy of the counts so far. Subtract two of them with `usageSince`. */
   usage(): StoreUsage;
 }
 
@@ -69,8 +69,8 @@ const TOTALS = ["bytesOut", "bytesIn", "conflicts", "unknowns", "errors"] as con
 const VERSIONS_PER_PAGE = 1_000;
 
 /**
- * Wraps a store. Closing it closes the store within.
- * @throws {WorkflowError} `invalid` for what is no store
+ * Wraps a store and counts its requests. Closing it closes the wrapped store.
+ * @throws {WorkflowError} `invalid` for a value that is not a store.
  *
  * @example
  * ```ts

@@ -9,24 +9,24 @@
  *   a `WorkflowError` with code `unavailable`. A request that can never succeed (denied, no bucket) throws `invalid`.
  */
 
-/** Opaque name of one content of one key; never quoted. */
+/** An opaque name of one content of one key, without quotes. */
 export type ETag = string;
 
-/** One object as read. Bodies are UTF-8 text; index objects are empty. */
+/** An object that was read. Its body is UTF-8 text. */
 export interface StoredObject {
   /** Its content. */
   readonly body: string;
-  /** The name of this content, for a put with `match`. */
+  /** The etag of this content, for a put with `match`. */
   readonly etag: ETag;
 }
 
-/** What a read found. */
+/** The outcome of a read. */
 export type GetOutcome = { readonly kind: "found"; readonly object: StoredObject } | { readonly kind: "missing" };
 
 /** The condition of a put. `absent`: only if the key does not exist; `match`: only if the current etag is this one. */
 export type PutCondition = "always" | "absent" | { readonly match: ETag };
 
-/** What became of a put. */
+/** The outcome of a put. */
 export type PutOutcome =
   | { readonly kind: "stored"; readonly etag: ETag }
   /** The condition did not hold (also: a `match` put met a missing key). Nothing was written. */
@@ -34,106 +34,109 @@ export type PutOutcome =
   /** Written or not, or it may still land later: timeout, reset, 5xx. */
   | { readonly kind: "unknown"; readonly cause: unknown };
 
-/** One object in a list; its `etag` only where the store gives it with a list. */
+/** An object in a list. */
 export interface ListedObject {
   /** The whole key. */
   readonly key: string;
-  /** The name of its content; absent where a list does not give it. */
+  /** The etag of its content; undefined when lists of this store have none. */
   readonly etag?: ETag;
 }
 
 /** One page of a list. */
 export interface ListPage {
-  /** In UTF-8 byte order of the whole key; in any order where `capabilities.orderedList` is false. */
+  /** The objects in UTF-8 byte order of their keys; in any order when `capabilities.orderedList` is false. */
   readonly objects: readonly ListedObject[];
-  /** Whether there is more after this page. */
+  /** Whether there are more pages. */
   readonly truncated: boolean;
-  /** Only where lists have no order, and only when there is more: what the next page is asked for with. */
+  /** The `cursor` of the next page. Only set when lists have no order and there are more pages. */
   readonly cursor?: string;
 }
 
-/** Which page of a list is meant. */
+/** Options of `list`. */
 export interface ListOptions {
-  /** Only keys after this one (exclusive, UTF-8 byte order); it need not exist. Refused (`invalid`) where lists have no order. */
+  /**
+   * Only keys after this one, exclusive, in UTF-8 byte order; the key need not exist. Stores whose lists have no order refuse it
+   * (`invalid`).
+   */
   readonly after?: string;
-  /** Where lists have no order: go on where a page with this cursor ended. */
+  /** Continues a list that has no order: `cursor` of the page before. */
   readonly cursor?: string;
-  /** Most keys on the page, 1 to 1000. @defaultValue 1000 */
+  /** The most keys on the page: 1 to 1000. @defaultValue 1000 */
   readonly limit?: number;
 }
 
-/** One earlier or current content of a key, or a mark that it was deleted. */
+/** An earlier or current content of a key, or a delete marker. */
 export interface ObjectVersion {
-  /** The name of this version, for `getVersion`. */
+  /** The id of the version, for `getVersion`. */
   readonly versionId: string;
-  /** Milliseconds since 1970. */
+  /** When it was written, in milliseconds since 1970. */
   readonly modifiedAt: number;
-  /** True for a delete marker. */
+  /** Whether it is a delete marker. */
   readonly deleted: boolean;
 }
 
-/** Bounds on the store's time right now, in milliseconds since 1970: `earliest <= true time <= latest`. */
+/** Bounds of the current time of the store, in milliseconds since 1970. */
 export interface TimeBounds {
-  /** The true time is not earlier, in milliseconds since 1970. */
+  /** The time of the store is not before this. */
   readonly earliest: number;
-  /** The true time is not later, in milliseconds since 1970. */
+  /** The time of the store is not after this. */
   readonly latest: number;
 }
 
-/** In what stores differ. */
+/** What a store can do. */
 export interface StoreCapabilities {
   /** Whether earlier contents of a key can be read. */
   readonly versions: boolean;
   /**
-   * Whether lists are in order and may begin after a key. False, as on directory buckets of S3: pages are followed by their `cursor`, and
-   * only folders are listed: a prefix that is not empty ends in `/`, any other is refused (`invalid`).
+   * Whether lists are ordered and may begin after a key. When false, as on directory buckets of S3, pages are followed by their `cursor`
+   * and only folders can be listed: a prefix must be empty or end with `/`, and any other is refused (`invalid`).
    * @defaultValue true
    */
   readonly orderedList?: boolean;
   /**
-   * How far apart writes of one key must be, in milliseconds. The store itself waits and tries again when one comes too soon; this is
-   * for those who can put more into one write. Cloudflare R2: 1000.
+   * The least time between two writes of one key, in milliseconds. The store waits and retries when a write comes too soon; callers use
+   * this to put more into one write. Cloudflare R2: 1000.
    * @defaultValue 0
    */
   readonly writeIntervalMs?: number;
-  /**
-   * Whether `time()` is the clock of this process: two processes may then disagree by any amount.
-   * @defaultValue false
-   */
+  /** Whether `time()` is the clock of this process, so that two processes may disagree by any amount. @defaultValue false */
   readonly localClock?: boolean;
 }
 
 /** Options of every request. */
 export interface RequestOptions {
-  /** Ends the request when it aborts; whether a write was done is then not known. */
+  /** Ends the request when it aborts. Whether a write was done is then not known. */
   readonly signal?: AbortSignal;
 }
 
-/** A bucket, or what acts as one. `storeCases` in `buquet-workflow/testing` tests a store of your own; `handleOf` opens it for clients and workers. */
+/**
+ * A bucket, or anything that acts as one. Test a store of your own with `storeCases` of `buquet-workflow/testing`, and open it with
+ * `handleOf`.
+ */
 export interface ObjectStore extends AsyncDisposable {
   /**
-   * For people and error messages: `memory:`, `file:…`, `s3://bucket?endpoint=…`. It says where the objects are, and not with which options
-   * the store was opened: region, addressing, checksums and permissions are no part of it. No secrets.
+   * The address, for people and error messages: `memory:`, `file:…`, `s3://bucket?endpoint=…`. It holds no options such as region or
+   * permissions, and no secrets.
    */
   readonly url: string;
-  /** What it can do. */
+  /** What the store can do. */
   readonly capabilities: StoreCapabilities;
-  /** What the server behind it calls itself in its answers; absent where there is none or it does not say. */
+  /** The name that the server gives in its answers; undefined when there is none. */
   readonly server?: string | undefined;
   /** Reads one object. */
   get(key: string, options?: RequestOptions): Promise<GetOutcome>;
-  /** Writes one object if the condition holds. A conditional put never throws for a reply that was lost: it answers `unknown`. */
+  /** Writes an object if the condition holds. A conditional put does not throw when its reply is lost: its outcome is `unknown`. */
   put(key: string, body: string, condition: PutCondition, options?: RequestOptions): Promise<PutOutcome>;
-  /** Deletes the key; quiet when it does not exist. */
+  /** Deletes a key. A key that does not exist is no error. */
   delete(key: string, options?: RequestOptions): Promise<void>;
-  /** One page of keys under a prefix. */
+  /** Reads one page of the keys under a prefix. */
   list(prefix: string, options?: ListOptions & RequestOptions): Promise<ListPage>;
-  /** Versions of one key, newest first; empty without the capability. */
+  /** Reads the versions of a key, newest first; empty when the store keeps none. */
   versions(key: string, options?: RequestOptions): Promise<readonly ObjectVersion[]>;
-  /** The content of one version; `missing` for a delete marker or a version that is gone. */
+  /** Reads the content of one version; `missing` for a delete marker and for a version that is gone. */
   getVersion(key: string, versionId: string, options?: RequestOptions): Promise<GetOutcome>;
-  /** The store's clock. Costs no request: a store over a network learns it from the answers it gets anyway. */
+  /** Bounds of the current time of the store. It sends no request: a store over a network takes the time from the answers that it gets. */
   time(): TimeBounds;
-  /** Releases sockets and the like; later calls throw `closed`. Who closes the bucket waits at most ten seconds for it. */
+  /** Releases sockets and other resources. Later calls throw `closed`. Closing a handle waits at most ten seconds for this. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -24,11 +24,11 @@ const named = new Map<string, MemoryStore>();
 const S3_OPTIONS = { endpoint: serverUrl, region: regionName, addressing, checksums, unsafe: oneOf("allow") };
 const FILE_OPTIONS = { permissions: oneOf("private", "umask") };
 
-/** How a store is opened. */
+/** Options of `openStore`. */
 export interface OpenOptions {
-  /** Whether one on which runs would be lost is opened all the same, as `unsafe=allow` in the url says. @defaultValue false */
+  /** Whether to open a store on which runs can be lost, as `unsafe=allow` in the url does. @defaultValue false */
   readonly allowUnsafe?: boolean;
-  /** Whether the first write makes a folder that is not there; `false`: a missing folder is refused. @defaultValue true */
+  /** Whether the first write creates a folder that does not exist; with false, a missing folder is refused. @defaultValue true */
   readonly create?: boolean;
 }
 
@@ -38,13 +38,13 @@ type S3Options = Pick<OpenOptions, "allowUnsafe"> &
   Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "checksums">;
 
 /**
- * `memory:` (a new one), `memory:name` (shared in the process), `file:folder` (the path as it stands) or `file:///folder`
- * (percent-encoded), `s3://bucket?endpoint=…&region=…`, as a text or a `URL`. `file:` knows the option `permissions=private|umask`,
- * `s3:` also `addressing=path|virtual`, `checksums=always|required` and `unsafe=allow`. Opening a folder makes nothing: the first write
+ * Opens a store by its url: `memory:` (a new one), `memory:name` (shared within the process), `file:folder` (the path as written) or
+ * `file:///folder` (percent-encoded), `s3://bucket?endpoint=…&region=…`. `file:` accepts the option `permissions=private|umask`; `s3:`
+ * accepts `addressing=path|virtual`, `checksums=always|required` and `unsafe=allow`. Opening a folder creates nothing; the first write
  * does.
- * @throws {WorkflowError} `invalid` for any other url, an option that is not known, a bucket that cannot be used as it is, a server that
- * is known to lose runs;
- * `unavailable` when nobody answers.
+ * @throws {WorkflowError} `invalid` for any other url or option, for a bucket that cannot be used as it is, and for a server that is known
+ * to lose runs.
+ * @throws {WorkflowError} `unavailable` when the server does not answer.
  *
  * @example
  * ```ts

@@ -10,13 +10,13 @@ import { definition } from "../define/definitions.ts";
 
 /** Options of `crashEverywhere`. */
 export interface CrashOptions {
-  /** Input of the run. @defaultValue null */
+  /** The input of the run. @defaultValue null */
   readonly input?: unknown;
-  /** Makes the outside world new; called before each try. @defaultValue nothing */
+  /** Resets the outside world; called before each try. @defaultValue nothing */
   readonly setup?: () => unknown;
-  /** What the outside world looks like after a try, as plain data, at once or later: it must be the same as without a crash. */
+  /** Returns what the outside world looks like after a try, as plain data. It must be the same as without a crash. */
   readonly effects: () => unknown;
-  /** What else happens to the run, such as signals. The end of the run is awaited after it. @defaultValue nothing */
+  /** What else happens to the run, such as signals. The end of the run is awaited afterwards. @defaultValue nothing */
   readonly play?: (run: Run, kit: TestKit) => Promise<void>;
 }
 
@@ -27,11 +27,11 @@ const CHECKS = {
   play: callback,
 } satisfies ChecksOf<CrashOptions>;
 
-/** Crashes after which the world, or the end of the run, was not as it is without them. */
+/** A difference that a crash made to the outside world or to the end of the run. */
 export interface CrashFinding {
-  /** Where the worker died, in words; more than one when they all came to the same. */
+  /** Where the worker crashed, in words. Crashes with the same difference are one finding. */
   readonly crashes: readonly string[];
-  /** Handlers that ran more often than without a crash: those to make idempotent. */
+  /** The handlers that ran more often than without a crash: make these idempotent. */
   readonly repeated: readonly string[];
   /** What differs from the run without a crash, for people. */
   readonly difference: string;
@@ -39,11 +39,11 @@ export interface CrashFinding {
 
 /** What `crashEverywhere` found. */
 export interface CrashReport {
-  /** Runs with a crash that were played: two for each request. */
+  /** How many runs with a crash were played: two for each request. */
   readonly tries: number;
-  /** Handlers that ran more often than without a crash in any of them, harmful or not. */
+  /** The handlers that ran more often than without a crash in any try. */
   readonly repeated: readonly string[];
-  /** The crashes after which the outcome was another one; empty: there are none. */
+  /** The differences; empty when there are none. */
   readonly findings: readonly CrashFinding[];
 }
 
@@ -65,10 +65,11 @@ interface Try {
 const AFTERMATH = "70s";
 
 /**
- * Plays a run of a workflow, with its own handlers, again and again in a kit; each time its worker dies before or after another one of
- * its requests to the store, and a second worker takes over. Steps run at least once, so some run twice: the findings say where that
- * can be seen from outside.
- * @throws {WorkflowError} `invalid` for options that cannot be, and when `effects` returns what cannot be copied, such as a function.
+ * Plays a run of a workflow with its own handlers again and again in a kit. In each try its worker crashes before or after another request
+ * to the store, and a second worker takes over. Handlers run at least once, so that some run twice: the findings tell where that is visible
+ * from outside.
+ * @throws {WorkflowError} `invalid` for options that are not valid, and when `effects` returns something that cannot be copied, such as a
+ * function.
  *
  * @example
  * ```ts

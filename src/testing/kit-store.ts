@@ -1,13 +1,13 @@
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Life } from "./time/process.ts";
 
-/** A request of a worker, before it is sent or after it was carried out. */
+/** A request of a worker. */
 export interface WorkerRequest {
-  /** The worker's id. */
+  /** The id of the worker. */
   readonly worker: string;
-  /** Before the request is sent, or after it was carried out and before its answer comes. */
+  /** `before` it is sent, or `after` it was carried out and before its answer arrives. */
   readonly when: "before" | "after";
-  /** What was asked for. */
+  /** The kind of the request. */
   readonly kind: "get" | "put" | "delete" | "list" | "versions" | "getVersion";
   /** The key, or the prefix of a list. */
   readonly key: string;

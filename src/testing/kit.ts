@@ -48,21 +48,24 @@ const KIT_POLL_MS = 60_000;
 /** Tasks that are due later are moved to the index of ready ones at least so long before. */
 const PROMOTED_MS = 180_000;
 
-/** Settings of a kit. */
+/** Options of `createTestKit`. */
 export interface TestKitOptions {
-  /** What its workers serve and its client knows. */
+  /** The workflows that its workers run and its client knows. */
   readonly workflows: readonly AnyWorkflow[];
-  /** Workers that are started with the kit. @defaultValue 1 */
+  /** How many workers are started with the kit. @defaultValue 1 */
   readonly workers?: number;
-  /** Settings of every worker. @defaultValue those of `Worker`, with `poll: "60s"` */
+  /** Options of every worker. @defaultValue those of `Worker`, with `poll: "60s"` */
   readonly worker?: Omit<WorkerOptions, "workflows" | "id">;
-  /** Virtual time of the beginning, in milliseconds since 1970. @defaultValue 2026-01-01T00:00:00Z */
+  /** The virtual time at the beginning, in milliseconds since 1970. @defaultValue 2026-01-01T00:00:00Z */
   readonly startAt?: number;
-  /** Where ids and jitter come from. @defaultValue 1 */
+  /** The seed of ids and jitter. @defaultValue 1 */
   readonly seed?: number;
-  /** Called for every request of a worker, before it is sent and after it was carried out; it may crash the worker there. @defaultValue nothing */
+  /**
+   * Called for every request of a worker, before it is sent and after it was carried out. It may crash the worker.
+   * @defaultValue nothing
+   */
   readonly onRequest?: (request: WorkerRequest) => void;
-  /** *Real* time after which a wait that nothing will end gives up and says why. @defaultValue "4s" */
+  /** The *real* time after which a wait that nothing can end gives up and explains why. @defaultValue "4s" */
   readonly patience?: Duration;
 }
 
@@ -80,55 +83,56 @@ const CHECKS = {
 export interface TestWorker {
   /** The name under which it claims tasks: `worker-1`, `worker-2` …, or the option `id`. */
   readonly id: string;
-  /** Whether it runs: it was neither crashed nor stopped. */
+  /** Whether it runs: it has neither crashed nor been stopped. */
   readonly alive: boolean;
   /**
    * Facts that our tests await.
    * @internal
    */
   readonly signals: TestSignals;
-  /** Kills it like `kill -9`: it writes nothing any more, its leases run out and another worker takes over. */
+  /** Kills it as `kill -9` does: it writes nothing any more, its leases end, and another worker takes over. */
   crash(): void;
-  /** Stops it cleanly; time passes as it has to. */
+  /** Stops it cleanly. Time passes as needed. */
   stop(): Promise<void>;
 }
 
 /**
- * What `createTestKit` gives. It does not know the types of its workflows, so that their handlers may use it (`kit.clock.sleep`): start them
- * by definition, `kit.client.start(order, …)`, to have the compiler check what is sent.
+ * What `createTestKit` resolves with. It is not typed by its workflows, so that handlers may use it (`kit.clock.sleep`): start runs by
+ * definition, `kit.client.start(order, …)`, to have inputs checked by the compiler.
  */
 export interface TestKit extends AsyncDisposable {
-  /** A client for which time passes while it waits: `await run.result()` skips over delays, retries and timeouts. */
+  /** A client for which virtual time passes while it waits: `await run.result()` skips delays, retries and timeouts. */
   readonly client: WorkflowClient;
   /** The virtual clock of client, workers and handlers. */
   readonly clock: TestClock;
-  /** The bucket. */
+  /** The store, in memory. */
   readonly store: MemoryStore;
-  /** The open bucket that client and workers share: what they put on the queue is known to each other at once. */
+  /** The open bucket that the client and the workers share. */
   readonly queue: QueueHandle;
-  /** Every line that the workers and handlers logged. `at`: virtual milliseconds since 1970. */
+  /** Every line that workers and handlers have logged. */
   readonly log: readonly LogLine[];
-  /** All workers so far, the dead ones too. */
+  /** All workers, including those that have crashed or stopped. */
   readonly workers: readonly TestWorker[];
-  /** Starts one more worker, by default like the others. */
+  /** Starts another worker, by default with the options of the others. */
   startWorker(options?: Partial<WorkerOptions>): Promise<TestWorker>;
-  /** Resolves when everything that can happen without time passing has happened, handlers included. */
+  /** Resolves when everything has happened that can happen without time passing, handlers included. */
   idle(): Promise<void>;
   /**
-   * For handlers that wait for the test itself: `await kit.hold(promise)` is like a sleep without an end. Time passes, and `idle` comes
-   * to rest, while a handler is held.
+   * Lets a handler wait for the test: `await kit.hold(promise)` counts as a sleep without an end. Time passes and `idle` resolves while a
+   * handler is held.
    */
   hold<T>(promise: Promise<T>): Promise<T>;
   /**
-   * Lets time pass until the run has this status, or is as `wanted` says.
-   * @throws {WorkflowError} `invalid` when the run ends otherwise.
+   * Lets time pass until the run has this status, or `wanted` returns true.
+   * @throws {WorkflowError} `invalid` when the run ends without that.
    */
   until(run: Pick<Run, "id">, wanted: RunView["status"] | ((view: RunView) => boolean)): Promise<RunView>;
 }
 
 /**
- * Makes a kit. Time stands still until `clock.advance`, or until somebody waits for a run; it never passes while a handler is at work,
- * unless the handler sleeps on `kit.clock`.
+ * Makes an engine for tests: a real client and real workers on a store in memory, with a virtual clock. Time stands still until
+ * `clock.advance` is called or somebody waits for a run. It does not pass while a handler works, unless the handler sleeps on `kit.clock`.
+ * @throws {WorkflowError} `invalid` for options that are not valid.
  *
  * @example
  * ```ts
@@ -138,7 +142,6 @@ export interface TestKit extends AsyncDisposable {
  * await run.signal("approval", { approver: "manager@example.com" });
  * expect(await run.result()).toEqual({ wait_approval: { approved_by: "manager@example.com" } });
  * ```
- * @throws {WorkflowError} `invalid` for options that cannot work.
  */
 export async function createTestKit(options: TestKitOptions): Promise<TestKit> {
   const { workers = 1 } = readSettings("a test kit", CHECKS, options, ["workflows"]);

@@ -16,13 +16,13 @@ import { type ChecksOf, flag, milliseconds, processHost, readArgument, readSetti
 import { isStore } from "../store/is-store.ts";
 import { checkFolder, listKeys } from "../store/paging.ts";
 
-/** What a bucket does not allow. */
+/** The limits of a bucket. */
 export interface BucketLimits {
-  /** A key that was written or deleted less than so many milliseconds ago is not written: 429. @defaultValue 0 */
+  /** A key that was written or deleted less than this many milliseconds ago cannot be written (429). @defaultValue 0 */
   readonly writeIntervalMs?: number;
-  /** False: only folders are listed, in no order, and pages are followed by their cursor. @defaultValue true */
+  /** With false, only folders can be listed, without order, and pages are followed by their cursor. @defaultValue true */
   readonly orderedList?: boolean;
-  /** False: no versions, whatever the store keeps. @defaultValue true */
+  /** With false, there are no versions, whatever the store keeps. @defaultValue true */
   readonly versions?: boolean;
 }
 
@@ -32,16 +32,19 @@ const CHECKS = {
   versions: flag,
 } satisfies ChecksOf<BucketLimits>;
 
-/** Cloudflare R2: one write of a key a second, no versions. Deletes count as writes here, which its documents leave open. */
+/**
+ * The limits of Cloudflare R2: one write of a key per second, and no versions. A delete counts as a write here; the documentation of R2
+ * leaves that open.
+ */
 export const R2_LIMITS: BucketLimits = { writeIntervalMs: 1_000, versions: false };
 
-/** S3 Express One Zone: lists without order that cannot begin after a key, and no versions. */
+/** The limits of S3 Express One Zone: lists have no order and cannot begin after a key, and there are no versions. */
 export const EXPRESS_LIMITS: BucketLimits = { orderedList: false, versions: false };
 
 /**
- * A bucket with limits, seen by any number of processes. A write that comes too soon is refused, and tried again by the store of that
- * process as `s3:` does it after 429: with growing pauses of full jitter, six times at most; then a conditional put answers `unknown`
- * and everything else throws `unavailable`.
+ * A bucket with limits, which any number of processes share. A write that comes too soon is refused and retried by the store of its
+ * process, as `s3:` does after a 429: at most six times, with growing pauses and full jitter. After that a conditional put is `unknown`,
+ * and other requests throw `unavailable`.
  *
  * @example
  * ```ts
@@ -61,12 +64,12 @@ export class LimitedBucket {
     this.#limits = limits;
   }
 
-  /** How many writes were refused so far because they came too soon. */
+  /** How many writes were refused because they came too soon. */
   get refused(): number {
     return this.#refused;
   }
 
-  /** The bucket as one process sees it. `host`: of that process; its clock and chance make the pauses. */
+  /** Wraps the store for one process. The clock and the randomness of `host` make the pauses. */
   limit(store: ObjectStore, host: Host): ObjectStore {
     readArgument("a limited bucket", "store", isStore, store);
     readArgument("a limited bucket", "host", processHost, host);

@@ -4,13 +4,13 @@ import type { ListOptions, ListPage, ObjectStore } from "../store/object-store.t
 import { compareBytes } from "../store/order.ts";
 import { isOrdered, listKeys, nextPage } from "../store/paging.ts";
 
-/** One case. It works under its own prefix and throws an `Error` that says what is wrong. */
+/** A case of the conformance suite. */
 export interface StoreCase {
   /** What a store must do, as a sentence. */
   readonly name: string;
-  /** What goes wrong with runs where it does not hold; absent: what the name says. */
+  /** What happens to runs when it does not hold; undefined when the name says it. */
   readonly harm?: string;
-  /** Why a store may fail it and still be used. Absent: it must not. */
+  /** Why a store may fail it and still be used; undefined when it may not. */
   readonly optional?: string;
   /** Tries it under a prefix of its own. Throws an `Error` that says what is wrong. */
   run(context: { readonly store: ObjectStore; readonly prefix: string }): Promise<void>;

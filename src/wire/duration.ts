@@ -3,9 +3,8 @@ import { WorkflowError } from "../errors.ts";
 import { cutAt } from "./cut.ts";
 
 /**
- * A length of time: a number of milliseconds, or a text of a number and a unit (`"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`, `"1w"`), from
- * zero to ten years. Other texts do not compile. A text that comes from a setting is cast, `value as Duration`: what it says is checked
- * again where it is used.
+ * A length of time: a number of milliseconds, or a number with a unit (`"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`, `"1w"`), from zero to
+ * ten years. Other texts do not compile. Cast a text that comes from a setting, `value as Duration`: it is checked again where it is used.
  */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d" | "w"}`;
 

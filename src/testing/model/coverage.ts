@@ -15,32 +15,32 @@ import type { ObjectStore } from "../../store/object-store.ts";
 import { readVersions } from "../../store/versions.ts";
 import { type Moment, retrace } from "./retrace.ts";
 
-/** How much of something was taken. */
+/** How much of a kind was covered. */
 export interface Covered {
-  /** How many were taken. */
+  /** How many were covered. */
   readonly taken: number;
   /** How many there are. */
   readonly total: number;
-  /** What nothing took: ids of states as `graph` draws them; edges as `state, event → target`. */
+  /** What was not covered: states by the ids that `graph` draws, edges as `state, event → target`. */
   readonly missing: readonly string[];
 }
 
-/** Collects what tests take. */
+/** Collects which states and edges of the chart tests have covered. */
 export interface Coverage {
-  /** Every state of the chart. */
+  /** The coverage of the states. */
   readonly states: Covered;
-  /** Every edge of the chart, those too that only an operator or the chart itself takes. */
+  /** The coverage of the edges, including those that only an operator or the chart itself takes. */
   readonly edges: Covered;
-  /** Takes what one event leads to from here. */
+  /** Adds what one event leads to from a snapshot. */
   take(before: PersistedSnapshot, event: RunOperation): void;
   /**
-   * Takes what a run took, read from the versions of its record: any run of a bucket that keeps versions, such as those of a kit. Answers
-   * how many of its writes it could not follow: those of other programs, retries, and versions that are gone.
-   * @throws {RunNotFoundError} when no version of it is there.
-   * @throws {WorkflowError} `invalid` for a run of another workflow, or a store that keeps no versions.
+   * Adds a run, read from the versions of its record. It works on any bucket that keeps versions, such as that of a kit. Resolves with the
+   * number of writes that it could not follow: those of other programs, retries, and versions that are gone.
+   * @throws {RunNotFoundError} when there is no version of it.
+   * @throws {WorkflowError} `invalid` for a run of another workflow, and for a store that keeps no versions.
    */
   addRun(store: ObjectStore, runId: string): Promise<number>;
-  /** Both figures, and a line for each state and edge that is missing. */
+  /** Both figures, with a line for each missing state and edge. */
   toString(): string;
 }
 
@@ -50,7 +50,7 @@ interface Edge {
 }
 
 /**
- * Makes a collector for a workflow. Give it to `paths` as an option, add runs of a kit, or both; then look at what is missing.
+ * Makes a collector for a workflow. Pass it to `paths` as an option, add runs of a kit, or both; then read what is missing.
  *
  * @example
  * ```ts

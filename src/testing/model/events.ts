@@ -10,7 +10,7 @@ import { isOver } from "../../run/record/record.ts";
 export interface HandlerWait {
   /** The name of the signal. */
   readonly signal: string;
-  /** As given to `ctx.waitForSignal`: `"7d"` or milliseconds. @defaultValue it waits for ever */
+  /** The timeout that is passed to `ctx.waitForSignal`: `"7d"` or milliseconds. @defaultValue no limit */
   readonly timeout?: Duration;
 }
 

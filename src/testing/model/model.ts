@@ -9,21 +9,21 @@ import { sortedJson } from "../../wire/hash.ts";
 import { type EventOptions, eventsFor } from "./events.ts";
 import { checkModelOptions } from "./options.ts";
 
-/** A state of a model: what `createActor(machine).getSnapshot()` gives. */
+/** A state of a model, as `createActor(machine).getSnapshot()` returns it. */
 export type ModelState = AnyMachineSnapshot;
 
-/** A model that knows its own events. */
+/** A model with its own events. */
 export type WorkflowModel = TestModel<ModelState, RunOperation, unknown>;
 
-/** Options of `createTestModel` that `model` gives. */
+/** The options that `model` passes to `createTestModel`. */
 export interface GivenTestModelOptions {
   /** The events that may follow a state. */
   readonly events: (state: ModelState) => readonly RunOperation[];
-  /** A text that is the same for states that are the same. */
+  /** Returns the same text for equal states. */
   readonly serializeState: (state: ModelState) => string;
 }
 
-/** `createTestModel` of `xstate/graph`, of `@xstate/graph`, or one that is like them. */
+/** `createTestModel` of `xstate/graph`, of `@xstate/graph`, or a function like them. */
 export type CreateTestModel<M> = (machine: AnyStateMachine, options: GivenTestModelOptions) => M;
 
 /**

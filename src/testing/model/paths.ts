@@ -13,19 +13,19 @@ import { eventWords } from "./words.ts";
 
 /** Options of `paths`. */
 export interface PathsOptions extends EngineOptions {
-  /** `shortest`: one way to each state; `simple`: every way without a circle, which are many more. @defaultValue "shortest" */
+  /** `shortest`: one path to each state. `simple`: every path without a cycle, which are many more. @defaultValue "shortest" */
   readonly kind?: "shortest" | "simple";
-  /** Is told what each path took. */
+  /** A collector to which each path that is run is added. @defaultValue none */
   readonly coverage?: Coverage;
 }
 
-/** A path of a model. */
+/** A path through the model of a workflow. */
 export interface WorkflowPath {
-  /** What happens on it, for the name of a test. */
+  /** What happens on it, as the name of a test. */
   readonly description: string;
   /** The events on it, in order. */
   readonly events: readonly RunOperation[];
-  /** Where it ends. */
+  /** The status of the run at its end. */
   readonly status: RunStatus;
   /**
    * Takes a real engine along the path: the user's plan on a store in memory, with stubs for handlers that answer as the path says.

@@ -8,13 +8,13 @@ import { SimulatedClock } from "./clock.ts";
 import { Life } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 
-/** The clock of a kit. It stands still until somebody moves it. */
+/** The clock of a kit. It stands still until it is moved. */
 export interface TestClock {
-  /** Virtual wall time in milliseconds since 1970. */
+  /** The virtual wall time in milliseconds since 1970. */
   now(): number;
-  /** Lets exactly so much time pass (`"7d"` or milliseconds), with everything that is due in it, whatever handlers are doing. */
+  /** Lets exactly this much time pass, `"7d"` or milliseconds, with everything that is due in it. */
   advance(duration: Duration): Promise<void>;
-  /** For handlers that take long: resolves when so much virtual time has passed. Never, in a worker that crashed. */
+  /** For handlers that take long: resolves after this much virtual time. In a worker that crashed it never resolves. */
   sleep(duration: Duration): Promise<void>;
 }
 

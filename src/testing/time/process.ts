@@ -1,7 +1,7 @@
 import type { LogFields, Logger } from "../../host/host.ts";
 import type { ScheduledCall, Scheduler } from "./scheduler.ts";
 
-/** One line that a process logged. `at` is virtual milliseconds; who keeps the lines says since when. */
+/** A line that a worker or a handler logged. */
 export interface LogLine {
   /** When, in virtual milliseconds since 1970. */
   readonly at: number;
