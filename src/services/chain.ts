@@ -20,7 +20,7 @@ import { drivenOutput } from "../run/outbox.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
 import { drains } from "../run/view.ts";
 import type { WakeUp } from "../run/wakeups/wake-up.ts";
-import { drive, type DriveContext, type DriveEnd, type HandlerEnd, ownFlight, type Unfit } from "./driver.ts";
+import { type DriveContext, type DriveEnd, Driver, type HandlerEnd, ownFlight, type Unfit } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
 import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
 import { KeptLease, type LeaseWatch } from "./lease.ts";
@@ -92,7 +92,7 @@ export class Chain {
   async run(wakeUp: WakeUp): Promise<DriveEnd> {
     try {
       const end = await this.#context.writers.with(this.#runId, (writer) =>
-        drive(this.#driveContext(), writer, this.#lease, wakeUp),
+        new Driver(this.#driveContext(), writer, this.#lease, wakeUp).drive(),
       );
       await this.#finish(end);
       return end;

@@ -93,122 +93,226 @@ export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
   return record.machine?.flights.find((flight) => isHeldBy(flight, flightTaskId(record.id, flight), actor));
 }
 
-/** Drives until nothing is left to do for this chain. */
-export async function drive(
-  context: DriveContext,
-  writer: RunWriter,
-  lease: ChainLease,
-  wakeUp: WakeUp,
-): Promise<DriveEnd> {
-  const leave = writer.dispatched.enter(lease.claim.task.id);
-  try {
-    return await driveChain(context, writer, lease, wakeUp);
-  } finally {
-    leave();
-  }
+/** A record as it was read or written last, and the program that it follows. */
+interface Decided {
+  readonly record: RunRecord;
+  readonly program: Program;
 }
 
-async function driveChain(
-  context: DriveContext,
-  writer: RunWriter,
-  lease: ChainLease,
-  wakeUp: WakeUp,
-): Promise<DriveEnd> {
-  const { task } = lease.claim;
-  const outbox = outboxOf(context, writer, lease);
-  const actor = { task: task.id, attempt: task.attempt };
-  const commit = (facts: readonly Fact[], fresh: boolean): Promise<CommitOutcome> =>
-    writer.commit({ actor, facts, fresh, gate: () => lease.hold(), takes: (ref) => context.takes(ref) });
+/**
+ * What a driver goes through:
+ *
+ *     claimed → read → decided ⇄ running
+ *        ↓        ↓      ⇅
+ *        ↓      misfit  idle
+ *        ↓        ↓      ↓
+ *        └──────→ over ←─┘
+ */
+type State =
+  /** Nothing is known of the run yet. */
+  | { readonly at: "claimed" }
+  /** The record is read and fits; what the wake-up says is not in it yet. */
+  | ({ readonly at: "read" } & Decided)
+  /** Another definition than the one served here fits the run (P76). */
+  | { readonly at: "misfit"; readonly message: string }
+  /** The record holds everything that this driver knows: what follows from it is to be done. */
+  | ({ readonly at: "decided" } & Decided)
+  /** The claim of this driver holds an execution. */
+  | ({ readonly at: "running"; readonly flight: Flight } & Decided)
+  /** Nothing is left to run under this claim. */
+  | ({ readonly at: "idle" } & Decided)
+  | { readonly at: "over"; readonly end: DriveEnd };
+
+/** Drives a run until nothing is left to do under the claim of one task. */
+export class Driver {
+  readonly #context: DriveContext;
+  readonly #writer: RunWriter;
+  readonly #lease: ChainLease;
+  readonly #wakeUp: WakeUp;
+  readonly #outbox: Outbox;
+  /** The claim under which everything is done. */
+  readonly #actor: Actor;
+  /** Ids of the executions that were begun under this claim. */
+  readonly #begun = new Set<string>();
+  /** Protocol 1.7: who changed the record, or was woken to do so, lists the inbox before it finishes. */
+  #owesInbox: boolean;
+
+  constructor(context: DriveContext, writer: RunWriter, lease: ChainLease, wakeUp: WakeUp) {
+    const { task } = lease.claim;
+    this.#context = context;
+    this.#writer = writer;
+    this.#lease = lease;
+    this.#wakeUp = wakeUp;
+    this.#actor = { task: task.id, attempt: task.attempt };
+    this.#outbox = outboxOf(context, writer, lease, this.#actor);
+    this.#owesInbox = isRecovered(lease.claim) || wakeUp.listens;
+  }
+
+  /** Drives to the end. @throws when the store does not answer for as long as the lease lives: then the task must not be finished. */
+  async drive(): Promise<DriveEnd> {
+    const leave = this.#writer.dispatched.enter(this.#actor.task);
+    try {
+      let state: State = { at: "claimed" };
+      while (state.at !== "over") state = await this.#next(state);
+      return state.end;
+    } finally {
+      leave();
+    }
+  }
+
+  #next(state: Exclude<State, { readonly at: "over" }>): State | Promise<State> {
+    switch (state.at) {
+      case "claimed":
+        return this.#read();
+      case "read":
+        return this.#tell(state);
+      case "misfit":
+        return this.#leaveToOthers(state.message);
+      case "decided":
+        return this.#follow(state);
+      case "running":
+        return this.#run(state);
+      case "idle":
+        return this.#settle(state);
+    }
+  }
+
+  /** R4: the record is read before any handler, and fenced by who recovers a task. */
+  async #read(): Promise<State> {
+    const { claim } = this.#lease;
+    const outcome = await this.#commit(isRecovered(claim) ? fenceFacts(claim) : [], { fresh: true });
+    const isWithoutMachine =
+      outcome.kind === "left" && outcome.record !== undefined && outcome.record.machine === undefined;
+    if (outcome.kind !== "committed" && !isWithoutMachine) return after(outcome);
+    const unfit = outcome.record && (await this.#context.checkVersion(outcome.record));
+    if (outcome.kind === "committed") {
+      const { record, program } = outcome;
+      if (unfit === undefined) return { at: "read", record, program };
+      return unfit.kind === "leave"
+        ? over({ kind: "left", reason: unfit.reason })
+        : { at: "misfit", message: unfit.message };
+    }
+    if (unfit?.kind !== "mismatch") return after(outcome);
+    await this.#commit([{ fact: "mismatch", message: unfit.message }], { fresh: true });
+    return over({ kind: "finished" });
+  }
+
+  /** Applies what the wake-up says, and what it looks up now that the record is known. */
+  async #tell({ record, program }: Decided): Promise<State> {
+    const { queue } = this.#context.dispatch;
+    const lookedUp = await this.#lease.insist(async () => this.#wakeUp.lookUp?.(queue, record, program));
+    const facts = [...this.#wakeUp.facts, ...(lookedUp ?? [])];
+    return facts.length === 0 ? { at: "decided", record, program } : after(await this.#commit(facts));
+  }
 
   /** P76: pauses a run that another definition fits. What was to be done for it is left for a worker that fits. */
-  const leaveToOthers = async (message: string): Promise<DriveEnd> => {
+  async #leaveToOthers(message: string): Promise<State> {
+    const wakeUp = this.#wakeUp;
     const terminate = wakeUp.facts.filter((fact) => fact.fact === "command" && fact.command.type === "terminate");
-    const paused = await commit([...terminate, { fact: "mismatch", message }], false);
-    if (paused.kind !== "committed") return paused.kind === "missing" ? { kind: "finished" } : paused;
+    const paused = await this.#commit([...terminate, { fact: "mismatch", message }]);
+    if (paused.kind !== "committed") return after(paused);
     const { record, program } = paused;
-    outbox.dispatchAll(record, program);
-    await outbox.settle();
+    this.#outbox.dispatchAll(record, program);
+    await this.#outbox.settle();
     const isOwed =
-      wakeUp.facts.length > 0 || wakeUp.lookUp !== undefined || ownFlight(record, lease.claim) !== undefined;
-    // The next look of the sweeper comes by itself. What is over is owed nothing but to be opened again.
+      wakeUp.facts.length > 0 || wakeUp.lookUp !== undefined || ownFlight(record, this.#lease.claim) !== undefined;
+    // The next check of the sweeper comes by itself. What is over is owed nothing but to be opened again.
     const reopens = record.status === "failed" && wakeUp.facts.some(isRetry);
     return isOwed && wakeUp.recurs !== true && (reopens || !isOver(record.status))
-      ? { kind: "left", reason: message, delayMs: UNFIT_DELAY_MS }
-      : { kind: "finished", record };
-  };
+      ? over({ kind: "left", reason: message, delayMs: UNFIT_DELAY_MS })
+      : over({ kind: "finished", record });
+  }
 
-  /** The flights that were begun under this claim. */
-  const begun = new Set<string>();
-  const isWanted = async (ref: FlightRef): Promise<boolean> => {
-    const read = await commit([], true);
+  /** R3: what the record asks for is dispatched at once; then this claim's own execution runs. */
+  #follow({ record, program }: Decided): State {
+    this.#outbox.dispatchAll(record, program);
+    const flight = ownFlight(record, this.#lease.claim);
+    return flight === undefined ? { at: "idle", record, program } : { at: "running", flight, record, program };
+  }
+
+  /** Runs the execution that this claim holds, and applies how it ended. */
+  async #run({ flight, record, program }: Decided & { readonly flight: Flight }): Promise<State> {
+    const end = await this.#runOwn(flight, record, program);
+    if (end.kind === "requeued") await this.#outbox.settle();
+    if (end.kind !== "facts") return over(end);
+    const facts = end.facts.map((fact) => ({ ...fact, claim: this.#actor }));
+    const outcome = await this.#commit([...this.#outbox.takeFacts(), ...facts, ...this.#outbox.confirmed(record)]);
+    if (outcome.kind === "committed") await end.afterwards?.(outcome.record, outcome.program);
+    return after(outcome);
+  }
+
+  /** R9: how the execution ended; one that the run stops, and that did not begin under this claim, never begins. */
+  async #runOwn(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd> {
+    const ref = refOf(flight);
+    const id = flightTaskId(record.id, ref);
+    if (record.machine !== undefined && drains(record.machine, program, ref)) {
+      const outcome = this.#begun.has(id) ? "unknown" : "never";
+      return { kind: "facts", facts: [{ fact: "fenced", ref, outcome }] };
+    }
+    if (!(await this.#lease.hold())) return { kind: "dropped" };
+    this.#begun.add(id);
+    return this.#context.run(flight, record, program, () => this.#isWanted(ref));
+  }
+
+  /** Whether the run, read anew, still wants this execution from this claim. */
+  async #isWanted(ref: FlightRef): Promise<boolean> {
+    const read = await this.#commit([], { fresh: true });
     // Whoever acts next finds out.
     if (read.kind !== "committed" || read.record.machine === undefined) return true;
     // What others brought may have been written in this claim's name: it is dispatched at once, however long the handler goes on.
-    if (read.wrote) outbox.dispatchAll(read.record, read.program);
+    if (read.wrote) this.#outbox.dispatchAll(read.record, read.program);
     const flight = read.record.machine.flights.find((other) => sameFlight(other, ref));
-    if (flight === undefined || !isHeldBy(flight, flightTaskId(read.record.id, ref), actor)) return false;
+    if (flight === undefined || !isHeldBy(flight, flightTaskId(read.record.id, ref), this.#actor)) return false;
     return !drains(read.record.machine, read.program, ref);
-  };
-  const recovered = task.attempt > 1;
-  let touched = recovered || wakeUp.listens;
-  let outcome = await commit(recovered ? fenceFacts(lease.claim) : [], true);
-  if (outcome.kind === "left" && outcome.record !== undefined && outcome.record.machine === undefined) {
-    const unfit = await context.checkVersion(outcome.record);
-    if (unfit?.kind !== "mismatch") return outcome;
-    await commit([{ fact: "mismatch", message: unfit.message }], true);
-    return { kind: "finished" };
   }
-  if (outcome.kind === "committed") {
-    const unfit = await context.checkVersion(outcome.record);
-    if (unfit?.kind === "leave") return { kind: "left", reason: unfit.reason };
-    if (unfit !== undefined) return leaveToOthers(unfit.message);
-    const facts = [...wakeUp.facts, ...(await lookUp(context, wakeUp, outcome.record, outcome.program, lease))];
-    if (facts.length > 0) {
-      touched ||= outcome.wrote;
-      outcome = await commit(facts, false);
-    }
+
+  /** R7: the claim ends only when everything that the record asks for is durable, and nothing was learned meanwhile. */
+  async #settle({ record, program }: Decided): Promise<State> {
+    await this.#outbox.settle();
+    const learned = this.#outbox.takeFacts();
+    const news = learned.length > 0 ? learned : await this.#lease.insist(() => this.#signals(record, program));
+    if (news.length === 0) return over({ kind: "finished", record });
+    const outcome = await this.#commit([...news, ...this.#outbox.confirmed(record)], { fresh: true });
+    // Signals that change nothing were taken by somebody else: they are not looked for again.
+    const isNothingNew =
+      outcome.kind === "committed" && !outcome.wrote && ownFlight(outcome.record, this.#lease.claim) === undefined;
+    return isNothingNew && learned.length === 0 ? over({ kind: "finished", record: outcome.record }) : after(outcome);
   }
-  for (;;) {
-    if (outcome.kind === "missing") return { kind: "finished" };
-    if (outcome.kind !== "committed") return outcome;
-    const { record, program } = outcome;
-    touched ||= outcome.wrote;
-    outbox.dispatchAll(record, program);
-    const flight = ownFlight(record, lease.claim);
-    if (flight !== undefined) {
-      const end = await runOwn(context, flight, record, program, lease, begun, isWanted);
-      if (end.kind !== "facts") {
-        if (end.kind === "requeued") await outbox.settle();
-        return end;
-      }
-      outcome = await commit([...outbox.takeFacts(), ...end.facts, ...outbox.confirmed(record)], false);
-      if (outcome.kind === "committed") await end.afterwards?.(outcome.record, outcome.program);
-      continue;
-    }
-    await outbox.settle();
-    const learned = outbox.takeFacts();
-    const news = learned.length > 0 ? learned : await lease.insist(() => signalsFor(context, record, program, touched));
-    if (news.length === 0) return { kind: "finished", record };
-    outcome = await commit([...news, ...outbox.confirmed(record)], true);
-    if (
-      outcome.kind === "committed" &&
-      !outcome.wrote &&
-      ownFlight(outcome.record, lease.claim) === undefined &&
-      learned.length === 0
-    ) {
-      return { kind: "finished", record: outcome.record };
-    }
+
+  /** Protocol 1.7: only after the record that waits was acknowledged is the inbox listed. */
+  async #signals(record: RunRecord, program: Program): Promise<readonly Fact[]> {
+    if (!this.#owesInbox || record.machine === undefined || isOver(record.status)) return [];
+    const waits = openWaits(record, program);
+    if (waits.length === 0) return [];
+    const found = await lookIntoInbox(this.#context.dispatch.queue, record, waits);
+    return found.length === 0 ? [] : [{ fact: "signals", found }];
+  }
+
+  /** `fresh`: the record is read from the store first, because this process's copy may be older than the claim. */
+  async #commit(facts: readonly Fact[], { fresh = false } = {}): Promise<CommitOutcome> {
+    const outcome = await this.#writer.commit({
+      actor: this.#actor,
+      facts,
+      fresh,
+      gate: () => this.#lease.hold(),
+      takes: (ref) => this.#context.takes(ref),
+    });
+    if (outcome.kind === "committed" && outcome.wrote) this.#owesInbox = true;
+    return outcome;
   }
 }
 
-async function lookUp(
-  context: DriveContext,
-  wakeUp: WakeUp,
-  record: RunRecord,
-  program: Program,
-  lease: ChainLease,
-): Promise<readonly Fact[]> {
-  return (await lease.insist(async () => wakeUp.lookUp?.(context.dispatch.queue, record, program))) ?? [];
+const over = (end: DriveEnd): State => ({ at: "over", end });
+
+/** Where a driver stands after a commit. */
+function after(outcome: CommitOutcome): State {
+  if (outcome.kind === "committed") return { at: "decided", record: outcome.record, program: outcome.program };
+  return over(outcome.kind === "missing" ? { kind: "finished" } : outcome);
+}
+
+/** Whether another claim of the task came before this one. */
+function isRecovered({ task }: Claim): boolean {
+  return task.attempt > 1;
 }
 
 const isRetry = (fact: Fact): boolean => fact.fact === "command" && fact.command.type === "retry";
@@ -239,57 +343,18 @@ function attemptsBefore(
   return told.some((one) => one.attempt === attempt) ? told : [...told, { attempt, error }];
 }
 
-async function runOwn(
-  context: DriveContext,
-  flight: Flight,
-  record: RunRecord,
-  program: Program,
-  lease: ChainLease,
-  begun: Set<string>,
-  isWanted: (ref: FlightRef) => Promise<boolean>,
-): Promise<HandlerEnd> {
-  const { task } = lease.claim;
-  const claim: Actor = { task: task.id, attempt: task.attempt };
-  const ref = refOf(flight);
-  const id = flightTaskId(record.id, ref);
-  // The run is being stopped: a handler that has not begun under this claim never will.
-  if (record.machine !== undefined && drains(record.machine, program, ref)) {
-    const outcome = begun.has(id) ? "unknown" : "never";
-    return { kind: "facts", facts: [{ fact: "fenced", ref, outcome, claim }] };
-  }
-  if (!(await lease.hold())) return { kind: "dropped" };
-  begun.add(id);
-  const end = await context.run(flight, record, program, () => isWanted(ref));
-  return end.kind === "facts" ? { ...end, facts: end.facts.map((fact) => ({ ...fact, claim })) } : end;
-}
-
 /** The part of a driver in the outbox. What it dispatches is tried again while its lease lives. */
-function outboxOf(context: DriveContext, writer: RunWriter, lease: ChainLease): Outbox {
-  const { task } = lease.claim;
+function outboxOf(context: DriveContext, writer: RunWriter, lease: ChainLease, actor: Actor): Outbox {
   const dispatcher = {
-    actor: { task: task.id, attempt: task.attempt },
+    actor,
     finishOwn: (id: string, end: TaskEnd) => context.finishOwn(id, end),
   };
   return new Outbox({
     shared: writer.dispatched,
-    task: task.id,
+    task: actor.task,
     effects: context.dispatch.effects,
     dispatch: (entry, record, program) =>
       lease.insist(() => dispatchEntry(entry, { context: context.dispatch, record, program, dispatcher })),
     isDriven: (id) => context.isDriven(id),
   });
-}
-
-/** Protocol 1.7: only after the record that waits was acknowledged is the inbox listed. */
-async function signalsFor(
-  context: DriveContext,
-  record: RunRecord,
-  program: Program,
-  touched: boolean,
-): Promise<readonly Fact[]> {
-  if (!touched || record.machine === undefined || isOver(record.status)) return [];
-  const waits = openWaits(record, program);
-  if (waits.length === 0) return [];
-  const found = await lookIntoInbox(context.dispatch.queue, record, waits);
-  return found.length === 0 ? [] : [{ fact: "signals", found }];
 }

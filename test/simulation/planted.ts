@@ -43,8 +43,8 @@ const NO_GATE: Edit = {
 /** The fence write taken out: who takes a task over neither writes nor releases before it goes on. */
 const NO_FENCE_WRITE: Edit = {
   file: DRIVER,
-  from: "let outcome = await commit(recovered ? fenceFacts(lease.claim) : [], true);",
-  to: "let outcome = await commit([], true);",
+  from: "await this.#commit(isRecovered(claim) ? fenceFacts(claim) : [], { fresh: true });",
+  to: "await this.#commit([], { fresh: true });",
 };
 
 export const MISTAKES: readonly Mistake[] = [
@@ -204,8 +204,8 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DRIVER,
-        from: "await lease.insist(() => signalsFor(context, record, program, touched));",
-        to: "await lease.insist(() => signalsFor(context, record, program, wakeUp.listens));",
+        from: "if (!this.#owesInbox || record.machine === undefined",
+        to: "if (!this.#wakeUp.listens || record.machine === undefined",
       },
     ],
     setting: { shapes: ["parked", "twice"] },
@@ -352,14 +352,14 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: DRIVER,
-        from: "      outcome = await commit([...outbox.takeFacts(), ...end.facts, ...outbox.confirmed(record)], false);",
-        to: `      for (const fact of end.facts) {
-        if (fact.fact === "done" && fact.ref.kind === "run") {
-          const key = \`workflow/\${record.id}/steps/\${fact.ref.step}.json\`;
-          await context.dispatch.queue.store.put(key, JSON.stringify(fact.result), "absent").catch(() => undefined);
-        }
+        from: "    const outcome = await this.#commit([...this.#outbox.takeFacts(), ...facts,",
+        to: `    for (const fact of end.facts) {
+      if (fact.fact === "done" && fact.ref.kind === "run") {
+        const key = \`workflow/\${record.id}/steps/\${fact.ref.step}.json\`;
+        await this.#context.dispatch.queue.store.put(key, JSON.stringify(fact.result), "absent").catch(() => undefined);
       }
-      outcome = await commit([...outbox.takeFacts(), ...end.facts, ...outbox.confirmed(record)], false);`,
+    }
+    const outcome = await this.#commit([...this.#outbox.takeFacts(), ...facts,`,
       },
     ],
     setting: { shapes: ["two", "three"], crash: 1, unknown: 1 },
