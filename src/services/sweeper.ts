@@ -13,7 +13,6 @@ import { standingCheck } from "../run/decide/next-check.ts";
 import { isOver, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
 import { isUnanswered } from "../store/again.ts";
-import { callback, type ChecksOf, count, flag, objectWith, readArgument, readSettings, text } from "../settings.ts";
 import { readDocument } from "../store/document.ts";
 import { listKeys } from "../store/paging.ts";
 import { compareBytes } from "../store/order.ts";
@@ -46,14 +45,6 @@ export interface SweepOptions {
   readonly onReady?: (taskId: string, availableAt: number) => void;
 }
 
-const CHECKS = {
-  types: objectWith<ReadonlySet<string>>("has"),
-  report: flag,
-  prefix: text,
-  limit: count(1),
-  onReady: callback,
-} satisfies ChecksOf<SweepOptions>;
-
 /** What was done about one run. */
 export interface SweptRun {
   readonly runId: string;
@@ -66,19 +57,6 @@ export interface SweptRun {
   readonly action: "ticked" | "forgotten" | "moved" | "waits" | "unreadable";
   /** Why it cannot be read. */
   readonly error?: string;
-}
-
-/**
- * Looks once at every run that is due for it: one GET a run. Several sweepers at once are safe: ticks of one minute have one id. A run that
- * cannot be read is told of and keeps nobody from the others.
- * @throws {WorkflowError} `unavailable` when the store does not answer.
- */
-export async function sweepActive(queue: QueueContext, options: SweepOptions = {}): Promise<readonly SweptRun[]> {
-  const swept: SweptRun[] = [];
-  readArgument("sweepActive", "queue", objectWith<QueueContext>("store", "host"), queue);
-  readSettings("sweepActive", CHECKS, options);
-  await new Sweeper(queue, { ...options, onSwept: (run) => swept.push(run) }).turn();
-  return swept;
 }
 
 /** What the sweeps of one process look at and tell. */

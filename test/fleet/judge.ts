@@ -1,6 +1,6 @@
 /** Whether a run ended as it must, by what the bucket holds and what the outside world was asked for. */
 import { meterStore, type QueueHandle, type RunView, type WorkflowClient } from "../../src/index.ts";
-import { sweepActive } from "../../src/services/sweeper.ts";
+import { sweepOnce } from "../services/sweep.ts";
 import {
   ACTIVE_PREFIX,
   DUE_PREFIX,
@@ -82,7 +82,7 @@ export async function sweepAhead(queue: QueueHandle): Promise<number> {
     const { earliest, latest } = store.time();
     return { earliest: earliest + AHEAD_MS, latest: latest + AHEAD_MS };
   };
-  const swept = await sweepActive({ ...queue.context, store: { ...meterStore(store), time } });
+  const swept = await sweepOnce({ ...queue.context, store: { ...meterStore(store), time } });
   return swept.filter(({ action }) => action === "forgotten").length;
 }
 

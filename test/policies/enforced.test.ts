@@ -10,7 +10,7 @@ import { readTimeline } from "../../src/inspect/history.ts";
 import { activeKey } from "../../src/keys.ts";
 import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
-import { sweepActive } from "../../src/services/sweeper.ts";
+import { sweepOnce } from "../services/sweep.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { S3Store } from "../../src/store/s3.ts";
 import { tell } from "../cli/run.ts";
@@ -125,7 +125,7 @@ for (const name of ENFORCING) {
       const parked = await operator.submit("other", {}, { availableAt: Date.now() + 3_600_000 });
       expect(await operator.cancelTask(parked)).toEqual({ kind: "cancelled" });
       await store.put(activeKey("gone", Date.now() - 7_200_000), "", "always");
-      const swept = await sweepActive(operator.context);
+      const swept = await sweepOnce(operator.context);
       expect(swept).toContainEqual({ runId: "gone", status: "missing", action: "forgotten" });
       await operator.repairTasks();
       // What it finds of the store itself is not the matter here: it finds what the owner finds.

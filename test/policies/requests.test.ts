@@ -10,7 +10,7 @@ import { activeKey, PROBE_PREFIX, readyKey, stateKey, taskKey } from "../../src/
 import { handleOf } from "../../src/run/handle.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
-import { sweepActive } from "../../src/services/sweeper.ts";
+import { sweepOnce } from "../services/sweep.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { type Process, type RequestKind, World } from "../simulation/world/index.ts";
@@ -156,7 +156,7 @@ async function playOperator(): Promise<void> {
     await world.store.delete(readyKey(lost, at));
     await host.clock.sleep(DAY_MS);
     expect((await handle.repairTasks()).repaired).toContain(lost);
-    expect((await sweepActive(handle.context)).map(({ action }) => action)).toContain("forgotten");
+    expect((await sweepOnce(handle.context)).map(({ action }) => action)).toContain("forgotten");
     expect((await examineStore(store, host)).safe).toBe(true);
   });
 }

@@ -7,7 +7,7 @@ import { ReadyLister } from "../../src/queue/poll.ts";
 import { promoteDue } from "../../src/queue/promote.ts";
 import { repairTasks } from "../../src/queue/repair.ts";
 import type { QueueContext } from "../../src/queue/task.ts";
-import { sweepActive } from "../../src/services/sweeper.ts";
+import { sweepOnce } from "../services/sweep.ts";
 import { meterStore } from "../../src/store/metered.ts";
 import { EXPRESS_LIMITS, LimitedBucket } from "../../src/testing/limited-bucket.ts";
 import { type Bench, ID, makeBench, put, SPEC, START } from "./fixtures.ts";
@@ -87,7 +87,7 @@ test("the sweeper looks at the runs whose time has come and at no others", async
   const old = START - 2 * 3_600_000;
   for (let n = 1; n <= 1_200; n += 1) await bench.store.put(activeKey(`later-${n}`, START + 3_600_000), "", "always");
   for (const id of ["b", "a", "c"]) await bench.store.put(activeKey(id, old), "", "always");
-  const swept = await sweepActive(queue);
+  const swept = await sweepOnce(queue);
   expect(swept.map(({ runId, action }) => `${runId} ${action}`)).toEqual(["a forgotten", "b forgotten", "c forgotten"]);
   const [first] = await bench.keys("x-workflow/active/");
   expect(minuteStart(first?.split("/")[2] ?? "")).toBeGreaterThan(START);

@@ -1,6 +1,7 @@
 /** Registrations of workers. */
 import { expect, test } from "vitest";
-import { deregisterWorker, listWorkers, registerWorker, workerCodec } from "../../src/queue/workers.ts";
+import { deregisterWorker, registerWorker, workerCodec } from "../../src/queue/workers.ts";
+import { listWorkers } from "./list-workers.ts";
 import { formatInstant } from "../../src/wire/instant.ts";
 import { golden, goldenObject } from "../golden.ts";
 import { makeBench, START } from "./fixtures.ts";

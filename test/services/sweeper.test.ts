@@ -4,7 +4,8 @@ import { registeredDefinition } from "../../src/define/registered.ts";
 import { WorkflowError } from "../../src/errors.ts";
 import type { LogFields } from "../../src/host/host.ts";
 import { meterStore, type MeteredStore, workflow } from "../../src/index.ts";
-import { sweepActive, type SweptRun } from "../../src/services/sweeper.ts";
+import { sweepOnce } from "./sweep.ts";
+import type { SweptRun } from "../../src/services/sweeper.ts";
 import { activeKey, stateKey } from "../../src/keys.ts";
 import type { QueueContext } from "../../src/queue/task.ts";
 import { encodeRecord } from "../../src/run/record/codec.ts";
@@ -145,7 +146,7 @@ describe("a sweep by hand", () => {
     for (const id of ["a", "b", "c"]) await file(id, "{");
     await file("d", NEWER("d"));
     for (const id of ["e", "f", "g"]) await file(id, recordOf(id, "ours"));
-    const swept = await sweepActive(queue, { limit: 2 });
+    const swept = await sweepOnce(queue, { limit: 2 });
     expect(ticked(swept)).toEqual(["e", "f"]);
     expect(swept.slice(0, 4).map(({ runId, action }) => `${runId} ${action}`)).toEqual([
       "a unreadable",
@@ -154,6 +155,6 @@ describe("a sweep by hand", () => {
       "d unreadable",
     ]);
     expect(swept[3]?.error).toContain("layout 2");
-    expect(ticked(await sweepActive(queue, { report: true }))).toEqual(["g"]);
+    expect(ticked(await sweepOnce(queue, { report: true }))).toEqual(["g"]);
   });
 });

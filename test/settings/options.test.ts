@@ -25,7 +25,6 @@ import {
   paths,
   replay,
 } from "../../src/testing/index.ts";
-import { sweepActive } from "../../src/services/sweeper.ts";
 
 const host = nodeHost();
 const flow = untypedWorkflow("w").step("a", () => 1);
@@ -64,7 +63,6 @@ const ENTRANCES: Readonly<Record<string, (options: never) => unknown>> = {
   list: (options) => drain(client.list(options)),
   "bulk filter": (options) => drain(client.bulk({ type: "pause" }, options, { dryRun: true })),
   bulk: (options) => drain(client.bulk({ type: "pause" }, {}, options)),
-  sweepActive: (options) => sweepActive(queue.context, options),
   submit: (options) => queue.submit("mail", null, options),
   idempotency: (idempotency) => queue.submit("mail", null, { idempotency }),
   cancelTask: (options) => queue.cancelTask("1", options),
@@ -133,7 +131,6 @@ const ARGUMENTS: Readonly<Record<string, (given: never) => unknown>> = {
   "crashEverywhere, workflow": (given) => crashEverywhere(given, { effects: () => 1 }),
   "cost, workflow": (given) => cost(given),
   "drawWorkflow, workflow": (given) => drawWorkflow(given),
-  "sweepActive, bucket": (given) => sweepActive(given),
 };
 
 test.each(Object.keys(ARGUMENTS))("%s: what it cannot be is refused in words", async (name) => {
@@ -205,10 +202,6 @@ const TABLE: readonly (readonly [entrance: string, option: string, bad: readonly
   ["list", "signal", [null, {}, "stop"]],
   ["bulk", "dryRun", NO_FLAGS],
   ["bulk", "signal", [null, {}, "stop"]],
-  ["sweepActive", "limit", NO_COUNTS],
-  ["sweepActive", "prefix", NO_TEXTS],
-  ["sweepActive", "report", NO_FLAGS],
-  ["sweepActive", "types", [null, "w", 5]],
   ["submit", "maxRetries", [-1, 1.5, Number.NaN, 2 ** 32, "3"]],
   ["submit", "maxReschedules", [-1, 1.5, Number.NaN, 2 ** 32]],
   ["submit", "timeoutMs", [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e308]],
