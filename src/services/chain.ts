@@ -1,6 +1,6 @@
 /** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
 import type { StepQueue } from "../define/context.ts";
-import { type ErrorData, summarize } from "../host/error-data.ts";
+import { summarize } from "../host/error-data.ts";
 import type { Logger } from "../host/host.ts";
 import { joinSignals } from "../host/signals.ts";
 import type { Claim } from "../queue/claim.ts";
@@ -20,9 +20,9 @@ import { drivenOutput } from "../run/outbox.ts";
 import { flightTask, flightTaskId } from "../run/tasks.ts";
 import { drains } from "../run/view.ts";
 import type { WakeUp } from "../run/wakeups/wake-up.ts";
-import { type DriveContext, type DriveEnd, Driver, type HandlerEnd, ownFlight, type Unfit } from "./driver.ts";
+import { type DriveContext, type DriveEnd, Driver, type AfterExecution, ownFlight, type Unfit } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
-import { type AfterAttempt, failureOf, judge, runAttempt } from "./handler.ts";
+import { type AttemptEnd, factOf, runAttempt } from "./handler.ts";
 import { KeptLease, type LeaseWatch } from "./lease.ts";
 
 /** A step is long after a third of the lease: from then on it has a task object and a lease of its own. */
@@ -156,7 +156,7 @@ export class Chain {
     record: RunRecord,
     program: Program,
     isWanted: () => Promise<boolean>,
-  ): Promise<HandlerEnd> {
+  ): Promise<AfterExecution> {
     const context = this.#context;
     const handler = context.handlerOf(this.#workflow, flight);
     const policy = program.activity(flight);
@@ -172,35 +172,35 @@ export class Chain {
       const beganAt = serverNow(context.queue);
       story.began(beganAt);
       const end = await this.#attempt(flight, record, program, policy, handler, attempt);
-      const after = judge(end, flight, policy, attempt, retries, () => context.queue.host.random.next());
-      const error = failureOf(end, after);
+      const error = "error" in end ? end.error : undefined;
       if (error !== undefined) story.failed({ attempt, beganAt, endedAt: serverNow(context.queue), error });
       let isLast = false;
       try {
         // Mostly it failed because its run stops: then no line says that it is tried again.
-        isLast = after.kind === "again" && this.#lease.takeUnwanted() && !(await isWanted());
+        isLast = end.kind === "again" && this.#lease.takeUnwanted() && !(await isWanted());
       } finally {
-        this.#logEnd(flight, attempt, after, error, isLast);
+        this.#logEnd(flight, attempt, end, isLast);
       }
-      if (after.kind === "abandoned") return this.#abandoned(flight, retries, story);
+      if (end.kind === "abandoned") return this.#abandoned(flight, retries, story);
       if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
-      if (after.kind === "facts") {
-        this.#remember(flight, after.facts);
-        return { kind: "facts", facts: after.facts.map((fact) => story.tell(fact)) };
+      if (end.kind !== "again") {
+        this.#remember(flight, end);
+        return { kind: "facts", facts: [story.tell(factOf(end, refOf(flight), attempt))] };
       }
-      if (isLast) return this.#notAgain(flight, after.message, story);
-      if (after.counts) retries += 1;
+      if (isLast) return this.#notAgain(flight, end.message, story);
+      const counts = error !== undefined;
+      if (counts) retries += 1;
       const { clock } = context.queue.host;
-      const dueAt = clock.monotonic() + after.delayMs;
-      const isInPlace = after.counts && after.delayMs <= context.leaseMs / LONG_STEP_SHARE;
+      const dueAt = clock.monotonic() + end.delayMs;
+      const isInPlace = counts && end.delayMs <= context.leaseMs / LONG_STEP_SHARE;
       if (!(await this.#rest(isInPlace ? dueAt : 0, isWanted))) {
         context.log.info("the next attempt is called off: its run stops", { run: this.#runId, step: flight.step });
-        return this.#notAgain(flight, after.message, story);
+        return this.#notAgain(flight, end.message, story);
       }
       if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
       if (isInPlace && !context.stopping.aborted) continue;
       const leftMs = Math.max(0, dueAt - clock.monotonic());
-      return this.#giveBack(flight, leftMs, retries, after.message, story, after.counts);
+      return this.#giveBack(flight, leftMs, retries, end.message, story, counts);
     }
   }
 
@@ -223,12 +223,12 @@ export class Chain {
   }
 
   /** No later attempt begins, here or elsewhere: its run stops. Whether the last one had effects is not known. */
-  #notAgain(flight: Flight, error: string, story: Story): HandlerEnd {
+  #notAgain(flight: Flight, error: string, story: Story): AfterExecution {
     this.#ended.set(flightTaskId(this.#runId, flight), { status: "failed", error });
     return { kind: "facts", facts: [story.tell({ fact: "fenced", ref: refOf(flight), outcome: "unknown" })] };
   }
 
-  #dropped(flight: Flight, attempt: number): HandlerEnd {
+  #dropped(flight: Flight, attempt: number): AfterExecution {
     this.#context.log.warn("the lease of a step is over; what its handler comes to is dropped", {
       run: this.#runId,
       step: flight.step,
@@ -238,15 +238,14 @@ export class Chain {
   }
 
   /** What a step came to, for the end of its task in case it is long. Only what may still be asked for is kept. */
-  #remember(flight: Flight, facts: readonly Fact[]): void {
-    const end = facts.find((fact) => fact.fact === "done" || fact.fact === "failed");
-    if (end === undefined) return;
+  #remember(flight: Flight, end: AttemptEnd): void {
+    if (end.kind !== "completed" && end.kind !== "failed") return;
     for (const taskId of this.#ended.keys()) if (!this.#long.has(taskId)) this.#ended.delete(taskId);
     this.#ended.set(
       flightTaskId(this.#runId, flight),
-      end.fact === "done"
+      end.kind === "completed"
         ? { status: "completed", output: resultOutput(flight.step, end.result) }
-        : { status: "failed", error: end.failure.message },
+        : { status: "failed", error: end.message },
     );
   }
 
@@ -263,7 +262,7 @@ export class Chain {
     policy: ActivityPolicy,
     handler: (context: unknown, result?: unknown) => unknown,
     attempt: number,
-  ): Promise<Awaited<ReturnType<typeof runAttempt>>> {
+  ): Promise<AttemptEnd> {
     const context = this.#context;
     const ended = new AbortController();
     const long = this.#long.get(flightTaskId(record.id, flight));
@@ -345,13 +344,13 @@ export class Chain {
     message: string,
     story: Story,
     counts = true,
-  ): Promise<HandlerEnd> {
+  ): Promise<AfterExecution> {
     return ownerOf(flight) === undefined
       ? this.#requeue(delayMs, retries, story.text ?? message, counts)
       : this.#release(flight, delayMs, retries, message, story, counts);
   }
 
-  async #requeue(delayMs: number, retries: number, error: string, counts: boolean): Promise<HandlerEnd> {
+  async #requeue(delayMs: number, retries: number, error: string, counts: boolean): Promise<AfterExecution> {
     const { claim } = this.#lease;
     // Told just now: whoever claims it next finds out. Who tells it from here on finds no live lease here, and tells the task itself.
     const restMs = this.#lease.takeUnwanted() ? 0 : delayMs;
@@ -375,7 +374,7 @@ export class Chain {
     message: string,
     story: Story,
     counts: boolean,
-  ): Promise<HandlerEnd> {
+  ): Promise<AfterExecution> {
     const availableAt = this.#now() + delayMs;
     const long = this.#long.get(flightTaskId(this.#runId, flight));
     const fact: Fact = { fact: "backoff", ref: refOf(flight), availableAt, retries, asked: !counts };
@@ -399,7 +398,7 @@ export class Chain {
     };
   }
 
-  async #abandoned(flight: Flight, retries: number, story: Story): Promise<HandlerEnd> {
+  async #abandoned(flight: Flight, retries: number, story: Story): Promise<AfterExecution> {
     const halted = this.#context.halt.aborted && !this.#lease.lost.aborted;
     if (!halted || !(await this.#lease.hold())) return this.#dropped(flight, retries + 1);
     const message = "handed back: its worker shut down";
@@ -410,19 +409,19 @@ export class Chain {
   }
 
   /** A line for what did not go well. The last failure of a step is told here, by who knows most of it, whatever becomes of the commit. */
-  #logEnd(flight: Flight, attempt: number, after: AfterAttempt, error: ErrorData | undefined, isLast: boolean): void {
+  #logEnd(flight: Flight, attempt: number, end: AttemptEnd, isLast: boolean): void {
     const { log } = this.#context;
     const fields = { run: this.#runId, workflow: this.#workflow, step: flight.step, attempt };
     const what = flight.kind === "run" ? "step" : "undo";
-    if (after.kind === "again") {
-      const { message: reason, delayMs: again_in_ms } = after;
+    if (end.kind === "again") {
+      const { message: reason, delayMs: again_in_ms, error } = end;
       const asked = `${what} asked to be run again later`;
       if (isLast && error === undefined) log.info(`${asked} and is not: its run stops`, { ...fields, reason });
       else if (isLast) log.warn(`${what} failed and is not tried again: its run stops`, { ...fields, reason, error });
       else if (error === undefined) log.info(asked, { ...fields, reason, again_in_ms });
       else log.warn(`${what} failed and is tried again`, { ...fields, reason, again_in_ms, error });
-    } else if (error !== undefined) {
-      log.error(`${what} failed`, { ...fields, reason: summarize(error), error });
+    } else if (end.kind === "failed") {
+      log.error(`${what} failed`, { ...fields, reason: summarize(end.error), error: end.error });
     }
   }
 

@@ -27,18 +27,15 @@ import { flightTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
 import type { WakeUp } from "../run/wakeups/wake-up.ts";
 
-/** How a handler execution ended. */
-export type HandlerEnd =
+/** What follows for the drive once the handler of an execution is over: facts about it, or the end. */
+export type AfterExecution =
   | {
       readonly kind: "facts";
       readonly facts: readonly Fact[];
       /** Done once the facts are committed, with the record as it stands then. */
       readonly afterwards?: (record: RunRecord, program: Program) => Promise<void>;
     }
-  /** The task itself went back to the queue (own retry): the chain is over. */
-  | { readonly kind: "requeued" }
-  /** The lease is lost: nothing of it may be used. */
-  | { readonly kind: "dropped" };
+  | Extract<DriveEnd, { kind: "requeued" | "dropped" }>;
 
 /** The lease under which a chain runs. */
 export interface ChainLease {
@@ -60,7 +57,7 @@ export interface DriveContext {
   /** Whether everything that the drivers of a task added to the outbox is durable: their task is over. */
   isDriven(taskId: string): Promise<boolean>;
   /** `isWanted`: whether the run, read anew, still wants this flight from this claim. */
-  run(flight: Flight, record: RunRecord, program: Program, isWanted: () => Promise<boolean>): Promise<HandlerEnd>;
+  run(flight: Flight, record: RunRecord, program: Program, isWanted: () => Promise<boolean>): Promise<AfterExecution>;
   /** Ends a task that this chain holds beside its first one. False: it does not hold it. */
   finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
 }
@@ -73,7 +70,9 @@ export type Unfit =
 /** Why a chain ended. Only after `finished` may its first task be completed. */
 export type DriveEnd =
   | { readonly kind: "finished"; readonly record?: RunRecord }
+  /** The task itself went back to the queue, for another attempt. */
   | { readonly kind: "requeued" }
+  /** The lease is lost: nothing that was done under it may be used. */
   | { readonly kind: "dropped" }
   /** The run is left alone; the task is finished or left for others as the reason demands. */
   | {
@@ -242,7 +241,7 @@ export class Driver {
   }
 
   /** R9: how the execution ended; one that the run stops, and that did not begin under this claim, never begins. */
-  async #runOwn(flight: Flight, record: RunRecord, program: Program): Promise<HandlerEnd> {
+  async #runOwn(flight: Flight, record: RunRecord, program: Program): Promise<AfterExecution> {
     const ref = refOf(flight);
     const id = flightTaskId(record.id, ref);
     if (record.machine !== undefined && drains(record.machine, program, ref)) {

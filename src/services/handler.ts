@@ -10,23 +10,29 @@ import { withFields } from "../host/logger.ts";
 import { backoffMs } from "../wire/backoff.ts";
 import type { WaitForSignalOptions } from "../define/context.ts";
 import { epochOf } from "../run/decide/steps.ts";
-import type { Fact } from "../run/facts.ts";
+import type { Fact, Failure } from "../run/facts.ts";
 import { callTraced } from "../host/stray-errors.ts";
-import { type Flight, type FlightRef, type GivenSignals, refOf, type RunRecord } from "../run/record/record.ts";
+import { type Flight, type FlightRef, type GivenSignals, type RunRecord } from "../run/record/record.ts";
 import { lazyMembers, STORED_NULL, StoredValue } from "../wire/value.ts";
 import { type ChecksOf, duration, readSettings } from "../settings.ts";
 
 /** Largest result of a step in UTF-16 units of its JSON. */
 export const MAX_RESULT_LENGTH: number = 256 * 1024;
 
-/** How one attempt ended. */
+/** How an attempt ended, judged by the rules of retries and outcomes. */
 export type AttemptEnd =
-  | { readonly kind: "returned"; readonly value: unknown }
-  | { readonly kind: "threw"; readonly error: unknown }
-  /** It caught the suspension of its own wait, or asked in another order than before: it cannot run again from its top. */
-  | { readonly kind: "unrepeatable"; readonly error: WorkflowError }
+  | { readonly kind: "completed"; readonly result: StoredValue }
+  /** For good: `error` is why, with its stack and causes; `message` is that in one line. */
+  | {
+      readonly kind: "failed";
+      readonly message: string;
+      readonly outcome: Failure["outcome"];
+      readonly error: ErrorData;
+    }
+  /** It waits for a signal inside itself. */
   | { readonly kind: "waits"; readonly signal: string; readonly timeoutMs: number }
-  | { readonly kind: "timeout" }
+  /** Again, after a delay. Without an `error` it did not fail: its handler asked for it, and it uses up no retry. */
+  | { readonly kind: "again"; readonly delayMs: number; readonly message: string; readonly error?: ErrorData }
   /** The lease is lost or the process stops: the end is not known. */
   | { readonly kind: "abandoned" };
 
@@ -79,9 +85,10 @@ function resultsOf(record: RunRecord, names: readonly string[]): Record<string, 
 
 const WAIT_CHECKS = { timeout: duration(0) } satisfies ChecksOf<WaitForSignalOptions>;
 
-/** Runs the handler once. Never rejects. */
+/** Runs the handler once, and judges how that ended. Never rejects. */
 export async function runAttempt(environment: HandlerEnvironment, stop: AbortSignal): Promise<AttemptEnd> {
-  const { host, record, flight, policy } = environment;
+  const { host, record, flight, policy, attempt } = environment;
+  const judge = new Judge(flight, policy, attempt, () => host.random.next());
   const abort = new AbortController();
   const timer = new AbortController();
   /** Aborts when the attempt has ended and its handler has not. */
@@ -147,37 +154,36 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   if (environment.unwanted.aborted) discourage();
   else environment.unwanted.addEventListener("abort", discourage, { once: true });
   let abandon = (): void => {};
-  const stopped = new Promise<AttemptEnd>((resolve) => {
-    abandon = () => resolve({ kind: "abandoned" });
+  const stopped = new Promise<Verdict>((resolve) => {
+    abandon = () => resolve(() => ({ kind: "abandoned" }));
     if (stop.aborted) abandon();
     else stop.addEventListener("abort", abandon, { once: true });
   });
   const timedOut = host.clock
     .sleep(policy.timeoutMs, { signal: timer.signal })
-    .then((): AttemptEnd => ({ kind: "timeout" }));
+    .then((): Verdict => () => judge.timedOut());
   let failStray: (error: unknown) => void = () => {};
-  const strayed = new Promise<AttemptEnd>((resolve) => {
-    failStray = (error) => resolve({ kind: "threw", error });
+  const strayed = new Promise<Verdict>((resolve) => {
+    failStray = (error) => resolve(() => judge.threw(error));
   });
   const fields = { run: record.id, step: flight.step, attempt: environment.attempt };
   const called = environment.catchesStrays
     ? callTraced({ fields, fail: failStray }, () => callHandler(environment, context))
     : callHandler(environment, context);
   let isOpen = true;
-  const handled = called.then((end): AttemptEnd => {
+  const handled = called.then((answer): Verdict => {
     isOpen = false;
-    if (disorder !== undefined) return { kind: "unrepeatable", error: disorder };
-    if (waits === undefined) return end;
-    if (end.kind === "threw" && suspensions.has(end.error)) return { kind: "waits", ...waits };
-    return {
-      kind: "unrepeatable",
-      error: new WorkflowError(
-        "invalid",
-        `step ${JSON.stringify(flight.step)} caught the suspension that ctx.waitForSignal throws; let it pass`,
-      ),
-    };
+    const open = waits;
+    // It asked in another order than before: it cannot run again from its top.
+    if (disorder !== undefined) return () => judge.unrepeatable(disorder as WorkflowError);
+    if (open === undefined) return () => ("error" in answer ? judge.threw(answer.error) : judge.returned(answer.value));
+    if ("error" in answer && suspensions.has(answer.error)) return () => ({ kind: "waits", ...open });
+    const caught = `step ${JSON.stringify(flight.step)} caught the suspension that ctx.waitForSignal throws; let it pass`;
+    return () => judge.unrepeatable(new WorkflowError("invalid", caught));
   });
-  const end = await Promise.race([handled, timedOut, stopped, strayed]);
+  // Only the first is judged: a delay of a retry is drawn by chance, and nobody draws for what came too late.
+  const verdict = await Promise.race([handled, timedOut, stopped, strayed]);
+  const end = verdict();
   timer.abort();
   stop.removeEventListener("abort", abandon);
   environment.unwanted.removeEventListener("abort", discourage);
@@ -190,7 +196,13 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   return end;
 }
 
-async function callHandler(environment: HandlerEnvironment, context: unknown): Promise<AttemptEnd> {
+/** Judges an attempt that has ended. */
+type Verdict = () => AttemptEnd;
+
+/** What the handler answered. */
+type Answer = { readonly value: unknown } | { readonly error: unknown };
+
+async function callHandler(environment: HandlerEnvironment, context: unknown): Promise<Answer> {
   try {
     const { flight, record, handler } = environment;
     const state = record.steps.get(flight.step);
@@ -198,9 +210,9 @@ async function callHandler(environment: HandlerEnvironment, context: unknown): P
       flight.kind === "run"
         ? await handler(context)
         : await handler(context, hasCompleted(record, flight.step) ? (state?.result ?? STORED_NULL).read() : undefined);
-    return { kind: "returned", value };
+    return { value };
   } catch (error) {
-    return { kind: "threw", error };
+    return { error };
   }
 }
 
@@ -210,76 +222,98 @@ function hasCompleted(record: RunRecord, step: string): boolean {
   return state?.status === "completed" && state.attempt > 0;
 }
 
-/** What a worker does after an attempt. */
-export type AfterAttempt =
-  | { readonly kind: "facts"; readonly facts: readonly Fact[] }
-  /** Again, after a delay; `counts`: it uses up a retry. */
-  | { readonly kind: "again"; readonly delayMs: number; readonly counts: boolean; readonly message: string }
-  | { readonly kind: "abandoned" };
+/** The rules of retries and outcomes, for one attempt. */
+export class Judge {
+  readonly #flight: Pick<FlightRef, "kind">;
+  readonly #policy: Pick<ActivityPolicy, "retries" | "retryPolicy" | "timeoutMs">;
+  readonly #attempt: number;
+  readonly #random: () => number;
 
-/** Why an attempt failed; undefined: it did not. */
-export function failureOf(end: AttemptEnd, after: AfterAttempt): ErrorData | undefined {
-  const message = failureMessage(after);
-  if (message === undefined) return undefined;
-  if (end.kind === "threw" || end.kind === "unrepeatable") return errorDataOf(end.error);
-  return { name: end.kind === "timeout" ? "TimeoutError" : "StepFailed", message };
-}
+  constructor(
+    flight: Pick<FlightRef, "kind">,
+    policy: Pick<ActivityPolicy, "retries" | "retryPolicy" | "timeoutMs">,
+    attempt: number,
+    random: () => number,
+  ) {
+    this.#flight = flight;
+    this.#policy = policy;
+    this.#attempt = attempt;
+    this.#random = random;
+  }
 
-function failureMessage(after: AfterAttempt): string | undefined {
-  if (after.kind === "again") return after.counts ? after.message : undefined;
-  const failed = after.kind === "facts" ? after.facts.find((fact) => fact.fact === "failed") : undefined;
-  return failed?.failure.message;
-}
+  returned(value: unknown): AttemptEnd {
+    // Nobody asks what an undo returned.
+    if (this.#flight.kind === "undo") return { kind: "completed", result: STORED_NULL };
+    const taken = StoredValue.take(value, MAX_RESULT_LENGTH);
+    switch (taken.kind) {
+      case "taken":
+        return { kind: "completed", result: taken.value };
+      case "not_json":
+        return refused(
+          `the result is not JSON: ${taken.problem}; return plain objects, arrays, strings, finite numbers, booleans and null`,
+        );
+      case "too_long":
+        return refused(
+          `the result is more than ${MAX_RESULT_LENGTH} characters of JSON; store it elsewhere and return a reference`,
+        );
+    }
+  }
 
-/** Judges an attempt by the rules of retries and outcomes. `retries` were used up before it. */
-export function judge(
-  end: AttemptEnd,
-  flight: Flight,
-  policy: ActivityPolicy,
-  attempt: number,
-  retries: number,
-  random: () => number,
-): AfterAttempt {
-  const ref = refOf(flight);
-  switch (end.kind) {
-    case "abandoned":
-      return { kind: "abandoned" };
-    case "waits":
-      return { kind: "facts", facts: [{ fact: "waiting", ref, signal: end.signal, timeoutMs: end.timeoutMs }] };
-    case "returned":
-      return { kind: "facts", facts: [returned(ref, end.value, attempt)] };
-    case "timeout":
-      return retryOrFail(
-        ref,
-        policy,
-        attempt,
-        retries,
-        random,
-        `attempt ${attempt} took longer than ${policy.timeoutMs} ms`,
-      );
-    case "unrepeatable":
-      return { kind: "facts", facts: [failed(ref, summaryOf(end.error), "unknown", attempt)] };
-    case "threw":
-      return threw(ref, end.error, policy, attempt, retries, random);
+  threw(error: unknown): AttemptEnd {
+    const message = summaryOf(error);
+    if (error instanceof PermanentError)
+      return { kind: "failed", message, outcome: "never", error: errorDataOf(error) };
+    if (error instanceof RescheduleError) {
+      const delayMs = delayOf(error);
+      if (typeof delayMs === "number") return { kind: "again", delayMs, message };
+      return {
+        kind: "failed",
+        message: `RescheduleError: ${delayMs}`,
+        outcome: "unknown",
+        error: errorDataOf(error),
+      };
+    }
+    return this.#retryOrFail(message, errorDataOf(error));
+  }
+
+  timedOut(): AttemptEnd {
+    const message = `attempt ${this.#attempt} took longer than ${this.#policy.timeoutMs} ms`;
+    return this.#retryOrFail(message, { name: "TimeoutError", message });
+  }
+
+  /** It cannot run again from its top: it would be given the payload of another signal. */
+  unrepeatable(error: WorkflowError): AttemptEnd {
+    return { kind: "failed", message: summaryOf(error), outcome: "unknown", error: errorDataOf(error) };
+  }
+
+  #retryOrFail(message: string, error: ErrorData): AttemptEnd {
+    const retries = this.#attempt - 1;
+    if (retries >= this.#policy.retries) return { kind: "failed", message, outcome: "unknown", error };
+    return { kind: "again", delayMs: backoffMs(this.#policy.retryPolicy, retries, this.#random), message, error };
   }
 }
 
-function threw(
+/** The handler ran, and what it returned cannot be kept. */
+function refused(message: string): AttemptEnd {
+  return { kind: "failed", message, outcome: "unknown", error: { name: "StepFailed", message } };
+}
+
+/** What the end of an attempt says of its execution. */
+export function factOf(
+  end: Extract<AttemptEnd, { kind: "completed" | "failed" | "waits" }>,
   ref: FlightRef,
-  error: unknown,
-  policy: ActivityPolicy,
   attempt: number,
-  retries: number,
-  random: () => number,
-): AfterAttempt {
-  const message = summaryOf(error);
-  if (error instanceof PermanentError) return { kind: "facts", facts: [failed(ref, message, "never", attempt)] };
-  if (error instanceof RescheduleError) {
-    const delayMs = delayOf(error);
-    if (typeof delayMs === "number") return { kind: "again", delayMs, counts: false, message };
-    return { kind: "facts", facts: [failed(ref, `RescheduleError: ${delayMs}`, "unknown", attempt)] };
+): Fact {
+  switch (end.kind) {
+    case "completed":
+      return { fact: "done", ref, result: end.result, attempt };
+    case "failed": {
+      const { message, outcome } = end;
+      return { fact: "failed", ref, failure: { type: "StepFailed", message, outcome, attempt } };
+    }
+    case "waits":
+      return { fact: "waiting", ref, signal: end.signal, timeoutMs: end.timeoutMs };
   }
-  return retryOrFail(ref, policy, attempt, retries, random, message);
 }
 
 /** In milliseconds, or why not: the delay may come from another copy of this package, and be anything. */
@@ -291,38 +325,4 @@ function delayOf(error: RescheduleError): number | string {
   } catch (problem) {
     return reasonOf(problem);
   }
-}
-
-function retryOrFail(
-  ref: FlightRef,
-  policy: ActivityPolicy,
-  attempt: number,
-  retries: number,
-  random: () => number,
-  message: string,
-): AfterAttempt {
-  if (retries >= policy.retries) return { kind: "facts", facts: [failed(ref, message, "unknown", attempt)] };
-  return { kind: "again", delayMs: backoffMs(policy.retryPolicy, retries, random), counts: true, message };
-}
-
-function returned(ref: FlightRef, value: unknown, attempt: number): Fact {
-  // Nobody asks what an undo returned.
-  if (ref.kind === "undo") return { fact: "done", ref, result: STORED_NULL, attempt };
-  const taken = StoredValue.take(value, MAX_RESULT_LENGTH);
-  switch (taken.kind) {
-    case "taken":
-      return { fact: "done", ref, result: taken.value, attempt };
-    case "not_json": {
-      const message = `the result is not JSON: ${taken.problem}; return plain objects, arrays, strings, finite numbers, booleans and null`;
-      return failed(ref, message, "unknown", attempt);
-    }
-    case "too_long": {
-      const message = `the result is more than ${MAX_RESULT_LENGTH} characters of JSON; store it elsewhere and return a reference`;
-      return failed(ref, message, "unknown", attempt);
-    }
-  }
-}
-
-function failed(ref: FlightRef, message: string, outcome: "never" | "unknown", attempt: number): Fact {
-  return { fact: "failed", ref, failure: { type: "StepFailed", message, outcome, attempt } };
 }

@@ -8,7 +8,7 @@ import { newTask, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { encodeRecord } from "../../src/run/record/codec.ts";
 import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
-import { judge } from "../../src/services/handler.ts";
+import { Judge } from "../../src/services/handler.ts";
 import { parseInstant } from "../../src/wire/instant.ts";
 import { type Define, makeFleet } from "./fleet.ts";
 
@@ -441,11 +441,10 @@ test("a task that cannot be read, or whose reading fails, keeps nobody from the 
 });
 
 test("errors are told apart by class and not by their words (C-23)", () => {
-  const flight = { kind: "run", step: "a", generation: 1, wake: 0, begun: true, retries: 0 } as const;
   const step = workflow("x").step("a", () => 1).plan.steps[0];
   if (step?.kind !== "task") throw new Error("no step");
-  const after = (error: unknown): string => judge({ kind: "threw", error }, flight, step, 1, 0, () => 0.5).kind;
-  expect(after(new PermanentError("RetryableError: ConnectionError, RescheduleError after 7 seconds"))).toBe("facts");
+  const after = (error: unknown): string => new Judge({ kind: "run" }, step, 1, () => 0.5).threw(error).kind;
+  expect(after(new PermanentError("RetryableError: ConnectionError, RescheduleError after 7 seconds"))).toBe("failed");
   expect(after(new Error("PermanentError"))).toBe("again");
   expect(after(new Error("Connection error"))).toBe("again");
   expect(after(new RetryableError("PermanentError"))).toBe("again");

@@ -54,7 +54,7 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: CHAIN,
-        from: "        this.#remember(flight, after.facts);",
+        from: "        this.#remember(flight, end);",
         to: "        await completeClaim(this.#context.queue, this.#lease.claim, null);",
       },
     ],
