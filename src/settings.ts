@@ -95,7 +95,7 @@ export function duration(leastMs: number, mostMs: number = LONGEST_DURATION_MS):
     }
     if (ms >= leastMs && ms <= mostMs) return ms;
     return refuse(
-      `${name} is ${shown(value)}; it is a duration from ${spellDuration(leastMs)} to ${mostMs === LONGEST_DURATION_MS ? "ten years" : spellDuration(mostMs)}`,
+      `${name} is ${shown(value)}; it must be a duration from ${spellDuration(leastMs)} to ${mostMs === LONGEST_DURATION_MS ? "ten years" : spellDuration(mostMs)}`,
     );
   };
 }
@@ -105,7 +105,7 @@ export function milliseconds(least: number, most: number = LONGEST_DURATION_MS):
   return (value, name, refuse) =>
     typeof value === "number" && value >= least && value <= most
       ? value + 0
-      : refuse(`${name} is ${shown(value)}; it is a number of milliseconds from ${least} to ${most}`);
+      : refuse(`${name} is ${shown(value)}; it must be a number of milliseconds from ${least} to ${most}`);
 }
 
 /** A whole number within these bounds. */
@@ -114,7 +114,7 @@ export function count(least: number, most: number = Number.MAX_SAFE_INTEGER): Ch
     Number.isInteger(value) && (value as number) >= least && (value as number) <= most
       ? (value as number) + 0
       : refuse(
-          `${name} is ${shown(value)}; it is a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`,
+          `${name} is ${shown(value)}; it must be a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`,
         );
 }
 
@@ -128,15 +128,15 @@ export function countOrNoLimit(least: number): Check<number> {
 
 /** True or false. */
 export const flag: Check<boolean> = (value, name, refuse) =>
-  typeof value === "boolean" ? value : refuse(`${name} is ${shown(value)}; it is true or false`);
+  typeof value === "boolean" ? value : refuse(`${name} is ${shown(value)}; it must be true or false`);
 
 /** A text. */
 export const text: Check<string> = (value, name, refuse) =>
-  typeof value === "string" ? value : refuse(`${name} is ${shown(value)}; it is a text`);
+  typeof value === "string" ? value : refuse(`${name} is ${shown(value)}; it must be a string`);
 
 /** A list of anything. */
 export const list: Check<readonly unknown[]> = (value, name, refuse) =>
-  Array.isArray(value) ? value : refuse(`${name} is ${shown(value)}; it is a list`);
+  Array.isArray(value) ? value : refuse(`${name} is ${shown(value)}; it must be a list`);
 
 /** A list whose members all pass this check. */
 export function listOf<T>(check: Check<T>): Check<readonly T[]> {
@@ -147,7 +147,7 @@ export function listOf<T>(check: Check<T>): Check<readonly T[]> {
 export function recordOf<T>(check: Check<T>): Check<Readonly<Record<string, T>>> {
   return (value, name, refuse) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      return refuse(`${name} is ${shown(value)}; it is an object`);
+      return refuse(`${name} is ${shown(value)}; it must be an object`);
     const given = Object.entries(value).filter(([, one]) => one !== undefined);
     return Object.fromEntries(given.map(([member, one]) => [member, check(one, `${name}.${member}`, refuse)]));
   };
@@ -170,21 +170,21 @@ export const anything: Check<unknown> = (value) => value;
 /** One of these texts. */
 export function oneOf<const T extends string>(...allowed: readonly T[]): Check<T> {
   return (value, name, refuse) =>
-    allowed.find((one) => one === value) ?? refuse(`${name} is ${shown(value)}; it is ${allowed.join(" or ")}`);
+    allowed.find((one) => one === value) ?? refuse(`${name} is ${shown(value)}; it must be ${allowed.join(" or ")}`);
 }
 
 /** A function. */
 export const callback: Check<(...args: never[]) => unknown> = (value, name, refuse) =>
   typeof value === "function"
     ? (value as (...args: never[]) => unknown)
-    : refuse(`${name} is ${shown(value)}; it is a function`);
+    : refuse(`${name} is ${shown(value)}; it must be a function`);
 
 /** An `AbortSignal`, also one of another realm: test environments such as jsdom bring a class of their own. */
 export const abortSignal: Check<AbortSignal> = (value, name, refuse) => {
   const signal = (typeof value === "object" && value !== null ? value : {}) as Partial<AbortSignal>;
   return typeof signal.aborted === "boolean" && typeof signal.addEventListener === "function"
     ? (value as AbortSignal)
-    : refuse(`${name} is ${shown(value)}; it is an AbortSignal`);
+    : refuse(`${name} is ${shown(value)}; it must be an AbortSignal`);
 };
 
 /** An object with these methods or members, whatever its class: `needs` names some of them. */

@@ -78,12 +78,12 @@ const refuser =
 
 function checkOneOf(refuse: Refuse, option: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string))
-    refuse(`${option} is ${shown(value)}; it is ${allowed.join(" or ")}`);
+    refuse(`${option} is ${shown(value)}; it must be ${allowed.join(" or ")}`);
 }
 
 function checkSchema(refuse: Refuse, option: string, value: unknown): void {
   if (value !== undefined && !isSchema(value))
-    refuse(`${option} is ${shown(value)}; it is a zod schema, or another one that implements Standard Schema`);
+    refuse(`${option} is ${shown(value)}; it must be a zod schema, or another one that implements Standard Schema`);
 }
 
 function duration(refuse: Refuse, option: string, value: string | number, least: 0 | 1): number {
@@ -93,7 +93,7 @@ function duration(refuse: Refuse, option: string, value: string | number, least:
   } catch (error) {
     return refuse(`${option}: ${reasonOf(error)}`);
   }
-  if (ms < least) refuse(`${option} is ${shown(value)}; it is at least 1 ms`);
+  if (ms < least) refuse(`${option} is ${shown(value)}; it must be at least 1 ms`);
   return ms;
 }
 
@@ -125,15 +125,15 @@ function resolveRetryPolicy(refuse: Refuse, written: Partial<RetryPolicy> | unde
   const policy = { ...DEFAULT_RETRY_POLICY, ...written };
   for (const member of ["initialMs", "maxMs"] as const) {
     if (typeof policy[member] !== "number")
-      refuse(`retryPolicy.${member} is ${shown(policy[member])}; it is milliseconds`);
+      refuse(`retryPolicy.${member} is ${shown(policy[member])}; it must be milliseconds`);
     duration(refuse, `retryPolicy.${member}`, policy[member], 0);
   }
   if (policy.initialMs > policy.maxMs)
     refuse(`retryPolicy.initialMs ${policy.initialMs} is more than its maxMs ${policy.maxMs}; give both`);
   if (!Number.isFinite(policy.multiplier) || policy.multiplier < 1)
-    refuse(`retryPolicy.multiplier is ${shown(policy.multiplier)}; it is a number from 1`);
+    refuse(`retryPolicy.multiplier is ${shown(policy.multiplier)}; it must be a number from 1`);
   if (!Number.isFinite(policy.jitter) || policy.jitter < 0 || policy.jitter > 1)
-    refuse(`retryPolicy.jitter is ${shown(policy.jitter)}; it is a number from 0 to 1`);
+    refuse(`retryPolicy.jitter is ${shown(policy.jitter)}; it must be a number from 0 to 1`);
   return policy;
 }
 
@@ -159,13 +159,13 @@ function draftStep(workflow: string, name: string, written: WrittenStep, before:
   checkStep(refuse, name, written, before);
   const { retries = DEFAULT_RETRIES, remote = false, run, compensate } = written;
   if (!Number.isInteger(retries) || retries < 0 || retries > MAX_RETRIES)
-    refuse(`retries is ${shown(retries)}; it is a whole number from 0 to ${MAX_RETRIES}`);
-  if (typeof remote !== "boolean") refuse(`remote is ${shown(remote)}; it is true or false`);
-  if (run !== undefined && typeof run !== "function") refuse(`run is ${shown(run)}; it is a function`);
+    refuse(`retries is ${shown(retries)}; it must be a whole number from 0 to ${MAX_RETRIES}`);
+  if (typeof remote !== "boolean") refuse(`remote is ${shown(remote)}; it must be true or false`);
+  if (run !== undefined && typeof run !== "function") refuse(`run is ${shown(run)}; it must be a function`);
   if (remote === (run !== undefined))
     refuse(remote ? "a remote step has no handler here: leave out run or remote" : "it needs a handler: run");
   if (compensate !== undefined && typeof compensate !== "function")
-    refuse(`compensate is ${shown(compensate)}; it is a function`);
+    refuse(`compensate is ${shown(compensate)}; it must be a function`);
   const retryPolicy = resolveRetryPolicy(refuse, written.retryPolicy);
   checkLongestWait(refuse, retries, retryPolicy);
   const plan = {
@@ -204,7 +204,7 @@ function draftSignal(workflow: string, name: string, written: WrittenSignal, bef
 }
 
 function checkOutput(refuse: Refuse, output: unknown): void {
-  if (typeof output !== "function") refuse(`output is ${shown(output)}; it is a function`);
+  if (typeof output !== "function") refuse(`output is ${shown(output)}; it must be a function`);
 }
 
 /** Options of the whole, before any step. */
@@ -214,9 +214,9 @@ function checkWorkflow(name: string, options: Options): void {
   checkMembers(refuse, "the options of a workflow", options, WORKFLOW_OPTIONS);
   const { input, version, signals, compensation, foreign, output } = options;
   checkSchema(refuse, "input", input);
-  if (version !== undefined && typeof version !== "string") refuse(`version is ${shown(version)}; it is a text`);
+  if (version !== undefined && typeof version !== "string") refuse(`version is ${shown(version)}; it must be a string`);
   if (foreign !== undefined && typeof foreign !== "boolean")
-    refuse(`foreign is ${shown(foreign)}; it is true or false`);
+    refuse(`foreign is ${shown(foreign)}; it must be true or false`);
   if (output !== undefined) checkOutput(refuse, output);
   checkOneOf(refuse, "compensation", compensation, ["mirror", "chain"]);
   if (signals === undefined) return;

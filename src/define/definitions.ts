@@ -8,7 +8,7 @@ export const definition: Check<AnyWorkflow> = objectWith("name", "plan", "handle
 
 /** A list of definitions. */
 export const definitions: Check<readonly AnyWorkflow[]> = (value, name, refuse) => {
-  if (!Array.isArray(value)) return refuse(`${name} is ${shown(value)}; it is a list of workflows`);
+  if (!Array.isArray(value)) return refuse(`${name} is ${shown(value)}; it must be a list of workflows`);
   return value.map((one, index) => definition(one, `${name}[${index}]`, refuse));
 };
 

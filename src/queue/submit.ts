@@ -183,24 +183,24 @@ function checkSubmission(taskType: string, options: SubmitOptions): void {
   for (const name of ["maxRetries", "maxReschedules"] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= U32))
-      refuse(`${name} is ${String(value)}; it is a whole number from 0 to ${U32}`);
+      refuse(`${name} is ${String(value)}; it must be a whole number from 0 to ${U32}`);
   }
   for (const name of ["availableAt", "expiresAt"] as const) {
     const value = options[name];
     if (value !== undefined && !(value >= EARLIEST_MS && value <= LATEST_MS))
-      refuse(`${name} is ${String(value)}; it is an instant in milliseconds since 1970`);
+      refuse(`${name} is ${String(value)}; it must be an instant in milliseconds since 1970`);
   }
   const durations = { timeoutMs: options.timeoutMs, "idempotency.ttlMs": options.idempotency?.ttlMs };
   for (const [name, value] of Object.entries(durations)) {
     if (value !== undefined && !(value > 0 && value <= LONGEST_MS))
-      refuse(`${name} is ${String(value)}; it is a number of milliseconds up to ten years`);
+      refuse(`${name} is ${String(value)}; it must be a number of milliseconds up to ten years`);
   }
   const policy = options.retryPolicy;
   if (policy !== undefined && !Object.values(policy).every((value) => Number.isFinite(value) && value >= 0))
     refuse("its retryPolicy holds something that is no number from 0");
   if (options.idempotency === undefined) return;
   const { key, scope } = options.idempotency;
-  if (typeof key !== "string" || key === "") refuse(`its idempotency key is ${shown(key)}; it is a text`);
+  if (typeof key !== "string" || key === "") refuse(`its idempotency key is ${shown(key)}; it must be a string`);
   if (/\p{Surrogate}/u.test(key)) refuse("its idempotency key holds half of a character");
   if (scope !== undefined) checkKeyPart(scope, "the scope of its idempotency key", refuse);
 }

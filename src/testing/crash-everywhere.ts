@@ -147,7 +147,7 @@ function copyOf(effects: unknown): unknown {
   } catch (error) {
     throw new WorkflowError(
       "invalid",
-      `effects returned what cannot be copied (${reasonOf(error)}); it is plain data, such as lines, numbers and lists of them`,
+      `effects returned what cannot be copied (${reasonOf(error)}); it must be plain data, such as lines, numbers and lists of them`,
       { cause: error },
     );
   }

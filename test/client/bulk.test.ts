@@ -148,10 +148,10 @@ describe("a bulk command", () => {
   test("is refused with filters or options that make no sense", async () => {
     await using kit = await createTestKit({ workflows: [waiter], workers: 0 });
     for (const [filter, options, message] of [
-      [{ limit: 0 }, {}, "limit is 0; it is a whole number from 1"],
-      [{ status: "done" }, {}, 'status is "done"; it is pending'],
+      [{ limit: 0 }, {}, "limit is 0; it must be a whole number from 1"],
+      [{ status: "done" }, {}, 'status is "done"; it must be pending'],
       [{ olderThan: "soon" }, {}, '"soon" is not a duration'],
-      [{}, { concurrency: 0 }, "concurrency is 0; it is a whole number from 1"],
+      [{}, { concurrency: 0 }, "concurrency is 0; it must be a whole number from 1"],
     ] as const)
       expect((await errorOf(bulk(kit, { type: "pause" }, filter as never, options))).message).toContain(message);
   });

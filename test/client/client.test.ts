@@ -393,8 +393,10 @@ describe("list [70]", () => {
     expect(await ids({ status: "waiting_signal" })).toEqual(["a-3", "c"]);
     expect(await ids({ prefix: "a-" })).toEqual(["a-1", "a-2", "a-3"]);
     expect(await ids({ prefix: "a-", type: "add", limit: 1 })).toEqual(["a-1"]);
-    expect((await errorOf(ids({ limit: 0 }))).message).toContain("limit is 0; it is a whole number from 1");
-    expect((await errorOf(ids({ status: "done" as "failed" }))).message).toContain('status is "done"; it is pending');
+    expect((await errorOf(ids({ limit: 0 }))).message).toContain("limit is 0; it must be a whole number from 1");
+    expect((await errorOf(ids({ status: "done" as "failed" }))).message).toContain(
+      'status is "done"; it must be pending',
+    );
   });
 
   test("asks for no run behind the last one that it gives", async () => {

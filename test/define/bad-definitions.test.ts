@@ -28,14 +28,18 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   ["a text", () => one().step("b", "run"), `${STEP}the options of a step are an object, not "run"`],
   ["a list", () => one().step("b", [run]), `${STEP}the options of a step are an object, not [null]`],
   ["options without run", () => one().step("b", {}), `${STEP}it needs a handler: run`],
-  ["a handler that is none", () => one().step("b", { run: 1 }), `${STEP}run is 1; it is a function`],
+  ["a handler that is none", () => one().step("b", { run: 1 }), `${STEP}run is 1; it must be a function`],
   [
     "a remote step with a handler",
     () => one().step("b", { remote: true, run }),
     `${STEP}a remote step has no handler here: leave out run or remote`,
   ],
-  ["remote yes", () => one().step("b", { remote: "yes" }), `${STEP}remote is "yes"; it is true or false`],
-  ["an undo that is none", () => one().step("b", { run, compensate: {} }), `${STEP}compensate is {}; it is a function`],
+  ["remote yes", () => one().step("b", { remote: "yes" }), `${STEP}remote is "yes"; it must be true or false`],
+  [
+    "an undo that is none",
+    () => one().step("b", { run, compensate: {} }),
+    `${STEP}compensate is {}; it must be a function`,
+  ],
   [
     "an unknown option",
     () => one().step("b", { run, retry: 3 }),
@@ -62,17 +66,17 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "negative retries",
     () => one().step("b", { retries: -1, run }),
-    `${STEP}retries is -1; it is a whole number from 0 to 1000000`,
+    `${STEP}retries is -1; it must be a whole number from 0 to 1000000`,
   ],
   [
     "half a retry",
     () => one().step("b", { retries: 0.5, run }),
-    `${STEP}retries is 0.5; it is a whole number from 0 to 1000000`,
+    `${STEP}retries is 0.5; it must be a whole number from 0 to 1000000`,
   ],
   [
     "retries in words",
     () => one().step("b", { retries: "3", run }),
-    `${STEP}retries is "3"; it is a whole number from 0 to 1000000`,
+    `${STEP}retries is "3"; it must be a whole number from 0 to 1000000`,
   ],
   [
     "a policy that is none",
@@ -92,7 +96,7 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "a policy with a text",
     () => one().step("b", { retryPolicy: { maxMs: "1m" }, run }),
-    `${STEP}retryPolicy.maxMs is "1m"; it is milliseconds`,
+    `${STEP}retryPolicy.maxMs is "1m"; it must be milliseconds`,
   ],
   [
     "a policy that starts above its end",
@@ -102,12 +106,12 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "a policy that shrinks",
     () => one().step("b", { retryPolicy: { multiplier: 0.5 }, run }),
-    `${STEP}retryPolicy.multiplier is 0.5; it is a number from 1`,
+    `${STEP}retryPolicy.multiplier is 0.5; it must be a number from 1`,
   ],
   [
     "a policy with too much jitter",
     () => one().step("b", { retryPolicy: { jitter: 25 }, run }),
-    `${STEP}retryPolicy.jitter is 25; it is a number from 0 to 1`,
+    `${STEP}retryPolicy.jitter is 25; it must be a number from 0 to 1`,
   ],
   [
     "retries that would wait for centuries",
@@ -124,12 +128,12 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
     () => one().step("b", { timeout: "30", run }),
     `${STEP}timeout: "30" is not a duration; write "250ms"`,
   ],
-  ["no time at all", () => one().step("b", { timeout: 0, run }), `${STEP}timeout is 0; it is at least 1 ms`],
+  ["no time at all", () => one().step("b", { timeout: 0, run }), `${STEP}timeout is 0; it must be at least 1 ms`],
   ["a delay into the past", () => one().step("b", { delay: -1, run }), `${STEP}delay: -1 is not a duration`],
   [
     "an unknown policy of failure",
     () => one().step("b", { onFailure: "ignore", run }),
-    `${STEP}onFailure is "ignore"; it is fail_workflow or pause_workflow or continue or compensate`,
+    `${STEP}onFailure is "ignore"; it must be fail_workflow or pause_workflow or continue or compensate`,
   ],
   [
     "a slash in the name",
@@ -155,17 +159,17 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "a signal that ends otherwise",
     () => one().signal("b", { onTimeout: "skip" }),
-    `${STEP}onTimeout is "skip"; it is fail or continue`,
+    `${STEP}onTimeout is "skip"; it must be fail or continue`,
   ],
   [
     "a signal with a schema that is none",
     () => one().signal("b", { schema: {} }),
-    `${STEP}schema is {}; it is a zod schema`,
+    `${STEP}schema is {}; it must be a zod schema`,
   ],
   [
     "a signal that has no time",
     () => one().signal("b", { timeout: "0s" }),
-    `${STEP}timeout (leave it out to wait for ever) is "0s"; it is at least 1 ms`,
+    `${STEP}timeout (leave it out to wait for ever) is "0s"; it must be at least 1 ms`,
   ],
   ["a workflow without a name", () => loose(), "workflow name undefined cannot be used: it is not a text"],
   ["a workflow with a slash", () => loose("a/b"), 'workflow name "a/b" cannot be used: it holds a slash'],
@@ -178,16 +182,16 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "an input that is no schema",
     () => loose("w", { input: { n: "number" } }),
-    'workflow "w": input is {"n":"number"}; it is a zod schema',
+    'workflow "w": input is {"n":"number"}; it must be a zod schema',
   ],
   [
     "an unknown compensation",
     () => loose("w", { compensation: "reverse" }),
-    'workflow "w": compensation is "reverse"; it is mirror or chain',
+    'workflow "w": compensation is "reverse"; it must be mirror or chain',
   ],
-  ["foreign in words", () => loose("w", { foreign: "no" }), 'workflow "w": foreign is "no"; it is true or false'],
-  ["a version that is a number", () => loose("w", { version: 2 }), 'workflow "w": version is 2; it is a text'],
-  ["an output that is none", () => loose("w", { output: {} }), 'workflow "w": output is {}; it is a function'],
+  ["foreign in words", () => loose("w", { foreign: "no" }), 'workflow "w": foreign is "no"; it must be true or false'],
+  ["a version that is a number", () => loose("w", { version: 2 }), 'workflow "w": version is 2; it must be a string'],
+  ["an output that is none", () => loose("w", { output: {} }), 'workflow "w": output is {}; it must be a function'],
   ["signals as a list", () => loose("w", { signals: ["go"] }), 'workflow "w": signals are an object, not ["go"]'],
   [
     "a signal name with a slash",
@@ -202,7 +206,7 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "a signal whose schema is none",
     () => loose("w", { signals: { go: true } }),
-    'workflow "w": the schema of signal "go" is true; it is a zod schema',
+    'workflow "w": the schema of signal "go" is true; it must be a zod schema',
   ],
   ["no steps", () => loose("w").plan, 'workflow "w" cannot work: it has no steps'],
 ];

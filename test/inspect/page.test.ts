@@ -660,7 +660,7 @@ describe("inspect", () => {
     [["--file", "package.json"], "package.json is not a timeline"],
     [["--file", "no-such-file.json"], "no-such-file.json cannot be read"],
     [["nobody"], 'run "nobody" does not exist'],
-    [["nobody", "--port", "70000"], "--port is 70000; it is a whole number from 1 to 65535"],
+    [["nobody", "--port", "70000"], "--port is 70000; it must be a whole number from 1 to 65535"],
   ];
   test.for(wrong)("%j is answered with a reason", async ([words, reason]) => {
     await mkdir(join(folder, "empty"), { recursive: true });

@@ -369,11 +369,11 @@ test("a lease or poll that would hammer the store is refused", () => {
   const workflows = [workflow("w").step("a", () => 1)];
   for (const lease of [0, 1, 999, "0ms", "0.5s"] as const)
     expect(() => new Worker(handle, { workflows, lease }), String(lease)).toThrow(
-      `lease is ${JSON.stringify(lease)}; it is a duration from 1s to 1d`,
+      `lease is ${JSON.stringify(lease)}; it must be a duration from 1s to 1d`,
     );
   for (const poll of [0, 0.5, "0s"] as const)
     expect(() => new Worker(handle, { workflows, poll }), String(poll)).toThrow(
-      `poll is ${JSON.stringify(poll)}; it is a duration from 1ms to 1d`,
+      `poll is ${JSON.stringify(poll)}; it must be a duration from 1ms to 1d`,
     );
   expect(new Worker(handle, { workflows, lease: "1s", poll: 1 }).id).toMatch(/^worker-/);
 });

@@ -25,7 +25,7 @@ const TABLE: readonly (readonly [Duration | undefined, number | undefined, strin
   [undefined, 30_000, "a lease of 30s cannot be kept: a lease is used until skewMarginMs before its end"],
   ["90s", 30_000, undefined],
   ["1s", 0, undefined],
-  ["999ms", 0, "it is a duration from 1s to 1d"],
+  ["999ms", 0, "it must be a duration from 1s to 1d"],
   ["3h", 3_600_000, undefined],
 ];
 
@@ -65,7 +65,7 @@ test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 3_600_001, "2s", null])(
   "a margin of %s is refused",
   async (margin) => {
     const options = { skewMarginMs: margin as number };
-    await expect(connect("memory:", options)).rejects.toThrow("it is a number of milliseconds from 0 to 3600000");
+    await expect(connect("memory:", options)).rejects.toThrow("it must be a number of milliseconds from 0 to 3600000");
     const host = nodeHost();
     const store = new MemoryStore({ clock: host.clock });
     expect(() => handleOf(store, host, options)).toThrow("options of a connection: skewMarginMs is");

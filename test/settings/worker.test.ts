@@ -32,18 +32,18 @@ const OTHERS = new Set(["store", "json", "quiet", "verbose", "timeout", "skew-ma
 
 /** Bad values: as a program gives it, as it is typed, and the reason, which is the same. */
 const TABLE: readonly (readonly [setting: Setting, bad: unknown, typed: string | undefined, reason: string])[] = [
-  ["concurrency", 0, "0", " is 0; it is a whole number from 1 to 10000"],
-  ["concurrency", 10_001, "10001", " is 10001; it is a whole number from 1 to 10000"],
-  ["concurrency", -1, "-1", " is -1; it is a whole number from 1 to 10000"],
-  ["concurrency", 1.5, undefined, " is 1.5; it is a whole number from 1 to 10000"],
-  ["concurrency", "many", "many", ' is "many"; it is a whole number from 1 to 10000'],
-  ["poll", "0s", "0s", ' is "0s"; it is a duration from 1ms to 1d'],
-  ["poll", "2d", "2d", ' is "2d"; it is a duration from 1ms to 1d'],
+  ["concurrency", 0, "0", " is 0; it must be a whole number from 1 to 10000"],
+  ["concurrency", 10_001, "10001", " is 10001; it must be a whole number from 1 to 10000"],
+  ["concurrency", -1, "-1", " is -1; it must be a whole number from 1 to 10000"],
+  ["concurrency", 1.5, undefined, " is 1.5; it must be a whole number from 1 to 10000"],
+  ["concurrency", "many", "many", ' is "many"; it must be a whole number from 1 to 10000'],
+  ["poll", "0s", "0s", ' is "0s"; it must be a duration from 1ms to 1d'],
+  ["poll", "2d", "2d", ' is "2d"; it must be a duration from 1ms to 1d'],
   ["poll", "soon", "soon", ': "soon" is not a duration; write "250ms"'],
   ["poll", "5", "5", ': "5" is not a duration; write "250ms"'],
   ["poll", Number.NaN, undefined, " is not a duration"],
-  ["lease", "999ms", "999ms", ' is "999ms"; it is a duration from 1s to 1d'],
-  ["lease", "25h", "25h", ' is "25h"; it is a duration from 1s to 1d'],
+  ["lease", "999ms", "999ms", ' is "999ms"; it must be a duration from 1s to 1d'],
+  ["lease", "25h", "25h", ' is "25h"; it must be a duration from 1s to 1d'],
   ["lease", "", "", ': "" is not a duration; write "250ms"'],
   ["lease", -1, undefined, " is not a duration"],
   [
@@ -54,10 +54,10 @@ const TABLE: readonly (readonly [setting: Setting, bad: unknown, typed: string |
   ],
   ["shutdownGrace", "-1s", "-1s", ': "-1s" is not a duration; write "250ms"'],
   ["shutdownGrace", "3000w", "3000w", ': "3000w" is not a duration; write "250ms"'],
-  ["foreignPoll", "0s", "0s", ' is "0s"; it is a duration from 1ms to 1d'],
-  ["foreignPoll", "25h", "25h", ' is "25h"; it is a duration from 1ms to 1d'],
+  ["foreignPoll", "0s", "0s", ' is "0s"; it must be a duration from 1ms to 1d'],
+  ["foreignPoll", "25h", "25h", ' is "25h"; it must be a duration from 1ms to 1d'],
   ["id", "a/b", undefined, "id"],
-  ["catchUnhandledRejections", "yes", undefined, ' is "yes"; it is true or false'],
+  ["catchUnhandledRejections", "yes", undefined, ' is "yes"; it must be true or false'],
   ["workflows", [], undefined, "a worker needs at least one workflow"],
 ];
 

@@ -107,12 +107,12 @@ describe("what is written", () => {
 });
 
 test.each([
-  [{ versions: -1 }, "versions is -1; it is a whole number from 0 to 1000000"],
+  [{ versions: -1 }, "versions is -1; it must be a whole number from 0 to 1000000"],
   [{ versions: Number.NaN }, "versions is NaN"],
   [{ versions: 1.5 }, "versions is 1.5"],
-  [{ durability: "fast" }, 'durability is "fast"; it is fsync or none'],
-  [{ permissions: 0o600 }, "permissions is 384; it is private or umask"],
-  [{ create: "no" }, 'create is "no"; it is true or false'],
+  [{ durability: "fast" }, 'durability is "fast"; it must be fsync or none'],
+  [{ permissions: 0o600 }, "permissions is 384; it must be private or umask"],
+  [{ create: "no" }, 'create is "no"; it must be true or false'],
   [{ version: 3 }, 'there is no option "version"; there are host, durability, versions, create, permissions'],
 ])("options of a folder: %j are refused", async (options, message) => {
   const given = { host, ...options } as unknown as FileStoreOptions;

@@ -99,7 +99,7 @@ describe("effects", () => {
     await expect(refused).rejects.toMatchObject({
       code: "invalid",
       message: expect.stringMatching(
-        /^effects returned what cannot be copied \(.*could not be cloned.*\); it is plain data/,
+        /^effects returned what cannot be copied \(.*could not be cloned.*\); it must be plain data/,
       ),
     });
   });

@@ -107,18 +107,18 @@ describe("what a test gives", () => {
 });
 
 test.each<[object, string]>([
-  [{ kind: "simpel" }, 'kind is "simpel"; it is shortest or simple'],
+  [{ kind: "simpel" }, 'kind is "simpel"; it must be shortest or simple'],
   [{ failuers: 1 }, 'there is no option "failuers"; there are kind, waits, failures, '],
   ...[-1, 0.5, Number.NaN].map((failures): [object, string] => [
     { failures },
-    `failures is ${failures}; it is a whole number from 0`,
+    `failures is ${failures}; it must be a whole number from 0`,
   ]),
-  [{ generations: 0 }, "generations is 0; it is a whole number from 1"],
-  [{ pause: "yes" }, 'pause is "yes"; it is true or false'],
+  [{ generations: 0 }, "generations is 0; it must be a whole number from 1"],
+  [{ pause: "yes" }, 'pause is "yes"; it must be true or false'],
   [{ waits: { shpi: [{ signal: "go" }] } }, "waits.shpi is for no step; there are ask, far, node"],
   [{ waits: { node: [{ signal: "go" }] } }, "waits.node is for a handler; node is a signal node"],
   [{ waits: { far: [{ signal: "go" }] } }, "waits.far is for a handler; far is remote"],
-  [{ waits: { ask: { signal: "go" } } }, 'waits.ask is {"signal":"go"}; it is a list'],
+  [{ waits: { ask: { signal: "go" } } }, 'waits.ask is {"signal":"go"}; it must be a list'],
   [{ waits: { ask: [{ name: "go" }] } }, 'waits.ask[0]: there is no option "name"; there are signal, timeout'],
   [{ waits: { ask: [{}] } }, "waits.ask[0].signal is missing"],
   [{ waits: { ask: [{ signal: "og" }] } }, 'waits.ask[0] waits for "og"; the workflow declares go'],

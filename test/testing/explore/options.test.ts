@@ -62,24 +62,24 @@ describe("a check that returns a promise is refused, not passed", () => {
 describe("options that no walk can mean are refused", () => {
   const count = (option: string, value: unknown, least: number): [object, string] => [
     { [option]: value },
-    `${option} is ${String(value)}; it is a whole number from ${least}, or Infinity`,
+    `${option} is ${String(value)}; it must be a whole number from ${least}, or Infinity`,
   ];
 
   test.each<[object, string]>([
     ...[0, -1, 1.5, Number.NaN].map((value) => count("violations", value, 1)),
     ...[0, -1, 1.5, Number.NaN].map((value) => count("limit", value, 1)),
     ...[-1, 0.5, Number.NaN].map((value) => count("faults", value, 0)),
-    [{ faults: "2" }, 'faults is "2"; it is a whole number'],
-    [{ kinds: ["faliure"] }, 'kinds[0] is "faliure"; it is failure or timeout or '],
-    [{ kinds: "failure" }, 'kinds is "failure"; it is a list'],
+    [{ faults: "2" }, 'faults is "2"; it must be a whole number'],
+    [{ kinds: ["faliure"] }, 'kinds[0] is "faliure"; it must be failure or timeout or '],
+    [{ kinds: "failure" }, 'kinds is "failure"; it must be a list'],
     [{ fianlly: () => false }, 'there is no option "fianlly"; there are faults, kinds, '],
     [{ fault: 1 }, 'there is no option "fault"'],
-    [{ always: true }, "always is true; it is a function"],
-    [{ symmetry: "no" }, 'symmetry is "no"; it is true or false'],
+    [{ always: true }, "always is true; it must be a function"],
+    [{ symmetry: "no" }, 'symmetry is "no"; it must be true or false'],
     [{ signals: { go: { form: "ship" } } }, 'signals.go: there is no option "form"; there are by, comes, deadline'],
-    [{ signals: { go: "ship" } }, 'signals.go is "ship"; it is an object'],
-    [{ signals: { go: { comes: "never" } } }, 'signals.go.comes is "never"; it is true or false'],
-    [{ outputs: { charge: 7 } }, "outputs.charge is 7; it is a list"],
+    [{ signals: { go: "ship" } }, 'signals.go is "ship"; it must be an object'],
+    [{ signals: { go: { comes: "never" } } }, 'signals.go.comes is "never"; it must be true or false'],
+    [{ outputs: { charge: 7 } }, "outputs.charge is 7; it must be a list"],
     [[], "they are an object, not []"],
   ])("%o", (options, says) => {
     expect(refusal(() => explore(order, options as never))).toContain(says);
