@@ -32,6 +32,23 @@ export function workflowOfTick(taskType: string): string | undefined {
   return taskType.startsWith(prefix) ? taskType.slice(prefix.length) : undefined;
 }
 
+/** The workflow and the kind of activity of a step's own task, or of its undo's; undefined: the type is that of neither. */
+export function readOwnTaskType(
+  taskType: string,
+  step: string,
+): { readonly workflow: string; readonly kind: FlightRef["kind"] } | undefined {
+  // Names may have colons: the step tells where the name of the workflow ends.
+  const end = taskType.length - step.length - 1;
+  for (const [kind, typeOf] of [
+    ["run", stepTaskType],
+    ["undo", undoTaskType],
+  ] as const) {
+    const workflow = taskType.slice(typeOf("", "").length - 1, Math.max(end, 0));
+    if (taskType === typeOf(workflow, step)) return { workflow, kind };
+  }
+  return undefined;
+}
+
 /** Whether a task only wakes a run: no handler runs under its name. */
 export function isTick(taskType: string): boolean {
   return taskType === FOREIGN_TICK_TYPE || workflowOfTick(taskType) !== undefined;

@@ -94,7 +94,7 @@ export class Chain {
       const end = await this.#context.writers.with(this.#runId, (writer) =>
         new Driver(this.#driveContext(), writer, this.#lease, wakeUp).drive(),
       );
-      await this.#finish(end);
+      await this.#finish(end, wakeUp);
       return end;
     } finally {
       this.#over = true;
@@ -129,7 +129,7 @@ export class Chain {
     return finished.kind === "finished";
   }
 
-  async #finish(end: DriveEnd): Promise<void> {
+  async #finish(end: DriveEnd, wakeUp: WakeUp): Promise<void> {
     const { claim } = this.#lease;
     this.#lease.stop();
     if (end.kind === "left") {
@@ -145,7 +145,7 @@ export class Chain {
     // A record that was made anew, or terminated, did not know of the step any more: its task tells how it ended, and is asked when
     // the step is due. Left running it would be taken over.
     for (const [taskId, ended] of this.#ended) await this.#finishOwn(taskId, ended);
-    const own = end.record === undefined ? undefined : ownStep(end.record, claim);
+    const own = end.record === undefined ? undefined : ownStep(end.record, claim, wakeUp);
     const driven = drivenOutput(this.#runId);
     if (own?.failed === true) await failClaim(this.#context.queue, claim, own.message, driven);
     else await completeClaim(this.#context.queue, claim, own?.output ?? driven);
@@ -473,15 +473,17 @@ function whenAborted(signal: AbortSignal, then: () => void, over: AbortSignal): 
 }
 
 /** What the first task of a chain ends with, when it is the task of a step itself. */
-function ownStep(record: RunRecord, claim: Claim): { failed: boolean; message: string; output: Writable } | undefined {
-  if (!claim.task.task_type.startsWith("workflow.step:") || ownFlight(record, claim) !== undefined) return undefined;
-  const input = claim.task.input as { step?: unknown } | null;
-  if (typeof input?.step !== "string") return undefined;
-  const state = record.steps.get(input.step);
+function ownStep(
+  record: RunRecord,
+  claim: Claim,
+  { activity }: WakeUp,
+): { failed: boolean; message: string; output: Writable } | undefined {
+  if (activity?.kind !== "run" || ownFlight(record, claim) !== undefined) return undefined;
+  const state = record.steps.get(activity.step);
   if (state === undefined) return undefined;
   return {
     failed: state.status === "failed",
     message: state.error ?? "failed",
-    output: outputOf(input.step, state),
+    output: outputOf(activity.step, state),
   };
 }

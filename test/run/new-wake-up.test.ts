@@ -55,6 +55,21 @@ test("an input that makes no sense is nobody's wake-up", () => {
     expect(
       wakeUpOf({ ...spec, task_type: spec.taskType, input: { workflow_id: "r", cause } } as never, [orphanedTick]),
     ).toBeUndefined();
+  const own = (task_type: string, step: unknown) =>
+    wakeUpOf({ task_type, input: { workflow_id: "r", step } } as never, WAKE_UPS);
+  expect(own("workflow.step:a:b:c:d", "c:d")).toMatchObject({
+    workflow: "a:b",
+    activity: { kind: "run", step: "c:d" },
+  });
+  expect(own("workflow.undo:a:b", "b")).toMatchObject({ workflow: "a", activity: { kind: "undo", step: "b" } });
+  for (const [type, step] of [
+    ["workflow.step:a:b", "c"],
+    ["workflow.step:a:b", undefined],
+    ["workflow.step:a", "step:a"],
+    ["workflow.step:", ""],
+    ["workflow.other:a:b", "b"],
+  ] as const)
+    expect(own(type, step), type).toBeUndefined();
   const start = startTick.task({ id: "r", type: "a:b" }, {});
   expect(wakeUpOf({ task_type: start.taskType, input: start.input } as never, WAKE_UPS)?.workflow).toBe("a:b");
 });
