@@ -1,4 +1,4 @@
-/** What users make a host with, its options checked: `src/host/` imports nothing, so that it cannot check them itself. */
+/** Checks the options of hosts and loggers. `src/host/` imports nothing and therefore cannot check them itself. */
 import type { Host, Logger } from "./host/host.ts";
 import type { LoggerOptions } from "./host/logger.ts";
 import { createLogger as uncheckedLogger, nodeHost as uncheckedHost, type NodeHostOptions } from "./host/node.ts";

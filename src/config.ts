@@ -1,4 +1,4 @@
-/** Settings that come from outside: urls, environment, `.buquet.toml`. All of it is hostile until it is checked. */
+/** Resolves settings from urls, the environment and `.buquet.toml`. Nothing in them is trusted before it is checked. */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";

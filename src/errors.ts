@@ -1,9 +1,9 @@
 /**
  * The errors of this package.
  *
- * An application may load this package more than once (a monorepo with two versions, a bundle beside `node_modules`), and a minifier renames
- * classes. So no error is told by the identity of its class: each class carries a brand under `Symbol.for`, which all copies share, and a
- * constant name. `instanceof` asks for the brand.
+ * An application may load this package more than once (two versions in a monorepo, a bundle beside `node_modules`), and minifiers rename
+ * classes. Errors are therefore not recognized by the identity of their class: each class has a constant name and a brand under
+ * `Symbol.for`, which all copies share, and `instanceof` checks the brand.
  */
 import type { Duration } from "./wire/duration.ts";
 

@@ -1,8 +1,8 @@
 /**
- * Every key in the bucket, in one file.
+ * Every key in the bucket.
  *
- * The first group is buquet's own layout and therefore fixed. The second group is ours alone and lives under one prefix, which no
- * buquet program lists. `docs/keys.md` says for each key who writes it, who deletes it and what it costs.
+ * The first group is the layout of buquet and cannot change. The second group belongs to this package and lives under one prefix that no
+ * program of buquet lists. `docs/keys.md` says who writes each key, who deletes it and what it costs.
  */
 
 /** Minutes are ten characters wide, the sign of those before 1970 included, so that the order of keys is the order of time. */

@@ -1,4 +1,4 @@
-/** Which names can be parts of keys. */
+/** Checks names that become parts of keys. */
 import { WorkflowError } from "./errors.ts";
 import {
   activeKey,

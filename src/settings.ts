@@ -1,8 +1,8 @@
 /**
- * How settings are checked: one list of checks for each object of options. The type of the list has a place for every member of the
- * options, so an option without a check does not compile, and every member that is given and has no check is refused by its name.
+ * Checks options. Each object of options has one table of checks with an entry for every member: an option without a check does not compile,
+ * and a member without a check is refused by its name at run time.
  *
- * What several settings must fit together is checked by whoever owns them all (`resolveWorkerOptions`), where they are given.
+ * Rules between several settings are checked by the code that owns all of them, such as `resolveWorkerOptions`.
  */
 import { WorkflowError } from "./errors.ts";
 import type { Host } from "./host/host.ts";

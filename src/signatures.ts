@@ -1,6 +1,6 @@
 /**
- * Types that stand in the signatures of the entries. A program that writes declarations has to name them, and can only name what is exported;
- * most are not meant to be written by hand.
+ * Types that occur in the signatures of the entries. A project that emits declarations must be able to name them; few are meant to be
+ * written by hand.
  */
 export type { OnFailure, Plan, PlanStep, SignalStep, TaskStep } from "../machines/plan/plan.ts";
 export type { RetryPolicy } from "../machines/program.ts";

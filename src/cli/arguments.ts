@@ -1,4 +1,4 @@
-/** The words of a command line, checked: what is typed stays text, so that the id 007 is not the number 7. */
+/** Parses and checks command lines. Arguments stay text, so that the id 007 is not the number 7. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { WorkflowError } from "../errors.ts";
 import { reasonOf } from "../host/error-data.ts";

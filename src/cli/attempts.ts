@@ -1,4 +1,4 @@
-/** Attempts of a step that failed, as lines for people. */
+/** Prints failed attempts of a step. */
 import { stackLines, summarize } from "../host/error-data.ts";
 import type { FailedAttempt } from "../run/record/record.ts";
 import { printable } from "./output.ts";

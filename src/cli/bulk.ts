@@ -1,4 +1,4 @@
-/** Commands for one run or, with `--all`, for every run that fits. */
+/** Commands for one run or, with `--all`, for every run that matches. */
 import { checkFilters } from "../client/runs.ts";
 import type { Duration } from "../wire/duration.ts";
 import type { BulkCommand, BulkResult, ListRunsOptions } from "../index.ts";

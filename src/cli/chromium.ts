@@ -1,4 +1,4 @@
-/** A browser of this machine as a painter: SVG in, PNG out. Nothing is fetched. */
+/** Renders SVG as PNG in a browser of this machine. Nothing is downloaded. */
 import { execFile } from "node:child_process";
 import { access, constants, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

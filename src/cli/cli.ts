@@ -1,4 +1,4 @@
-/** The program without its process: words in, an exit code out. */
+/** The command line without its process: arguments in, an exit code out. */
 import { type ErrorCode, isWorkflowError } from "../errors.ts";
 import { helpOf, helpOfAll, parseArguments, UsageError } from "./arguments.ts";
 import { commands } from "./commands.ts";

@@ -1,4 +1,4 @@
-/** When the command line uses colours. */
+/** Decides whether the command line uses colours. */
 import pc from "picocolors";
 
 /**

@@ -1,4 +1,4 @@
-/** `doctor`: whether a live store keeps the promises that everything else rests on. */
+/** `doctor`: tests whether a store keeps what everything else depends on. */
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { OWN_PREFIX } from "../keys.ts";

@@ -1,4 +1,4 @@
-/** What `doctor` says of the programs that share a bucket. */
+/** What `doctor` reports about the programs that share a bucket. */
 import type { WorkflowError } from "../errors.ts";
 import { WORKERS_PREFIX } from "../keys.ts";
 import { listInterference } from "../run/foreign/interference.ts";

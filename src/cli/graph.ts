@@ -1,4 +1,4 @@
-/** `graph`: a workflow as a picture or text, before it ever runs, or as a run stands. */
+/** `graph`: draws a workflow, or a run with the states that it is in. */
 import { extname } from "node:path";
 import type { MachineConfig } from "../../machines/chart.ts";
 import { compilePlan } from "../../machines/plan/compile.ts";

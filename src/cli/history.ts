@@ -1,4 +1,4 @@
-/** Commands over the history of a run: every write, the run as it was, what changed between. */
+/** Commands for the history of a run: every write, the run at a write, and the changes between writes. */
 import { registeredDefinition } from "../define/registered.ts";
 import type { Frame, Timeline } from "../draw/timeline.ts";
 import type { RunDetails } from "../inspect/details.ts";

@@ -1,4 +1,4 @@
-/** `inspect`: a run in the browser. */
+/** `inspect`: shows a run in the browser. */
 import { readFile } from "node:fs/promises";
 import { registeredDefinition } from "../define/registered.ts";
 import { WorkflowError } from "../errors.ts";

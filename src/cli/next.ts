@@ -1,4 +1,4 @@
-/** `next`: what can happen to a run from here, and where each thing leads. */
+/** `next`: what can happen to a run next, and where it leads. */
 import type { Preview, RunNext } from "../index.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { coloured, print, printable, printJson, table } from "./output.ts";

@@ -1,4 +1,4 @@
-/** Shows an address in the browser of whoever sits at this machine. */
+/** Opens an address in the browser of this machine. */
 import { spawn } from "node:child_process";
 
 /** The platform's own opener. On Windows not `start`, which would have a shell read the address. */

@@ -1,4 +1,4 @@
-/** Commands that keep things going: worker, sweeper. */
+/** The commands that keep runs moving: worker, sweeper. */
 import type { Duration } from "../wire/duration.ts";
 import { WorkflowError } from "../errors.ts";
 import { reasonOf } from "../host/error-data.ts";

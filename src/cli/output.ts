@@ -1,4 +1,4 @@
-/** What the command line prints: tables for people, JSON for programs. */
+/** Output: tables for people, JSON for programs. */
 import { printable } from "../host/printable.ts";
 import { err, out } from "./colours.ts";
 

@@ -1,4 +1,4 @@
-/** The process around a command: what ends it, and that it ends. */
+/** The process around a command: signals, streams and its end. */
 import { constants } from "node:os";
 import { WorkflowError } from "../errors.ts";
 

@@ -1,4 +1,4 @@
-/** The socket of the inspect page: loopback and nothing else. */
+/** The server of the inspect page. It listens on the loopback interface only. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WorkflowError } from "../errors.ts";

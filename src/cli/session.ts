@@ -1,4 +1,4 @@
-/** What every command needs: the open store, and the workflows of the modules that were named. */
+/** What every command needs: the open store, and the workflows of the given modules. */
 import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";

@@ -1,4 +1,4 @@
-/** Commands that only look. */
+/** The commands that only read. */
 import type { RunView } from "../client/view.ts";
 import { stackLines, summarize } from "../host/error-data.ts";
 import { isTerminated } from "../run/view.ts";

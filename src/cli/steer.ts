@@ -1,4 +1,4 @@
-/** Commands that change runs. */
+/** The commands that change runs. */
 import { WorkflowError } from "../errors.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { bulkRuns, isBulk } from "./bulk.ts";

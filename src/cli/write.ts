@@ -1,4 +1,4 @@
-/** Files that commands write with `--out` and its like. */
+/** Files that commands write. */
 import { writeFile } from "node:fs/promises";
 import { WorkflowError } from "../errors.ts";
 import { reasonOf } from "../host/error-data.ts";

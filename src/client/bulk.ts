@@ -1,4 +1,4 @@
-/** One command for many runs. */
+/** Gives one command to many runs. */
 import { type Preview, previewOfCommand } from "../run/next.ts";
 import type { Program } from "../programs/programs.ts";
 import type { RunStatus } from "../run/view.ts";

@@ -1,4 +1,4 @@
-/** Starts runs, follows them, and tells them what to do. Everything it asks of a run is a durable task; nothing is lost between. */
+/** The client: starts, follows and controls runs. Everything that it asks of a run is a durable task. */
 import type { AnyEvent, AnyWorkflow, EventOf, OutputOf, SignalsOf } from "../define/workflow.ts";
 import {
   RunNotFoundError,

@@ -1,4 +1,4 @@
-/** What operators may ask of runs, and how a run is told it. */
+/** The commands of operators, and the tasks by which runs receive them. */
 import { WorkflowError } from "../errors.ts";
 import type { Program } from "../programs/programs.ts";
 import type { RunRecord } from "../run/record/record.ts";

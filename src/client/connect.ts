@@ -1,4 +1,4 @@
-/** Opening a bucket from a url, the environment or settings. */
+/** Opens a bucket from a url, the environment or settings. */
 import { resolveStoreUrl } from "../config.ts";
 import type { Host } from "../host/host.ts";
 import { withSafeLogger } from "../host/logger.ts";

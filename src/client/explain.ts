@@ -1,4 +1,4 @@
-/** Why a run does not move, in sentences for people. */
+/** Explains why a run does not move, in sentences for people. */
 import { isWorkflowError } from "../errors.ts";
 import { summarize } from "../host/error-data.ts";
 import { getTask } from "../queue/submit.ts";

@@ -1,4 +1,4 @@
-/** How long a call may wait: for a time, and until a signal. */
+/** Limits a call: by a timeout and by an abort signal. */
 import { TimeoutError } from "../errors.ts";
 import type { Clock } from "../host/host.ts";
 import { joinSignals, untilAborted } from "../host/signals.ts";

@@ -1,4 +1,4 @@
-/** What can happen next, with the schemas that only a definition knows. */
+/** Lists what can happen next, with the schemas of the definition. */
 import type { RunStatus } from "../run/view.ts";
 import { toJsonSchema } from "../define/schema.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";

@@ -1,4 +1,4 @@
-/** Checks of what clients are given. */
+/** Checks the options of clients. */
 import { definitions } from "../define/definitions.ts";
 import { checkRunId } from "../names.ts";
 import {

@@ -1,4 +1,4 @@
-/** Finding runs in the bucket. */
+/** Finds runs in the bucket. */
 import { type Duration, parseDuration } from "../wire/duration.ts";
 import { isWorkflowError, type WorkflowError } from "../errors.ts";
 import { stateKey, WORKFLOW_PREFIX } from "../keys.ts";

@@ -1,4 +1,4 @@
-/** Durable messages to runs: each is a task, and whoever sent it is told so only when it is there (protocol 1.8, 1.13). */
+/** Sends durable messages to runs. Each is a task; sending resolves once the task is stored (protocol 1.8, 1.13). */
 import { signalKey, signalsPrefix } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext, TaskSpec } from "../queue/task.ts";

@@ -1,4 +1,4 @@
-/** What may be sent into a run: names that its workflow takes, payloads that their schemas accept. */
+/** Checks what is sent into a run: the names that its workflow accepts and the payloads that its schemas accept. */
 import { readValue } from "../define/schema.ts";
 import type { AnyEvent, AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";

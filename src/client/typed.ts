@@ -1,4 +1,4 @@
-/** What the compiler knows of runs: from a definition, or by name from those that a client was given. */
+/** The types of runs, from a definition or by name from the definitions that a client was given. */
 import type { AnyEvent, AnyWorkflow, EventOf, SentTo } from "../define/workflow.ts";
 import type { JsonValue } from "../define/context.ts";
 import type { StartOptions } from "./client.ts";

@@ -1,4 +1,4 @@
-/** Values that callers give: checked before anything is put. */
+/** Checks the values that callers give, before anything is stored. */
 import { readValue } from "../define/schema.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";

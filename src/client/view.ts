@@ -1,4 +1,4 @@
-/** A run as its record says, in plain values. */
+/** A run as its record describes it, in plain values. */
 import type { FailureReason } from "../errors.ts";
 import type { ErrorData } from "../host/error-data.ts";
 import type { FailedAttempt, RunRecord, StepState } from "../run/record/record.ts";

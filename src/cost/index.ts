@@ -1,4 +1,4 @@
-/** What a run will cost before it runs. Why a run does not move is another question: `run.explain()`. */
+/** Predicts what a run costs. To find out why a run does not move, use `run.explain()`. */
 import type { PlanProgram } from "../../machines/plan/program.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";

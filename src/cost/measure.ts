@@ -1,8 +1,8 @@
 /**
- * Plays one run on the real worker and the real client, on a bucket in memory under a virtual clock, and counts what they ask for.
+ * Plays one run with the real worker and the real client, on a bucket in memory with a virtual clock, and counts their requests.
  *
- * Client and worker are two processes: nothing tells the worker of a run but its own polls. The clock passes over the time in which
- * no index leads the worker to anything; only its idle rounds are left out of that time, and those are no part of a run's bill.
+ * Client and worker count as two processes: the worker learns of a run only by its own polls. The clock skips the time in which no index
+ * leads the worker to anything; only idle rounds fall into that time, and these are not part of the cost of a run.
  */
 import type { PlanProgram } from "../../machines/plan/program.ts";
 import type { OpenWait, RunStatus } from "../../machines/snapshot.ts";

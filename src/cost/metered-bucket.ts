@@ -1,4 +1,4 @@
-/** A bucket as its processes see it: every request takes its time, and is counted by what it is for. */
+/** A bucket as its processes see it: every request takes time, and is counted by its purpose. */
 import {
   stateKey,
   ACTIVE_PREFIX,

@@ -1,4 +1,4 @@
-/** What requests cost by list price. Requests only: storage, transfer and idle workers are not in it. */
+/** List prices of requests, without storage, traffic and idle workers. */
 import type { Requests } from "./requests.ts";
 
 /** A price list. Dollars for a million requests of a kind. */

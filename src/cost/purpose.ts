@@ -1,4 +1,4 @@
-/** What a request is for, by its key: one table for the reasons of a bill, and for what no run is billed for. */
+/** The purpose of a request, by its key: one table for the reasons in a report, and for requests that belong to no run. */
 import {
   ACTIVE_PREFIX,
   DUE_PREFIX,

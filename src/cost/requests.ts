@@ -1,4 +1,4 @@
-/** Requests to a store by kind, as a bill knows them. */
+/** Requests by the kinds that a store bills. */
 import type { MeteredKind, StoreUsage } from "../store/metered.ts";
 
 /** How many requests of each kind that a store bills. `head` is always 0: the engine sends none. */

@@ -1,4 +1,4 @@
-/** A workflow whose handlers do nothing but what a path says of them. */
+/** A workflow whose handlers do what a path says and nothing else. */
 import type { Plan } from "../../machines/plan/plan.ts";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { hashPlan } from "../define/definition.ts";

@@ -1,4 +1,4 @@
-/** What a handler is given. */
+/** The context that handlers receive, and the types of what is stored of their results. */
 import type { Logger } from "../host/host.ts";
 import type { Duration } from "../wire/duration.ts";
 

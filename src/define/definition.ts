@@ -1,4 +1,4 @@
-/** From what the user wrote to a plan and a table of handlers. */
+/** Turns what the user wrote into a plan and a table of handlers. */
 import type { AnyStateMachine } from "xstate";
 import { buildMachine } from "../../machines/plan/advance.ts";
 import { hasCompensation } from "../../machines/plan/compile.ts";

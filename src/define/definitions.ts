@@ -1,4 +1,4 @@
-/** Definitions as they are given: the option `workflows` of clients, workers and kits, and arguments. */
+/** Checks definitions that are given as arguments or as the option `workflows`. */
 import { type Check, objectWith } from "../settings.ts";
 import { shown } from "../wire/duration.ts";
 import type { AnyWorkflow } from "./workflow.ts";

@@ -1,4 +1,4 @@
-/** A definition as programs are made of it and as the bucket keeps it: without functions. */
+/** A definition without functions, as programs are made of it and as the bucket stores it. */
 import type { RegisteredDefinition } from "../programs/stored-programs.ts";
 import { toJsonSchema } from "./schema.ts";
 import type { AnyWorkflow } from "./workflow.ts";

@@ -1,4 +1,4 @@
-/** Schemas of users, of whatever library and version: they are read by Standard Schema (standardschema.dev) and nothing else. */
+/** Schemas of users. They are read through Standard Schema (standardschema.dev) and nothing else. */
 import { z } from "zod";
 import { refusalOf } from "../wire/refusal.ts";
 

@@ -1,4 +1,4 @@
-/** What a user writes: `workflow(name).step(…).signal(…)`. The builder is the definition; each call gives a new one. */
+/** The builder `workflow(name).step(…).signal(…)`. The builder is the definition, and each call returns a new one. */
 import type { AnyStateMachine } from "xstate";
 import type { OnFailure, Plan } from "../../machines/plan/plan.ts";
 import type { RetryPolicy } from "../../machines/program.ts";

@@ -1,8 +1,8 @@
 /**
- * Whatever was thrown, as plain data for logs and for the record of a run, and in one line for people.
+ * Converts whatever was thrown into plain data for logs and records, and into one line for people.
  *
- * JavaScript lets anything be thrown: texts, plain objects, errors of other realms, proxies whose traps throw, errors with getters that
- * throw, with cycles of causes, with megabytes of message. Nothing here throws, and what comes out is bounded.
+ * JavaScript lets anything be thrown: strings, plain objects, errors of other realms, proxies whose traps throw, errors with throwing
+ * getters, cycles of causes, or megabytes of message. Nothing in this file throws, and its output is bounded.
  */
 
 /** A JSON value, as members of errors are stored. */

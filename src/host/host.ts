@@ -1,4 +1,4 @@
-/** What the process lends us: time, chance and a place for log lines. Nothing else in the project touches them directly. */
+/** The interface to the process: time, randomness and logging. No other part of the project uses them directly. */
 
 /** Options of `sleep`. */
 export interface WaitOptions {

@@ -1,4 +1,4 @@
-/** Log records: for people a line each, with the stacks of errors under it, or for programs a JSON object each. */
+/** Log records: text for people, with the stacks of errors below each line, or one JSON object per line for programs. */
 import { type ErrorData, errorDataOf, isErrorLike, stackLines, summarize, summaryOf } from "./error-data.ts";
 import type { Host, LogFields, Logger } from "./host.ts";
 import { printable } from "./printable.ts";

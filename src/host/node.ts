@@ -1,4 +1,4 @@
-/** The real process: wall clock, real randomness. */
+/** The host of a Node process: its wall clock and its randomness. */
 import { randomInt, randomUUID } from "node:crypto";
 import type { Clock, Host, Logger, Random, WaitOptions } from "./host.ts";
 import { createLogger } from "./logger.ts";

@@ -1,4 +1,4 @@
-/** Texts of somebody else, safe for a terminal and for a file of lines. */
+/** Makes untrusted text safe for terminals and for files of lines. */
 
 /** What a terminal obeys or is confused by: control characters, and those that turn the direction of writing. */
 const UNPRINTABLE = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\p{Cs}]/gu;

@@ -1,4 +1,4 @@
-/** Abort signals that are linked for a while. */
+/** Joins abort signals for a limited time. */
 import { setMaxListeners } from "node:events";
 
 /** A signal that is linked to others. */

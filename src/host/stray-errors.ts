@@ -1,4 +1,4 @@
-/** Errors that escape a handler: rejections that nobody awaits. They are told from whose handler they come, where Node knows that. */
+/** Catches rejections that nobody awaits, and finds the handler that they come from where Node knows it. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { errorDataOf, reasonOf } from "./error-data.ts";
 import type { LogFields, Logger } from "./host.ts";

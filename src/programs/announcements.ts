@@ -1,4 +1,4 @@
-/** What workers serve, as they announce it. */
+/** The announcements of workers: which workflows each of them serves. */
 import { z } from "zod";
 import type { WorkflowError } from "../errors.ts";
 import { SERVING_PREFIX, servingKey } from "../keys.ts";

@@ -1,2 +1,2 @@
-/** What a snapshot says to who has no program of its run at hand. */
+/** Reads a snapshot without the program of its run. */
 export { marksOf } from "../../machines/plan/marks.ts";

@@ -1,4 +1,4 @@
-/** What runs follow, found by hash. */
+/** Finds programs by hash. */
 import type { Program } from "../../machines/program.ts";
 
 export type { ActivityPolicy, Program } from "../../machines/program.ts";

@@ -1,4 +1,4 @@
-/** Programs that this process serves, and those that are stored in the bucket beside the runs that follow them. */
+/** The programs that are registered in this process, and those that are stored in the bucket beside their runs. */
 import { z } from "zod";
 import { PlanProgram } from "../../machines/plan/program.ts";
 import { validatePlan } from "../../machines/plan/validate.ts";

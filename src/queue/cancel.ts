@@ -1,4 +1,4 @@
-/** Calling a task off from outside. */
+/** Cancels tasks from outside. */
 import { taskKey } from "../keys.ts";
 import { type ChecksOf, readSettings, text } from "../settings.ts";
 import { updateDocument } from "../store/document.ts";

@@ -1,4 +1,4 @@
-/** Taking a task: protocol 1.2. The lease key is durable before the claim. */
+/** Claims a task (protocol 1.2). The lease key is durable before the claim. */
 import { leaseKey, taskKey } from "../keys.ts";
 import { insist } from "../store/again.ts";
 import { readDocument, replaceDocument } from "../store/document.ts";

@@ -1,6 +1,6 @@
 /**
- * Ending an attempt under one's own lease: complete, fail, retry, reschedule. A flag set meanwhile is not lost, nor is our end (C-7). While
- * the store does not answer it is tried again as long as the lease lives by our own clock.
+ * Ends an attempt under its own lease: complete, fail, retry, reschedule. A flag that is set meanwhile is kept, and so is the end (C-7).
+ * While the store does not answer, the write is retried for as long as the lease is valid by our own clock.
  */
 import { leaseKey, taskKey } from "../keys.ts";
 import { insist } from "../store/again.ts";

@@ -1,8 +1,8 @@
 /**
- * One task for one key: the record that says which, in buquet's format.
+ * Idempotency keys: the record that maps a key to a task, in the format of buquet.
  *
- * A valid record settles the id of the task for ever: whoever meets one makes *that* task if it is missing and never one of its own. So
- * a submitter that dies, or stands still, between the record and the task leaves no second task behind (C-1).
+ * A valid record fixes the id of the task for good: whoever reads one creates *that* task if it is missing, and never another one. A
+ * submitter that dies or stalls between the record and the task therefore leaves no second task behind (C-1).
  */
 import { z } from "zod";
 import { brand, WorkflowError } from "../errors.ts";

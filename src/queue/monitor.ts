@@ -1,4 +1,4 @@
-/** Finds leases that ran out, and repairs the index on the way. Nothing is deleted on a read error (C-5). */
+/** Finds expired leases and repairs the index. Nothing is deleted after a read error (C-5). */
 import { leaseKey, LEASES_PREFIX, minuteOf, parseIndexKey, taskKey } from "../keys.ts";
 import { isUnanswered } from "../store/again.ts";
 import { readDocument, updateDocument } from "../store/document.ts";

@@ -1,4 +1,4 @@
-/** Finding work: one LIST serves all shards while it fits one page; beyond that the shards take turns. */
+/** Finds ready tasks: one LIST serves all shards while it fits one page; beyond that the shards take turns. */
 import { minuteOf, parseIndexKey, READY_PREFIX } from "../keys.ts";
 import type { ListOptions, ListPage } from "../store/object-store.ts";
 import { nextPage } from "../store/paging.ts";

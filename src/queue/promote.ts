@@ -1,4 +1,4 @@
-/** Our own index of what is due later: moved to the index of ready tasks as its time comes. */
+/** Our index of tasks that are due later: they move to the index of ready tasks when their time comes. */
 import { DUE_PREFIX, minuteOf, minuteStart, parseIndexKey, readyKey } from "../keys.ts";
 import { listKeys } from "../store/paging.ts";
 import { workThrough } from "../store/work-through.ts";

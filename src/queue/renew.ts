@@ -1,4 +1,4 @@
-/** Heartbeat: protocol 1.11. */
+/** Heartbeats (protocol 1.11). */
 import { leaseKey, taskKey } from "../keys.ts";
 import { updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";

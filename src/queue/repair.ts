@@ -1,8 +1,8 @@
 /**
- * The net under the index keys: tasks that no key leads to any more, found in the task log itself.
+ * Repairs the index: finds tasks without an index key in the task log itself.
  *
- * Ours puts every key before it is needed and takes none away too early; what this finds was left by a submitter that died between a task
- * and its key, or by a program of buquet that did (C-2, C-4, C-5). It reads every task, so it is run by hand or once in a while.
+ * This package puts every key before it is needed and removes none too early. What this finds was left by a submitter that died between a
+ * task and its key, or by a program of buquet (C-2, C-4, C-5). It reads every task, and is therefore run by hand or once in a while.
  */
 import { TASKS_PREFIX } from "../keys.ts";
 import { callback, type ChecksOf, count, readSettings, text } from "../settings.ts";

@@ -1,4 +1,4 @@
-/** Tasks of steps that others hold or nobody began: settled when their step is over, fenced before it is undone. */
+/** Tasks of steps that others hold or that nobody began: settled when their step is over, fenced before it is undone. */
 import { leaseKey, taskKey } from "../keys.ts";
 import { createDocumentBytes, updateDocument } from "../store/document.ts";
 import { formatInstant } from "../wire/instant.ts";

@@ -1,4 +1,4 @@
-/** Putting tasks on the queue: the object first, then its index key. */
+/** Submits tasks: the object first, then its index key. */
 import type { RetryPolicy } from "../../machines/program.ts";
 import { idempotencyKey, leaseKey, taskKey } from "../keys.ts";
 import { checkMembers, copied, objectWith, readArgument } from "../settings.ts";

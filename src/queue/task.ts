@@ -1,4 +1,4 @@
-/** One task on the queue, in buquet's exact format. Members that we do not know, and texts that we do not change, stay as they are. */
+/** A task in the exact format of buquet. Unknown members and unchanged texts are kept as they are. */
 import type { RetryPolicy } from "../../machines/program.ts";
 import { isLosslessNumber, LosslessNumber } from "lossless-json";
 import { z } from "zod";

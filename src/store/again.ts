@@ -1,4 +1,4 @@
-/** When a request that was not done is sent again. */
+/** Repeats requests that were not carried out. */
 import { isWorkflowError } from "../errors.ts";
 import type { Host, Random } from "../host/host.ts";
 

@@ -1,8 +1,8 @@
 /**
- * Read, change, put if it matches: the only caller of a conditional put that changes something.
+ * Reads, changes and conditionally puts documents. This is the only caller of a conditional put that changes something.
  *
- * A conditional put is sent once; after `conflict` or `unknown` the answer is to read and decide again (R8). A put-if-absent under a
- * computed id is repeated with the same bytes.
+ * A conditional put is sent once. After `conflict` or `unknown`, the caller reads and decides again (R8). A put-if-absent under a computed
+ * id is repeated with the same bytes.
  */
 import { isWorkflowError, WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";

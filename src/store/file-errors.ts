@@ -1,4 +1,4 @@
-/** What a refusal of the file system means for a `file:` store, and what to do about it. */
+/** Explains errors of the file system to users of a `file:` store, and what to do about them. */
 import { reasonOf } from "../host/error-data.ts";
 import { type ErrorCode, isWorkflowError, WorkflowError } from "../errors.ts";
 

@@ -1,10 +1,10 @@
 /**
- * A lock between processes that is never stolen from the living.
+ * A lock between processes that is never taken from a living holder.
  *
- * A lock is a folder of numbered files; the highest number says who holds it. To take it, a process links the next number, which only
- * one can do, and looks once more that its number is the highest. To give it back, it empties its file, which needs no room on the
- * disk. The highest file is not removed, so a number is not used twice. A holder that died is recognised by process id, start time and
- * boot: one that is only stopped keeps its lock for as long as it lives.
+ * A lock is a folder of numbered files, and the highest number names the holder. To acquire it, a process links the next number, which only
+ * one process can do, and checks that its number is still the highest. To release it, the process empties its file, which needs no disk
+ * space. The highest file is never removed, so that no number is used twice. A dead holder is recognized by process id, start time and
+ * boot; a holder that is only stopped keeps the lock.
  */
 import { link, mkdir, readdir, readFile, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { readFileSync, readlinkSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Who may read what a `file:` store writes. */
+/** The permissions of what a `file:` store writes. */
 
 /** Who may read the files. `private`: only the user of the process. `umask`: whoever the umask of the process allows. */
 export type FilePermissions = "private" | "umask";

@@ -1,7 +1,7 @@
 /**
- * Keys as paths. A segment is percent-encoded where it has to be; a file whose name has no dot and a folder whose name has one end in a
- * bare `%`, so that the objects `a` and `a/b` never need the same name, and `workflow/wf-1/state.json` looks as it reads. A segment
- * that gets too long by it keeps its letters and begins with `%~`.
+ * Keys as paths. Segments are percent-encoded where necessary. A file whose name has no dot, and a folder whose name has one, end with a
+ * bare `%`, so that the objects `a` and `a/b` never need the same name and `workflow/wf-1/state.json` stays readable. A segment that
+ * becomes too long keeps its characters and begins with `%~`.
  */
 import { WorkflowError } from "../errors.ts";
 

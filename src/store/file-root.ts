@@ -1,6 +1,6 @@
 /**
- * The folder of a `file:` store, told by a mark inside it: a folder that was deleted, or a disk that is not mounted, leaves an empty folder or none,
- * which must not be taken for a bucket in which nothing is.
+ * The folder of a `file:` store, identified by a mark inside it: a deleted folder or an unmounted disk leaves an empty folder or none, which
+ * must not be mistaken for an empty bucket.
  */
 import type { Stats } from "node:fs";
 import { link, lstat, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";

@@ -1,8 +1,8 @@
 /**
- * The urls of folders. Two spellings, told apart by the slashes:
+ * The urls of folders, in two spellings that differ by their slashes:
  *
- * - `file:folder` and `file:/folder`: the path as it stands, letter for letter up to a `?`, without control characters. What a shell or a config file holds.
- * - `file:///folder`: a url in the sense of RFC 8089, percent-encoded, as `pathToFileURL` makes it.
+ * - `file:folder` and `file:/folder`: the path as written, up to a `?`, without control characters, as in a shell or a config file.
+ * - `file:///folder`: a url by RFC 8089, percent-encoded, as `pathToFileURL` makes it.
  */
 import { sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";

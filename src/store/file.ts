@@ -1,9 +1,9 @@
 /**
- * A store in a folder: every object is a plain file that `cat` shows. Atomic between processes of one machine, durable once acknowledged.
+ * A store in a folder: every object is a plain file. Writes are atomic between processes of one machine, and durable once acknowledged.
  *
- * A write goes to a temporary file, which is flushed, then renamed over the object while a lock is held; the folder is flushed before
- * the answer. A file that stands is never changed in place, so a reader sees one whole content. The etag is the identity of that file
- * and of its content (a file system may give a new file the number and the time of one that is gone); it is the version's id too.
+ * A write goes to a temporary file, which is flushed and then renamed over the object while a lock is held; the folder is flushed before the
+ * reply. An existing file is never changed in place, so that readers see one whole content. The etag identifies that file and its content,
+ * because a file system may give a new file the number and the time of a deleted one; it is also the id of the version.
  */
 import { link, open, readdir, rename, rmdir, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";

@@ -1,4 +1,4 @@
-/** What passes for a store where one is given. */
+/** Checks that a value is a store. */
 import { type Check, objectWith } from "../settings.ts";
 import type { ObjectStore } from "./object-store.ts";
 

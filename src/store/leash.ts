@@ -1,4 +1,4 @@
-/** A store for one purpose: its requests end with a signal, whatever the store behind it does. */
+/** A store whose requests end with a signal, whatever the wrapped store does. */
 import { setMaxListeners } from "node:events";
 import { joinSignals, untilAborted } from "../host/signals.ts";
 import type { ObjectStore, RequestOptions } from "./object-store.ts";

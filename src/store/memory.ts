@@ -1,4 +1,4 @@
-/** A store in memory: for tests, and for work that may be forgotten. */
+/** A store in memory, for tests and for work that need not survive the process. */
 import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import type { Clock } from "../host/host.ts";

@@ -1,8 +1,8 @@
 /**
- * A store that counts what it is asked for, in the kinds of requests that a bill and a wire know.
+ * A store that counts requests by the kinds that bills know.
  *
- * On S3 the counts are those of the wire as long as nothing fails. What a store does by itself (opening, trying again, looking up what
- * became of a put) is not seen here.
+ * On S3 the counts equal those on the wire as long as nothing fails. Requests that a store sends on its own (opening, retries, finding out
+ * what became of a put) are not counted.
  */
 import { isWorkflowError } from "../errors.ts";
 import { readArgument } from "../settings.ts";

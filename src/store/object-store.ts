@@ -1,12 +1,12 @@
 /**
- * Bytes under keys, with conditions: all that the project asks of a store.
+ * The interface of stores: bytes under keys, with conditions.
  *
  * - One key is linearizable. There is no transaction over two keys.
- * - A conditional put answers `stored`, `conflict` or `unknown`. It is sent once; again only after an answer which says that nothing was
- *   done. Whoever gets `unknown` reads and decides again (R8).
+ * - A conditional put answers `stored`, `conflict` or `unknown`. It is sent once, and again only after a reply which says that nothing was
+ *   done. After `unknown`, the caller reads and decides again (R8).
  * - An aborted signal rejects at once with its reason; whether a write was done is then not known.
- * - `get`, `delete`, `list`, `versions` and unconditional puts are repeated by the store on passing faults; when they give up they throw
- *   a `WorkflowError` with code `unavailable`. A request that can never succeed (denied, no bucket) throws `invalid`.
+ * - The store repeats `get`, `delete`, `list`, `versions` and unconditional puts after transient errors, and throws a `WorkflowError` with
+ *   the code `unavailable` when it gives up. A request that can never succeed (access denied, no such bucket) throws `invalid`.
  */
 
 /** An opaque name of one content of one key, without quotes. */

@@ -1,4 +1,4 @@
-/** Order of keys as stores have it: by the bytes of their UTF-8 form. */
+/** The order of keys in stores: by the bytes of their UTF-8 form. */
 
 /** Compares two texts by code points, which is the order of their UTF-8 bytes. */
 export function compareBytes(a: string, b: string): number {

@@ -1,4 +1,4 @@
-/** Lists that are longer than one page, and lists without order. */
+/** Lists with more than one page, and lists without order. */
 import { WorkflowError } from "../errors.ts";
 import type { ListOptions, ListPage, ObjectStore } from "./object-store.ts";
 import { compareBytes } from "./order.ts";

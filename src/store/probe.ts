@@ -1,6 +1,6 @@
 /**
- * Whether a store keeps what every run rests on, seen when its bucket is opened: conditions in a race, conditions behind a delete, the
- * order of lists. It takes 49 small requests; a verdict in the bucket saves them for a week. `doctor` asks far more.
+ * Tests when a bucket is opened whether its store keeps what runs depend on: conditions in a race, conditions after a delete, and the order
+ * of lists. It takes 49 small requests; the verdict is cached in the bucket for a week. `doctor` tests far more.
  */
 import { z } from "zod";
 import { WorkflowError } from "../errors.ts";

@@ -1,4 +1,4 @@
-/** The one client of an S3 store: it never retries, it really times out, and every answer tells the time. */
+/** The client of an S3 store. It never retries, enforces its timeouts, and reports the time of every reply. */
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type * as aws from "@aws-sdk/client-s3";
 import type { Host } from "../host/host.ts";

@@ -1,4 +1,4 @@
-/** What an error of the S3 client means: by its name first, then by the HTTP status, then by the code of the socket. */
+/** Classifies errors of the S3 client: by name first, then by HTTP status, then by the code of the socket. */
 import { isWorkflowError, WorkflowError } from "../errors.ts";
 import { summaryOf } from "../host/error-data.ts";
 import { FIRST_BACKOFF_MS, PER_KEY_BACKOFF_MS } from "./again.ts";

@@ -1,4 +1,4 @@
-/** What names a bucket, checked in one way wherever it is given: an option, a url, a variable, a config file. */
+/** Checks what names a bucket, in one way for options, urls, variables and config files. */
 import {
   type Check,
   type ChecksOf,

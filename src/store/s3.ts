@@ -1,9 +1,9 @@
 /**
- * A store on S3 or anything that speaks it, with conditional writes. The client library is imported on first use.
+ * A store on S3, or on anything compatible that has conditional writes. The client library is imported on first use.
  *
- * Every put carries a write id of its own in the metadata of its object. A conditional put is sent again only after an answer which
- * says that nothing was done (409, throttled, not connected). When nobody can tell, the object is read once: our write id there means
- * `stored`; anything else means `unknown`, because the put may still land.
+ * Every put stores a unique write id in the metadata of its object. A conditional put is sent again only after a reply which says that
+ * nothing was done (409, throttled, not connected). When the outcome is open, the object is read once: our write id means `stored`;
+ * anything else means `unknown`, because the put may still arrive.
  */
 import type { GetObjectCommandOutput, ObjectVersion as S3Version, S3Client } from "@aws-sdk/client-s3";
 import type * as aws from "@aws-sdk/client-s3";

@@ -1,10 +1,10 @@
 /**
- * The server's clock from the `Date` header of answers that come anyway.
+ * The clock of the server, from the `Date` header of replies.
  *
- * A header D (whole seconds) in an answer to a request sent at t0 and received at t1 (monotonic) says that the server's time lay in
- * [D, D + 1 s) at some moment between them, so its offset to the monotonic clock lies in [D − t1, D + 1 s − t0]. The intersection of
- * such intervals shrinks towards the round trip (K. Marzullo, "Maintaining the Time in a Distributed System", 1984). It is widened with
- * age, because clocks drift, and started again when an answer contradicts it.
+ * A header D (whole seconds) in a reply to a request that was sent at t0 and received at t1 (monotonic) says that the time of the server lay
+ * in [D, D + 1 s) at some moment between them. Its offset to the monotonic clock therefore lies in [D − t1, D + 1 s − t0]. The intersection
+ * of such intervals shrinks towards the round trip (K. Marzullo, "Maintaining the Time in a Distributed System", 1984). It is widened with
+ * age, because clocks drift, and restarted when a reply contradicts it.
  */
 import type { Clock } from "../host/host.ts";
 import type { TimeBounds } from "./object-store.ts";

@@ -1,4 +1,4 @@
-/** What stood under a key before. */
+/** The earlier contents of a key. */
 import type { ObjectStore, StoredObject } from "./object-store.ts";
 
 /** Every content that a store with versions keeps of a key, oldest first; delete markers and versions that are gone are passed over. */

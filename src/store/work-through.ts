@@ -1,4 +1,4 @@
-/** Loops over many things of the bucket, in which one that is bad does not cost the others. */
+/** Loops over many objects of a bucket in which one bad object does not stop the others. */
 import { isUnanswered } from "./again.ts";
 
 /** So many in a row that the store did not answer for: then it is away, and it is of no use to ask for the rest. */

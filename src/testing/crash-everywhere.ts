@@ -1,4 +1,4 @@
-/** A crash at every request of a worker, one at a time: what does the world look like when another worker has taken over? */
+/** Crashes a worker at every one of its requests, one at a time, and compares the outside world after another worker has taken over. */
 import { isDeepStrictEqual } from "node:util";
 import type { Run } from "../client/client.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * What tests of users need: a kit with a virtual clock, a workflow as a model whose every path drives a real engine, a crash at every
- * request, the conformance suite of stores, a store in memory, and a bucket with the limits of R2 or of S3 Express.
+ * Tools for the tests of users: a kit with a virtual clock, a workflow as a model whose paths drive a real engine, a crash at every request,
+ * every reachable state, the conformance suite of stores, a store in memory, and a bucket with the limits of R2 or S3 Express.
  */
 export {
   createTestKit,

@@ -1,6 +1,6 @@
 /**
- * An engine for tests of workflows: a real client and real workers on a store in memory, under a clock that the test moves. A week
- * passes in a moment, nothing polls or sleeps, and the same seed gives the same ids, jitter and order.
+ * An engine for tests of workflows: a real client and real workers on a store in memory, with a clock that the test moves. Nothing polls or
+ * sleeps in real time, and the same seed gives the same ids, jitter and order.
  */
 import { ProcessEvents, handleOf, type QueueHandle } from "../run/handle.ts";
 import type { Run, WorkflowClient } from "../client/client.ts";

@@ -1,4 +1,4 @@
-/** A bucket that allows less than S3 does, as a layer over any store: what R2 and directory buckets of S3 would say. */
+/** A wrapper for stores that adds the limits of R2 and of directory buckets of S3. */
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { sha256Hex } from "../host/uuid.ts";

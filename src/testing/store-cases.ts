@@ -1,4 +1,4 @@
-/** What every store must do, as data without a test runner: for our stores, for yours, and for `doctor` against a live bucket. */
+/** The conformance suite of stores, as data without a test runner: for our stores, for yours, and for `doctor` on a live bucket. */
 import { isWorkflowError } from "../errors.ts";
 import type { ListOptions, ListPage, ObjectStore } from "../store/object-store.ts";
 import { compareBytes } from "../store/order.ts";

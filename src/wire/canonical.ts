@@ -1,4 +1,4 @@
-/** The one text of a JSON value that buquet hashes: keys in the order of their UTF-8 bytes, no spaces, numbers as it prints them. */
+/** The canonical JSON text that buquet hashes: keys in the order of their UTF-8 bytes, no spaces, numbers as it prints them. */
 import { isLosslessNumber } from "lossless-json";
 import { compareCodePoints } from "./hash.ts";
 import { canonicalNumber } from "./number.ts";

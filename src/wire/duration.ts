@@ -1,4 +1,4 @@
-/** Durations: how people write them, and how messages spell them. */
+/** Reads durations, and spells them in messages. */
 import { WorkflowError } from "../errors.ts";
 import { cutAt } from "./cut.ts";
 

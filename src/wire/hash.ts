@@ -1,4 +1,4 @@
-/** Hashes that the bucket format fixes. */
+/** The hashes that the bucket format defines. */
 import { sha256Hex } from "../host/uuid.ts";
 
 /** What Python's `json.dumps` does to a string with `ensure_ascii`. */

@@ -1,4 +1,4 @@
-/** Instants as the bucket spells them. What others wrote is kept as text; only what is compared is parsed. */
+/** Instants as the bucket spells them. Texts of other programs are kept as they are and parsed only for comparison. */
 
 /** An instant that was read: its milliseconds since 1970 (rounded down) and its text. */
 export interface Instant {

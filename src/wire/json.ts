@@ -1,4 +1,4 @@
-/** JSON whose numbers survive: what another language wrote is written back digit for digit. */
+/** JSON that keeps numbers: what another language wrote is written back digit for digit. */
 import { isLosslessNumber, LosslessNumber } from "lossless-json";
 
 /** Deepest nesting of a value that is put into the bucket: the object around it adds a few levels more. */

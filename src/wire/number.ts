@@ -1,9 +1,9 @@
 /**
- * Numbers as buquet prints them after it has read them. Hashes of inputs are made over that text, so ours must be the same to the digit.
+ * Numbers as buquet prints them after reading them. Hashes of inputs are computed over that text, so that ours must match digit for digit.
  *
- * Its reader (serde_json without `float_roundtrip`) gathers the digits of a number in 64 bits, lets go of those that no longer fit, and
- * then multiplies or divides by one power of ten. That is quick and not always the nearest float: `0.9452706955539223` is read as the
- * float above it. Whoever hashes has to make the same mistakes.
+ * Its reader (serde_json without `float_roundtrip`) collects the digits of a number in 64 bits, drops those that do not fit, and multiplies
+ * or divides by one power of ten. That is fast and not always the nearest float: `0.9452706955539223` is read as the float above it. Equal
+ * hashes need the same rounding errors.
  */
 import { WorkflowError } from "../errors.ts";
 

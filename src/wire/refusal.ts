@@ -1,4 +1,4 @@
-/** Why a schema refuses a value, for people. */
+/** Explains why a schema refuses a value. */
 import { reasonOf } from "../host/error-data.ts";
 
 /** What a schema gives as its reasons: zod's own errors, and those of Standard Schema. */

@@ -1,9 +1,9 @@
 /**
- * The border between values of users and what is kept of them. A value comes in once, as text, and goes out as a copy for each reader: no
- * object that users can reach is ever part of a record, a task or a signal.
+ * The boundary between values of users and what is stored of them. A value is taken once, as text, and each reader gets a copy: no object
+ * that users can reach is ever part of a record, a task or a signal.
  *
- * The rule, which is that of the types and the docs: members that are `undefined` are dropped, as `JSON.stringify` does; a value that is
- * `undefined` altogether is null; everything else that JSON cannot say is refused, with the place where it stands.
+ * The rule is that of the types and the docs: members that are `undefined` are dropped, as by `JSON.stringify`; a value that is `undefined`
+ * as a whole becomes null; everything else that JSON cannot express is refused, with its path.
  */
 import { summaryOf } from "../host/error-data.ts";
 import { JsonText, MAX_DEPTH, stringifyJson } from "./json.ts";

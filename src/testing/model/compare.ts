@@ -1,4 +1,4 @@
-/** Where an engine is not where the model says, in words. */
+/** Describes where the engine differs from the model. */
 import { isDeepStrictEqual } from "node:util";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
 import type { RunRecord } from "../../run/record/record.ts";

@@ -1,4 +1,4 @@
-/** Which states and edges of a workflow's chart its tests have taken. */
+/** Which states and edges of the chart of a workflow its tests have covered. */
 import { type AnyTransitionDefinition, createActor, type InspectionEvent } from "xstate";
 import { getStateNodes } from "xstate/graph";
 import { buildMachine, initial } from "../../../machines/plan/advance.ts";

@@ -1,4 +1,4 @@
-/** An engine in a kit that does what a path says, one event at a time. Its clock stands (nearly) still: what needs time is brought about at once. */
+/** An engine in a kit that follows a path, one event at a time. Its clock hardly moves: timers are fired directly. */
 import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunOperation } from "../../../machines/events.ts";
 import type { Projection } from "../../../machines/snapshot.ts";

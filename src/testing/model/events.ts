@@ -1,4 +1,4 @@
-/** What may happen next to a run, as far as a model looks: finite, and only what an engine can really bring about. */
+/** The events that may happen next to a run: finitely many, and only those that an engine can bring about. */
 import { hasCompensation } from "../../../machines/plan/compile.ts";
 import type { RunOperation } from "../../../machines/events.ts";
 import type { Plan } from "../../../machines/plan/plan.ts";

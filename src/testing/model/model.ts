@@ -1,4 +1,4 @@
-/** A workflow as a model for tests, for people who know XState: its events and its states are finite. */
+/** A workflow as a model for tests with XState: its events and states are finite. */
 import type { AnyMachineSnapshot, AnyStateMachine } from "xstate";
 import { createTestModel, type TestModel } from "xstate/graph";
 import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";

@@ -1,4 +1,4 @@
-/** What the options of a model and of its paths may be: one that nobody reads would leave out what its writer believes was looked at. */
+/** Checks the options of models and paths. An option without effect would leave out what its author believes to be tested. */
 import type { Plan, PlanStep } from "../../../machines/plan/plan.ts";
 import {
   anything,

@@ -1,4 +1,4 @@
-/** Every path of a model, as a test of the engine. */
+/** Every path of a model as a test of the engine. */
 import { buildMachine } from "../../../machines/plan/advance.ts";
 import type { RunOperation } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";

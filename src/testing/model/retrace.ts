@@ -1,4 +1,4 @@
-/** Which events led from one version of a record to the next: its write says what it applied, in words for people. */
+/** Finds the events that led from one version of a record to the next, from what each write says that it applied. */
 import { isDeepStrictEqual } from "node:util";
 import { operate, project, type RunMachine } from "../../../machines/plan/advance.ts";
 import type { RunOperation } from "../../../machines/events.ts";

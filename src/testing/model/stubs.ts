@@ -1,4 +1,4 @@
-/** The user's plan with handlers that do nothing but wait for what a path answers in their name. */
+/** The plan of the user with handlers that only wait for what a path answers. */
 import type { FlightRef } from "../../run/record/record.ts";
 import { hashPlan } from "../../define/definition.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../../define/workflow.ts";

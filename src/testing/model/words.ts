@@ -1,4 +1,4 @@
-/** Events for people. */
+/** Events in words. */
 import type { RunOperation } from "../../../machines/events.ts";
 
 /** An event in a few words: `charge fails`, `approve is signalled`. */

@@ -1,4 +1,4 @@
-/** Virtual time for the kit: nothing passes by itself, and never while a handler is at work. */
+/** The virtual time of a kit: it does not pass by itself, and never while a handler works. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type Duration, parseDuration } from "../../wire/duration.ts";
