@@ -290,7 +290,7 @@ export class RunWriter {
     const mismatch = members.flatMap((member) => member.request.facts).find((fact) => fact.fact === "mismatch");
     if (mismatch !== undefined && record.machine === undefined) {
       const paused = pausePlain(record, mismatch.message, this.#now());
-      // Lost or unknown: the next claimer looks again.
+      // Lost or unknown: the next claimer tries again.
       if (paused !== undefined) {
         const put = await replaceDocument(
           this.#context.store,

@@ -85,7 +85,7 @@ export type Fact =
   | { readonly fact: "foreign"; readonly before: RunRecord; readonly after: RunRecord }
   /** The record has only these plain fields: its machine is made from them. */
   | { readonly fact: "restore"; readonly plain: RunRecord }
-  /** Nobody holds a task of the run but the one who looked: the flights of unknown owner are nobody's. */
+  /** Nobody holds a task of the run but the one who reconciled it: the executions of unknown owner are nobody's. */
   | { readonly fact: "disown" }
   /** These outbox entries, by their `entryKey`, were dispatched by the one who says so, or of the task that stamped them and is over. */
   | { readonly fact: "confirm"; readonly entries: readonly string[] }

@@ -85,7 +85,7 @@ async function findSignals(
 
 /**
  * The whole inbox is looked through: a sender whose clock is behind puts its signal before those that were consumed. Only what another
- * program consumed is not known one by one; there the look starts a window before its cursor.
+ * program consumed is not known one by one; there the list starts a window before its cursor.
  */
 function listStart(prefix: string, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody looks at. The task last:
- * its claimer would find no record, finish it, and the run would wait for its first look.
+ * Starting a run: protocol 1.1. The active-index entry first, or a client that dies leaves a run that nobody ever reconciles. The
+ * task last: its claimer would find no record, finish it, and the run would wait for its first reconcile.
  */
 import { activeKey, foreignKey, stateKey } from "../keys.ts";
 import { IdempotencyConflictError } from "../queue/idempotency.ts";

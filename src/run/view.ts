@@ -1,4 +1,4 @@
-/** What a record says, for those who only look: clients and services. */
+/** What a record says, for those who only read it: clients and services. */
 import { marksOf } from "../programs/marks.ts";
 import type { OpenWait, Projection, SnapshotMarks, StepMarks } from "../../machines/snapshot.ts";
 import type { Program } from "../programs/programs.ts";

@@ -241,6 +241,7 @@ export class Judge {
     this.#random = random;
   }
 
+  /** The handler returned this. What is no JSON, or too long, cannot be kept, and fails the step. */
   returned(value: unknown): AttemptEnd {
     // Nobody asks what an undo returned.
     if (this.#flight.kind === "undo") return { kind: "completed", result: STORED_NULL };
@@ -259,6 +260,7 @@ export class Judge {
     }
   }
 
+  /** The handler threw this. Its class says whether it is tried again, not its words (C-23). */
   threw(error: unknown): AttemptEnd {
     const message = summaryOf(error);
     if (error instanceof PermanentError)
@@ -276,6 +278,7 @@ export class Judge {
     return this.#retryOrFail(message, errorDataOf(error));
   }
 
+  /** The attempt took longer than it may. */
   timedOut(): AttemptEnd {
     const message = `attempt ${this.#attempt} took longer than ${this.#policy.timeoutMs} ms`;
     return this.#retryOrFail(message, { name: "TimeoutError", message });

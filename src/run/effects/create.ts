@@ -4,7 +4,7 @@ import { type EntryBase, type FlightRef, flightRef } from "../record/record.ts";
 import { flightTask, flightTaskId } from "../tasks.ts";
 import { type EffectKind, entryId, flightIn, makeReady } from "./effect.ts";
 
-/** The effect that creates a task. */
+/** The outbox entry that creates the task of an execution. */
 export interface CreateEntry extends EntryBase {
   readonly do: "create";
   readonly ref: FlightRef;
@@ -15,6 +15,7 @@ export function createEntry(ref: FlightRef): CreateEntry {
   return { id: entryId("create", ref), do: "create", ref };
 }
 
+/** The kind of effect that creates the task of an execution. */
 export const createEffect: EffectKind<CreateEntry> = {
   do: "create",
   shape: { ref: flightRef },

@@ -1,4 +1,4 @@
-/** What each kind of effect says of itself: how its entries in the outbox look, which rules they are under, and how one is dispatched. */
+/** What a kind of effect says of itself: what its entries in the outbox hold, under which rules they are, and how one is dispatched. */
 import type { Program } from "../../programs/programs.ts";
 import { millisOf, type QueueContext, type TaskRecord, type TaskSpec } from "../../queue/task.ts";
 import { createTask } from "../../queue/submit.ts";
@@ -51,7 +51,7 @@ export interface DispatchSite {
 export interface EffectKind<E extends EntryBase = EntryBase> {
   /** The member `do` of its entries: its name in the bucket. */
   readonly do: E["do"];
-  /** Of what its entries say beside their id, stamp and kind. */
+  /** The schema of what its entries say beside their id, stamp and kind. */
   readonly shape: ShapeOf<Omit<E, keyof EntryBase>>;
   /** Whether it is still dispatched when the run was terminated: it tells of the past, and moves nothing. */
   readonly outlivesTermination: boolean;

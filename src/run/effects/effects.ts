@@ -23,7 +23,7 @@ export const EFFECTS: readonly EffectKind[] = [
 /** An effect that was committed and is not known to be dispatched. */
 export type OutboxEntry = ResultEntry | SettleEntry | CreateEntry | TimerEntry | FenceEntry | IndexEntry;
 
-/** Of an entry of one of these kinds. */
+/** The schema of an entry of one of these kinds. */
 export function outboxEntryOf(effects: readonly EffectKind[]): z.ZodType<OutboxEntry> {
   const [first, ...others] = effects.map((kind) =>
     z.object({ id: z.string(), by: actor.optional(), do: z.literal(kind.do), ...kind.shape }),

@@ -7,7 +7,7 @@ import { type EntryBase, type FlightRef, flightRef } from "../record/record.ts";
 import { flightTask } from "../tasks.ts";
 import { type EffectKind, entryId, flightIn } from "./effect.ts";
 
-/** The effect that fences an execution. */
+/** The outbox entry that fences an execution. */
 export interface FenceEntry extends EntryBase {
   readonly do: "fence";
   readonly ref: FlightRef;
@@ -18,6 +18,7 @@ export function fenceEntry(ref: FlightRef): FenceEntry {
   return { id: entryId("fence", ref), do: "fence", ref };
 }
 
+/** The kind of effect that fences an execution. */
 export const fenceEffect: EffectKind<FenceEntry> = {
   do: "fence",
   shape: { ref: flightRef },
@@ -29,7 +30,7 @@ export const fenceEffect: EffectKind<FenceEntry> = {
     const spec = flightTask(record, program, flight);
     if (flight.owner !== undefined) {
       // Its holder completes the step and drives on. Its handler hears of it at once in this process, else by the next heartbeat
-      // (protocol 1.13). An unknown holder is looked for by the sweeper.
+      // (protocol 1.13). An unknown holder is found by a reconcile.
       if (flight.owner === "unknown") return [];
       const { task } = flight.owner;
       if (!context.onUnwanted(task) && task !== dispatcher.actor.task) await requestCancellation(context.queue, task);

@@ -5,7 +5,7 @@ import type { EntryBase, RunRecord } from "../record/record.ts";
 import { moment } from "../record/record.ts";
 import type { DispatchSite, EffectKind } from "./effect.ts";
 
-/** The effect that moves an index entry. There is one in an outbox at most. */
+/** The outbox entry that moves the index entries of a run. There is one in an outbox at most. */
 export interface IndexEntry extends EntryBase {
   readonly do: "look";
   /** When the run is reconciled next, in milliseconds since 1970; null: no more. */
@@ -19,6 +19,7 @@ export function indexEntry(at: number | null, was: readonly number[]): IndexEntr
   return { id: "look", do: "look", at, was };
 }
 
+/** The kind of effect that moves the index entries of a run. */
 export const indexEffect: EffectKind<IndexEntry> = {
   do: "look",
   shape: { at: moment.nullable(), was: z.array(moment) },

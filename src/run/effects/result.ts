@@ -7,7 +7,7 @@ import { STORED_NULL, StoredValue } from "../../wire/value.ts";
 import { type EntryBase, storedValue } from "../record/record.ts";
 import type { EffectKind } from "./effect.ts";
 
-/** The effect that puts a result. */
+/** The outbox entry that puts the result of a step. */
 export interface ResultEntry extends EntryBase {
   readonly do: "result";
   readonly step: string;
@@ -31,6 +31,7 @@ const resultCodec = new Codec<StoredValue>({
   write: (result) => result.text,
 });
 
+/** The kind of effect that puts the result of a step. */
 export const resultEffect: EffectKind<ResultEntry> = {
   do: "result",
   shape: { step: z.string(), generation: z.number().int().optional(), result: storedValue.optional() },

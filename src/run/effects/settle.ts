@@ -7,7 +7,7 @@ import { outputOf, resultOutput } from "../step-output.ts";
 import { flightTask } from "../tasks.ts";
 import { type EffectKind, entryId } from "./effect.ts";
 
-/** The effect that ends a task. */
+/** The outbox entry that ends the task of an execution. */
 export interface SettleEntry extends EntryBase {
   readonly do: "settle";
   readonly ref: FlightRef;
@@ -22,6 +22,7 @@ export function settleEntry(ref: FlightRef, status: SettleEntry["status"], error
   return { id: entryId("settle", ref), do: "settle", ref, status, ...(error === undefined ? {} : { error }) };
 }
 
+/** The kind of effect that ends the task of an execution. */
 export const settleEffect: EffectKind<SettleEntry> = {
   do: "settle",
   shape: {

@@ -3,7 +3,7 @@ import { type EntryBase, type TimerState, timerState } from "../record/record.ts
 import { timerTick } from "../wakeups/timer.ts";
 import { type EffectKind, makeReady } from "./effect.ts";
 
-/** The effect that puts the task of a timer. */
+/** The outbox entry that puts the task of a timer. */
 export interface TimerEntry extends EntryBase {
   readonly do: "timer";
   readonly timer: TimerState;
@@ -15,6 +15,7 @@ export function timerEntry(timer: TimerState): TimerEntry {
   return { id: `timer:${kind}:${step}:${generation}:${wake}`, do: "timer", timer };
 }
 
+/** The kind of effect that puts the task of a timer. */
 export const timerEffect: EffectKind<TimerEntry> = {
   do: "timer",
   shape: { timer: timerState },

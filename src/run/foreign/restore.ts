@@ -2,7 +2,7 @@
  * The machine of a record that has only its plain fields: the bucket keeps no versions, or a real client started the run.
  *
  * Plain fields do not say who holds a step, so every step in flight gets the owner *unknown*: nobody creates, fences or releases it,
- * and its result is accepted from anyone. A look of the sweeper finds out (protocol §7).
+ * and its result is accepted from anyone. A reconcile finds out (protocol §7).
  */
 import type { Projection } from "../../../machines/snapshot.ts";
 import { parseInstant } from "../../wire/instant.ts";
@@ -31,7 +31,7 @@ export function applyRestore(draft: Draft, told: RunRecord): void {
   keepPlainFields(draft, plain);
 }
 
-const look = (draft: Draft): Projection => draft.program.project(draft.machine.snapshot);
+const viewOf = (draft: Draft): Projection => draft.program.project(draft.machine.snapshot);
 
 /** Steps whose failure ends the run. */
 function stoppers(draft: Draft): ReadonlySet<string> {
@@ -54,7 +54,7 @@ function replayAll(draft: Draft, plain: RunRecord, fits: (state: StepState, step
   // A wait does not drain: where one failed, it failed before the run was stopped.
   const ordered = [...steps.filter(({ kind }) => kind === "signal"), ...steps.filter(({ kind }) => kind !== "signal")];
   const first = (wanted: StepState["status"]): boolean => {
-    const view = look(draft);
+    const view = viewOf(draft);
     return ordered.some(({ name }) => {
       const state = plain.steps.get(name);
       if (state?.status !== wanted || (wanted === "cancelled" && state.started_at === undefined)) return false;
@@ -62,13 +62,13 @@ function replayAll(draft: Draft, plain: RunRecord, fits: (state: StepState, step
       const { machine, record } = draft;
       const events = draft.applied.length;
       const moved = replayStep(draft, name, state, view);
-      if (!isOver(look(draft).status)) return moved;
+      if (!isOver(viewOf(draft).status)) return moved;
       // It has not ended yet: its last step ended after it was told to stop or to pause.
       draft.machine = machine;
       draft.record = record;
       draft.applied.length = events;
       stopAsTold(draft, plain);
-      return replayStep(draft, name, state, look(draft));
+      return replayStep(draft, name, state, viewOf(draft));
     });
   };
   while (first("completed") || first("failed") || first("running") || first("cancelled"));
@@ -101,22 +101,22 @@ function replayStep(draft: Draft, name: string, state: StepState, view: Projecti
 function stopAsTold(draft: Draft, plain: RunRecord): void {
   const told = plain.error?.type;
   if (told === "Terminated") move(draft, { type: "terminate" }, "terminate");
-  const { outcome } = look(draft);
+  const { outcome } = viewOf(draft);
   const stops = plain.status === "compensating" || plain.status === "cancelled" || plain.status === "failed";
   const cancels = told === "Cancelled" || [...plain.steps.values()].some(({ status }) => status === "cancelled");
   if (outcome === null && (stops || cancels)) move(draft, { type: "cancel", compensate: true }, "cancel");
-  if (plain.status === "paused" && !look(draft).paused) move(draft, { type: "pause" }, "pause");
+  if (plain.status === "paused" && !viewOf(draft).paused) move(draft, { type: "pause" }, "pause");
 }
 
 /** What the rebuilt run would have started before it stopped, and the plain fields do not know, was never begun. */
 function fenceUnknown(draft: Draft, plain: RunRecord): void {
   for (const flight of draft.machine.flights) {
     const state = plain.steps.get(flight.step);
-    const drains = flight.kind === "run" && look(draft).draining.includes(flight.step);
+    const drains = flight.kind === "run" && viewOf(draft).draining.includes(flight.step);
     if (!drains || state?.status === "running") continue;
     const { machine, record } = draft;
     applyFenced(draft, { ref: refOf(flight), outcome: state?.started_at === undefined ? "never" : "unknown" });
-    if (!isOver(look(draft).status)) continue;
+    if (!isOver(viewOf(draft).status)) continue;
     // The run has not ended yet: the last one is fenced like any other.
     draft.machine = machine;
     draft.record = record;

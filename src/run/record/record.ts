@@ -12,10 +12,10 @@ import { StoredValue } from "../../wire/value.ts";
 import type { OutboxEntry } from "../effects/effects.ts";
 import { objectOf, openObjectOf, type ShapeOf } from "./shape.ts";
 
-/** A value of a user, as its text. */
+/** The schema of a user's value, which is kept as its text. */
 export const storedValue: z.ZodType<StoredValue> = z.unknown().transform((value) => StoredValue.parsed(value ?? null));
 
-/** Milliseconds since 1970 that are an instant. */
+/** The schema of an instant in milliseconds since 1970. */
 export const moment: z.ZodType<number> = z.number().min(-8.64e15).max(8.64e15);
 
 /** The five words that buquet knows for a step. */
@@ -91,7 +91,7 @@ const refShape: ShapeOf<FlightRef> = {
   wake: z.number().int(),
 };
 
-/** Of the name of a handler execution. */
+/** The schema of the name of a handler execution. */
 export const flightRef: z.ZodType<FlightRef> = objectOf<FlightRef>(refShape);
 
 /** The claim of one attempt of a task: who may act for a run. */
@@ -100,14 +100,14 @@ export interface Actor {
   readonly attempt: number;
 }
 
-/** Of a claim. */
+/** The schema of a claim. */
 export const actor: z.ZodType<Actor> = objectOf<Actor>({ task: z.string(), attempt: z.number().int() });
 
 /** A handler execution that was decided and is not over. */
 export interface Flight extends FlightRef {
   /**
    * Handed off: nobody but the holder of this task and attempt may run it or create its task. `unknown`: the record was made from its
-   * plain fields, which do not say who holds it; nobody creates, fences or releases it until a look found that nobody does.
+   * plain fields, which do not say who holds it; nobody creates, fences or releases it until a reconcile finds that nobody does.
    */
   readonly owner?: Actor | "unknown";
   /** Its handler may have begun under a holder that is gone. */
@@ -136,7 +136,7 @@ export type TimerState = {
   readonly dueAt: number;
 };
 
-/** Of a durable timer. */
+/** The schema of a durable timer. */
 export const timerState: z.ZodType<TimerState> = objectOf<TimerState>({
   timer: z.enum(["delay", "deadline"]),
   step: z.string(),
@@ -222,7 +222,7 @@ const plainJson: z.ZodType<PlainJson> = z.lazy(() =>
   z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(plainJson), z.record(z.string(), plainJson)]),
 );
 
-/** Of what was thrown, as data. */
+/** The schema of what was thrown, as data. */
 export const errorData: z.ZodType<ErrorData> = z.lazy(() =>
   objectOf<ErrorData>({
     name: z.string(),
@@ -275,13 +275,13 @@ export interface MachinePart {
   readonly failures?: readonly FailedAttempt[];
   /** Why the run stops; kept while `error` says something nearer, such as a pause. */
   readonly cause?: RunError;
-  /** When the active index has the run looked at next (milliseconds since 1970); null: no more. */
+  /** When the run is reconciled next, by the active index (milliseconds since 1970); null: no more. */
   readonly look_at: number | null;
   /** For people: the id of this write and the facts that it applied. */
   readonly write: { readonly id: string; readonly by?: string; readonly events: readonly string[] };
 }
 
-/** Of the machine part, with the kinds of effects that its outbox may hold. */
+/** The schema of the machine part. Which effects its outbox may hold is given. */
 export function machinePartOf(outboxEntry: z.ZodType<OutboxEntry>): z.ZodType<MachinePart> {
   return openObjectOf<MachinePart>({
     layout: z.number().int().positive(),
@@ -380,7 +380,7 @@ const inputValue: z.ZodType<StoredValue> = z
   .optional()
   .transform((value) => StoredValue.parsed(value ?? null));
 
-/** Of each member of a record that we know, in the order in which they are written. */
+/** The schema of each member of a record that we know, in the order in which they are written. */
 export function recordShapeOf(machinePart: z.ZodType<MachinePart>): ShapeOf<Omit<RunRecord, "rest">> {
   return {
     id: z.string(),

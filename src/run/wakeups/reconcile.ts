@@ -48,8 +48,8 @@ export const reconcileTick: TickKind<ReconcileCause> = tickKind<ReconcileCause>(
 });
 
 /**
- * Protocol §2: the one who must look. A task that ended without completing has no holder any more; one that goes on gets its index key
- * again.
+ * Protocol §2: compares the run with its tasks and timers. A task that ended without completing has no holder any more; one that goes on
+ * gets its index key again.
  */
 async function examine(
   queue: QueueContext,

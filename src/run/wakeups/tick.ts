@@ -9,7 +9,7 @@ import type { Known, WakeUp, WakeUpKind } from "./wake-up.ts";
 export interface TickCause<C> {
   /** The member `kind` of the cause in the task's input. */
   readonly kind: string;
-  /** Of what the input says of the cause beside its kind. */
+  /** The schema of what the input says of the cause beside its kind. */
   readonly shape: ShapeOf<C>;
   /** The id of the task: computed, so that to put it twice is the same as once (R4). */
   id(runId: string, cause: C): string;
