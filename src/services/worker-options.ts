@@ -64,7 +64,7 @@ export interface WorkerOptions {
 }
 
 /** The settings with their defaults, in milliseconds. */
-interface ResolvedWorkerOptions {
+export interface ResolvedWorkerOptions {
   readonly workflows: readonly AnyWorkflow[];
   readonly concurrency: number;
   readonly pollMs: number;

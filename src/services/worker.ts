@@ -1,44 +1,33 @@
 /** A worker: finds tasks, drives their runs, keeps the indexes in repair, and stops cleanly. Any number of them share a bucket. */
-import { checkHandle, type QueueHandle, submitTo } from "../run/handle.ts";
-import { servingKey, stateKey } from "../keys.ts";
-import { type Claim, claimTask, takeOverTask } from "../queue/claim.ts";
-import { checkLeases } from "../queue/monitor.ts";
-import { ReadyLister, type ReadyTask } from "../queue/poll.ts";
-import { promoteDue } from "../queue/promote.ts";
-import type { QueueContext } from "../queue/task.ts";
+import { registeredDefinition } from "../define/registered.ts";
+import { catchStrays } from "../host/stray-errors.ts";
+import { StoredPrograms } from "../programs/stored-programs.ts";
 import { getTask } from "../queue/submit.ts";
-import { deregisterWorker, registerWorker } from "../queue/workers.ts";
+import type { QueueContext } from "../queue/task.ts";
 import { RunWriters } from "../run/commit.ts";
-import type { DispatchContext } from "../run/effects/effect.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
 import { interferenceIn } from "../run/foreign/changes.ts";
 import { type Interference, noteInterference } from "../run/foreign/interference.ts";
-import type { RunRecord } from "../run/record/record.ts";
-import { recordCodec } from "../run/record/codec.ts";
-import { servingCodec } from "../programs/announcements.ts";
-import { StoredPrograms } from "../programs/stored-programs.ts";
+import { checkHandle, type QueueHandle, submitTo } from "../run/handle.ts";
 import { isDriven } from "../run/outbox.ts";
-import { isTick } from "../run/tasks.ts";
+import type { RunRecord } from "../run/record/record.ts";
 import { newsOf } from "../run/view.ts";
-import { insist, isUnanswered } from "../store/again.ts";
-import { readDocument } from "../store/document.ts";
-import { leashStore } from "../store/leash.ts";
-import { workThrough } from "../store/work-through.ts";
-import { Chain, type ChainContext } from "./chain.ts";
 import { WAKE_UPS } from "../run/wakeups/wake-ups.ts";
-import { FewLines } from "./few-lines.ts";
+import { leashStore } from "../store/leash.ts";
+import { Announcer } from "./announcer.ts";
+import { Claimer } from "./claimer.ts";
+import type { ClaimedTaskContext } from "./claimed-task.ts";
+import { Drivers } from "./drivers.ts";
 import { ForeignPoll } from "./foreign-poll.ts";
-import { Hints } from "./hints.ts";
-import { PutOff } from "./put-off.ts";
-import { Served } from "./served.ts";
-import { Lifecycle, Loop, type LoopOptions, type Service } from "./service.ts";
-import { registeredDefinition } from "../define/registered.ts";
-import { catchStrays } from "../host/stray-errors.ts";
-import { Sweeper } from "./sweeper.ts";
+import { LeaseMonitor } from "./lease-monitor.ts";
 import { LeaseWatch } from "./lease.ts";
+import { Registry } from "./registry.ts";
+import { Lifecycle, type Service } from "./service.ts";
+import { Sweeper } from "./sweeper.ts";
 import { TestSignals } from "./test-signals.ts";
-import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
-import { reasonOf } from "../host/error-data.ts";
+import { TimerPromoter } from "./timer-promoter.ts";
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+import { latestNow, serviceLoop, WorkerLog, type WorkerScope } from "./worker-scope.ts";
 
 /** The part of the grace of a stop that is kept for handing back: a fifth, */
 const HAND_BACK_SHARE = 5;
@@ -46,25 +35,20 @@ const HAND_BACK_SHARE = 5;
 const LONGEST_HAND_BACK_MS = 2_000;
 /** and a stop may always take so long. */
 const SHORTEST_STOP_MS = 500;
-/** How often leases are looked through; two thirds of the default lease, so that a crash is found within two lease periods. */
-const MONITOR_SHARE = 2 / 3;
 /** How often the active index is looked through. */
 const SWEEP_MS = 60_000;
-/** How often tasks that are nearly due are moved to the ready ones. */
-const DUE_MS = 60_000;
-/** How often a worker says that it lives: two puts. */
-const SERVING_MS = 60_000;
-/** A task that this worker cannot run is asked for again after this at first, then each time after twice as long, */
-const IGNORE_MS = 300_000;
-/** and the task of a run that it cannot read after this; others may be able to. */
-const UNREADABLE_MS = 60_000;
-/** No pause is longer. */
-const LONGEST_IGNORE_MS = 3_600_000;
-/** When the store did not answer for a task, this is the longest pause. */
-const LONGEST_SILENCE_MS = 60_000;
 
-/** A task that may be ready: found by a list, or known to this process. */
-type FoundTask = Pick<ReadyTask, "id"> & Partial<ReadyTask>;
+/** The services of a worker that has begun. */
+interface Services {
+  /** Those that find work, and look after the indexes. */
+  readonly finders: readonly Service[];
+  readonly drivers: Drivers;
+  readonly announcer: Announcer;
+  /** Tells running handlers that the grace is over. */
+  halt(): void;
+  /** Takes back what was hung on the connection and the process. */
+  unlisten(): void;
+}
 
 /**
  * Runs the steps of the workflows that it is given, until it is stopped. Any number of workers share a bucket.
@@ -84,90 +68,40 @@ export class Worker implements Service {
    * @internal
    */
   readonly signals: TestSignals = new TestSignals();
-  readonly #queue: QueueContext;
   readonly #handle: QueueHandle;
-  readonly #served: Served;
+  readonly #options: ResolvedWorkerOptions;
+  readonly #stopMs: number;
+  readonly #life: Lifecycle;
+  /** Nothing that this worker still does when its stop has resolved reaches the bucket. */
+  readonly #queue: QueueContext;
+  readonly #log: WorkerLog;
+  readonly #registry: Registry;
   readonly #programs: StoredPrograms;
   readonly #writers: RunWriters;
-  readonly #concurrency: number;
-  readonly #pollMs: number;
-  readonly #leaseMs: number;
-  readonly #leaseWatch: LeaseWatch;
-  readonly #graceMs: number;
-  readonly #stopMs: number;
-  readonly #foreignPollMs: number;
-  readonly #catchesStrays: boolean;
-  readonly #life: Lifecycle;
-  #halt = new AbortController();
-  readonly #chains = new Map<string, Chain>();
-  readonly #running = new Set<Promise<void>>();
-  readonly #repaired = new Map<string, number>();
-  /** Tasks by id that were asked for in vain. */
-  readonly #putOff: PutOff;
-  /** Tasks whose leases could not be looked at. One that is not for us is no such task: when its holder dies it has to be given back. */
-  readonly #putOffLeases: PutOff;
-  readonly #hints = new Hints();
-  readonly #sweeper: Sweeper;
-  #poller: Loop | undefined;
-  #announcer: Loop | undefined;
-  #loops: readonly Loop[] = [];
-  #isAnnounced = false;
-  #unlisten: () => void = () => {};
-  #startedAt = 0;
-  #done = 0;
-  #failed = 0;
+  #services: Services | undefined;
 
   /** Checks the options; call `start` to begin. @throws {WorkflowError} `invalid` for options or definitions that cannot work. */
   constructor(handle: QueueHandle, options: WorkerOptions) {
     checkHandle("a worker", handle);
     this.#handle = handle;
-    const { id, workflows, concurrency, pollMs, leaseMs, graceMs, foreignPollMs, ...rest } = resolveWorkerOptions(
-      options,
-      handle.context,
-    );
+    this.#options = resolveWorkerOptions(options, handle.context);
+    const { id, workflows, graceMs } = this.#options;
     this.id = id;
-    this.#concurrency = concurrency;
-    this.#pollMs = pollMs;
-    this.#leaseMs = leaseMs;
-    this.#leaseWatch = new LeaseWatch(handle.context, leaseMs, id);
-    this.#graceMs = graceMs;
-    this.#foreignPollMs = foreignPollMs;
-    this.#catchesStrays = rest.catchUnhandledRejections;
     this.#stopMs = Math.max(graceMs, SHORTEST_STOP_MS);
+    const { host, store } = handle.context;
     this.#life = new Lifecycle({
       name: "worker",
-      clock: handle.context.host.clock,
+      clock: host.clock,
       stopMs: this.#stopMs,
       begin: (stopping) => this.#begin(stopping),
-      end: (over) => this.#end(over),
+      end: () => this.#end(),
       unfinished: (error) => this.#tellUnfinished(error),
     });
-    // Nothing that this worker still does when its stop has resolved reaches the bucket.
-    this.#queue = { ...handle.context, store: leashStore(handle.context.store, this.#life.over) };
-    this.#putOff = new PutOff(this.#queue.host.clock);
-    this.#putOffLeases = new PutOff(this.#queue.host.clock);
-    this.#served = new Served(this.#queue, this.id, workflows, WAKE_UPS);
-    this.#programs = new StoredPrograms(this.#queue.store, this.#queue.host, workflows.map(registeredDefinition));
-    this.#sweeper = new Sweeper(this.#queue, {
-      types: this.#served.names,
-      onReady: (id, at) => this.#hint(id, at),
-      stop: this.#life.stopping,
-    });
-    this.#writers = new RunWriters({
-      store: this.#queue.store,
-      host: this.#queue.host,
-      programs: this.#programs,
-      effects: EFFECTS,
-      patienceMs: this.#leaseMs,
-      onWritten: (record, facts, before) => {
-        for (const { level, message, fields } of newsOf(before, record, facts))
-          this.#queue.host.logger[level](message, { worker: this.id, ...fields });
-        this.#handle.events.written(record.id);
-        this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
-        const did = interferenceIn(facts);
-        if (did !== undefined) void this.#tellInterference(record, did);
-      },
-    });
+    this.#queue = { ...handle.context, store: leashStore(store, this.#life.over) };
+    this.#log = new WorkerLog(host.logger, id);
+    this.#registry = new Registry(this.#queue, id, workflows, WAKE_UPS);
+    this.#programs = new StoredPrograms(this.#queue.store, host, workflows.map(registeredDefinition));
+    this.#writers = this.#makeWriters();
   }
 
   /**
@@ -197,371 +131,194 @@ export class Worker implements Service {
   // ------------------------------------------------------------------ life
 
   async #begin(stopping: AbortSignal): Promise<void> {
-    // A start that failed has ended with it.
-    this.#halt = new AbortController();
-    this.#startedAt = this.#now();
     await this.#programs.publish();
     stopping.throwIfAborted();
-    this.#isAnnounced = true;
-    await this.#announce();
+    // A start that failed has ended with its services.
+    const services = this.#compose();
+    this.#services = services;
+    await services.announcer.start();
     stopping.throwIfAborted();
-    const closed = (): void => this.#abandon();
-    this.#handle.closed.addEventListener("abort", closed, { once: true });
-    const unlisten = [
-      () => this.#handle.closed.removeEventListener("abort", closed),
-      this.#handle.events.onReady((taskId, availableAt) => this.#hint(taskId, availableAt)),
-      ...(this.#catchesStrays ? [catchStrays(this.#queue.host.logger)] : []),
-    ];
-    this.#unlisten = () => {
-      for (const stop of unlisten) stop();
-    };
-    this.#poller = this.#loop("poll", { restMs: this.#pollMs, turn: () => this.#poll() });
-    this.#announcer = this.#every(SERVING_MS, () => this.#announce(), SERVING_MS);
-    this.#loops = [
-      this.#poller,
-      this.#every(this.#leaseMs * MONITOR_SHARE, () => this.#monitor()),
-      this.#every(SWEEP_MS, () => this.#sweep()),
-      this.#every(DUE_MS, () => this.#promote(this.#life.stopping)),
-      this.#announcer,
-      ...(this.#served.isForeign ? [this.#pollForeign()] : []),
-    ];
-    await Promise.all(this.#loops.map((loop) => loop.start()));
+    await Promise.all([services.drivers, ...services.finders].map((service) => service.start()));
   }
 
   /** After how much of a stop handlers that have not ended are told to. */
   get #haltMs(): number {
-    return Math.min(this.#graceMs, this.#stopMs - Math.min(LONGEST_HAND_BACK_MS, this.#stopMs / HAND_BACK_SHARE));
+    const handBackMs = Math.min(LONGEST_HAND_BACK_MS, this.#stopMs / HAND_BACK_SHARE);
+    return Math.min(this.#options.graceMs, this.#stopMs - handBackMs);
+  }
+
+  async #end(): Promise<void> {
+    const services = this.#services;
+    if (services === undefined) return;
+    const drained = new AbortController();
+    const draining = drain(services).then(() => drained.abort());
+    await this.#queue.host.clock.sleep(this.#haltMs, { signal: drained.signal });
+    services.halt();
+    try {
+      await Promise.all([draining, services.announcer.stop()]);
+      this.#services = undefined;
+    } finally {
+      services.unlisten();
+    }
   }
 
   /** The handle was closed under it: nothing can be written any more, so nothing is waited for. */
   #abandon(): void {
-    this.#log(
-      "error",
+    this.#log.error(
       "the store was closed while this worker ran; it stops, and its steps are taken over when their leases have run out",
     );
-    this.#halt.abort();
+    this.#services?.halt();
     void this.stop();
   }
 
-  async #end(over: AbortSignal): Promise<void> {
-    const drained = new AbortController();
-    const draining = this.#drain().then(() => drained.abort());
-    await this.#queue.host.clock.sleep(this.#haltMs, { signal: drained.signal });
-    this.#halt.abort();
-    try {
-      await Promise.all([draining, this.#withdraw(over)]);
-    } finally {
-      this.#unlisten();
-    }
-  }
-
-  /** Resolves when no loop turns and no chain is driven any more. A poll that was under way may still have begun one. */
-  async #drain(): Promise<void> {
-    await Promise.all(this.#loops.map((loop) => loop.stop()));
-    const promoted = this.#promoteOnceMore();
-    while (this.#running.size > 0) await Promise.all(this.#running);
-    await promoted;
-  }
-
-  /** Others leave runs to a worker that is announced: one that has ended must not be. */
-  async #withdraw(over: AbortSignal): Promise<void> {
-    // An announcement under way would come after its own withdrawal.
-    await this.#announcer?.stop();
-    if (!this.#isAnnounced) return;
-    const store = leashStore(this.#handle.context.store, over);
-    await store.delete(servingKey(this.id));
-    await deregisterWorker({ ...this.#queue, store }, this.id);
-    this.#isAnnounced = false;
-  }
-
   #tellUnfinished(error: unknown): void {
-    if (this.#isAnnounced)
-      this.#log("warn", "this worker could not withdraw its announcement; it expires by itself within 75 s", error);
-    for (const chain of this.#chains.values())
-      this.#log("warn", "a step could not be handed back; it is taken over when its lease has run out", error, {
-        run: chain.runId,
-        task: chain.taskIds[0],
-      });
-  }
-
-  // ------------------------------------------------------------------ loops
-
-  #loop(name: string, options: Pick<LoopOptions, "firstRestMs" | "restMs" | "turn">): Loop {
-    return new Loop({
-      name,
-      clock: this.#handle.context.host.clock,
-      stopMs: this.#stopMs,
-      failed: (error) => {
-        if (!this.#handle.closed.aborted) this.#log("warn", `${name} failed; tried again`, error);
-      },
-      ...options,
-    });
-  }
-
-  /** Turns at once, so that a worker that lives for seconds looks too, and then again and again. */
-  #every(periodMs: number, turn: () => Promise<void>, firstRestMs = 0): Loop {
-    return this.#loop("maintenance", { firstRestMs, restMs: periodMs, turn });
-  }
-
-  /**
-   * What fell due while it lived is there for others at once. Runs and leases are looked at by the next worker as it starts: of them
-   * nothing comes sooner.
-   */
-  async #promoteOnceMore(): Promise<void> {
-    if (this.#loops.length === 0) return;
-    try {
-      await this.#promote(this.#halt.signal);
-    } catch (error) {
-      this.#log("warn", "due tasks could not be moved once more; the next worker moves them", error);
+    this.#services?.announcer.tellUnfinished(error);
+    for (const { runId, taskIds } of this.#services?.drivers.held ?? []) {
+      const message = "a step could not be handed back; it is taken over when its lease has run out";
+      this.#log.warn(message, error, { run: runId, task: taskIds[0] });
     }
   }
 
-  readonly #lister = new ReadyLister();
-  #nextListAt = 0;
+  // ------------------------------------------------------------------ parts
 
-  /** One turn of the poll: hints of this process first, then one LIST when it is time. Returns how long to rest. */
-  async #poll(): Promise<number> {
-    const { clock } = this.#queue.host;
-    await this.#tryTasks(this.#dueHints());
-    if (!this.#isFull() && clock.monotonic() >= this.#nextListAt) {
-      const found = await this.#lister.list(this.#queue);
-      const claimed = await this.#tryTasks(this.#readyTasks(found));
-      this.signals.emit({ signal: "polled", found: found.length, claimed });
-      if (claimed === 0) this.#nextListAt = clock.monotonic() + this.#pollMs;
-    }
-    if (this.#isFull()) return this.#pollMs;
-    return Math.max(1, Math.min(this.#nextListAt - clock.monotonic(), this.#hints.nextAt - this.#now()));
-  }
-
-  /** The tasks of a list, as long as there is a place for them. A crowd that nobody here runs keeps no hint of this process waiting. */
-  *#readyTasks(found: readonly ReadyTask[]): Generator<FoundTask> {
-    for (const task of found) {
-      yield* this.#dueHints();
-      if (this.#isFull() || this.#life.stopping.aborted) return;
-      // Asked for before, and not due yet.
-      if ((this.#hints.at(task.id) ?? 0) <= this.#now()) yield task;
-    }
-  }
-
-  /** The tasks that this process knows to be due, as long as there is a place for them. */
-  *#dueHints(): Generator<FoundTask> {
-    const now = this.#now();
-    while (!this.#isFull() && !this.#life.stopping.aborted) {
-      const id = this.#hints.takeDue(now);
-      if (id === undefined) return;
-      yield { id };
-    }
-  }
-
-  /** Tries to claim tasks, one after the other, and says how many of a list it got. @throws when the store is away. */
-  async #tryTasks(tasks: Iterable<FoundTask>): Promise<number> {
-    const lines = this.#lines();
-    let claimed = 0;
-    await workThrough(tasks, {
-      work: async ({ id, foundAt }) => {
-        if ((await this.#tryTask(id, foundAt)) && foundAt !== undefined) claimed += 1;
-      },
-      onFailed: ({ id }, error) => {
-        lines.warn("task could not be claimed", error, { task: id });
-        this.#failedFor(this.#putOff, id, error);
-      },
-    }).finally(() => lines.end());
-    return claimed;
-  }
-
-  async #monitor(): Promise<void> {
-    const lines = this.#lines();
-    await checkLeases(this.#queue, {
-      ownIds: new Set([...this.#chains.values()].flatMap((chain) => chain.taskIds)),
-      repaired: this.#repaired,
-      isPutOff: (taskId) => this.#putOffLeases.has(taskId),
-      onUnreadable: (key, error, taskId) => {
-        this.#failedFor(this.#putOffLeases, taskId, error);
-        lines.warn("lease could not be looked at", error, { key });
-      },
-      canRun: async (task) => !this.#isFull() && !this.#life.stopping.aborted && (await this.#served.canRun(task)),
-      onExpired: async (taskId) => {
-        const taken = await takeOverTask(this.#queue, taskId, {
-          workerId: this.id,
-          leaseMs: this.#leaseMs,
-          handlerMayHaveBegun: (task) => !isTick(task.task_type),
-        });
-        if (taken.kind !== "claimed") return;
-        this.#log("info", "took over a task whose worker is gone", undefined, { task: taskId });
-        this.#take(taken.claim);
-      },
-    }).finally(() => lines.end());
-  }
-
-  async #sweep(): Promise<void> {
-    await this.#sweeper.turn();
-  }
-
-  #pollForeign(): Loop {
-    const poll = new ForeignPoll({
+  #compose(): Services {
+    const { concurrency, pollMs, leaseMs } = this.#options;
+    const halting = new AbortController();
+    const scope: WorkerScope = {
+      id: this.id,
       queue: this.#queue,
-      programs: this.#programs,
-      types: this.#served.names,
-      periodMs: this.#foreignPollMs,
-      onReady: (id, at) => this.#hint(id, at),
-      onUnreadable: (run, error) => this.#log("warn", "run could not be looked at", error, { run }),
+      leaseMs,
+      stopMs: this.#stopMs,
+      stopping: this.#life.stopping,
+      halting: halting.signal,
+      over: this.#life.over,
+      closed: this.#handle.closed,
+      log: this.#log,
+      signals: this.signals,
+    };
+    const registry = this.#registry;
+    const drivers: Drivers = new Drivers(scope, {
+      registry,
+      concurrency,
+      context: this.#contextOf(scope, (taskId) => drivers.requestCancel(taskId)),
+      onFree: () => claimer.wake(),
+      onDriven: (taskId, end) => claimer.driven(taskId, end.kind === "left" && end.isUnreadable === true),
     });
-    return this.#every(this.#foreignPollMs, () => poll.turn());
-  }
-
-  async #promote(stop: AbortSignal): Promise<void> {
-    const lines = this.#lines();
-    await promoteDue(this.#queue, this.#now() + 2 * DUE_MS, {
-      // The index knows the minute; who made the task here knows the moment.
-      onReady: ({ id, availableAt }) => {
-        if (this.#hints.at(id) === undefined) this.#hint(id, availableAt);
-      },
-      onFailed: (key, error) => lines.warn("due task could not be moved", error, { key }),
-      stop,
-    }).finally(() => lines.end());
-  }
-
-  async #announce(): Promise<void> {
-    const seen = { worker_id: this.id, seen_at: this.#now(), workflows: this.#served.announcement() };
-    await Promise.all([
-      this.#queue.store.put(servingKey(this.id), servingCodec.encode(seen), "always"),
-      registerWorker(this.#queue, {
-        workerId: this.id,
-        startedAt: this.#startedAt,
-        tasksCompleted: this.#done,
-        tasksFailed: this.#failed,
+    const place = { isFull: () => drivers.isFull, take: drivers.take.bind(drivers) };
+    const claimer = new Claimer(scope, { registry, pollMs, ...place });
+    const onReady = (taskId: string, availableAt: number): void => claimer.hint(taskId, availableAt);
+    const finders = [
+      claimer,
+      new LeaseMonitor(scope, {
+        registry,
+        firstPauseMs: pollMs,
+        ownTaskIds: () => drivers.held.flatMap(({ taskIds }) => taskIds),
+        ...place,
       }),
-    ]);
+      new TimerPromoter(scope, { onReady: (taskId, availableAt) => claimer.hintAbout(taskId, availableAt) }),
+      this.#sweeperOf(scope, onReady),
+      ...(registry.isForeign ? [this.#foreignPollOf(scope, onReady)] : []),
+    ];
+    const announcer = new Announcer(scope, {
+      store: this.#handle.context.store,
+      workflows: registry.announcement(),
+      counts: () => drivers.counts,
+    });
+    return { finders, drivers, announcer, halt: () => halting.abort(), unlisten: this.#listen(onReady) };
+  }
+
+  #sweeperOf(scope: WorkerScope, onReady: (taskId: string, availableAt: number) => void): Service {
+    const sweeper = new Sweeper(scope.queue, { types: this.#registry.names, onReady, stop: scope.stopping });
+    return serviceLoop(scope, { name: "sweeper", restMs: SWEEP_MS, turn: () => sweeper.turn() });
+  }
+
+  #foreignPollOf(scope: WorkerScope, onReady: (taskId: string, availableAt: number) => void): Service {
+    const { foreignPollMs: periodMs } = this.#options;
+    const poll = new ForeignPoll({
+      queue: scope.queue,
+      programs: this.#programs,
+      types: this.#registry.names,
+      periodMs,
+      onReady,
+      onUnreadable: (run, error) => scope.log.warn("run could not be looked at", error, { run }),
+    });
+    return serviceLoop(scope, { name: "foreign poll", restMs: periodMs, turn: () => poll.turn() });
+  }
+
+  #contextOf(scope: WorkerScope, requestCancel: (taskId: string) => boolean): ClaimedTaskContext {
+    const { queue, leaseMs } = scope;
+    const { events } = this.#handle;
+    return {
+      queue,
+      writers: this.#writers,
+      dispatch: {
+        queue,
+        effects: EFFECTS,
+        onReady: (taskId, availableAt) => events.ready(taskId, availableAt),
+        onUnwanted: requestCancel,
+      },
+      workerId: this.id,
+      leaseMs,
+      leaseWatch: new LeaseWatch(queue, leaseMs, this.id),
+      handlerOf: (name, ref) => this.#registry.handlerOf(name, ref),
+      checkVersion: (record) => this.#registry.checkVersion(record),
+      isDriven: async (taskId) => isDriven(await getTask(queue, taskId)),
+      halt: scope.halting,
+      stopping: scope.stopping,
+      catchesStrays: this.#options.catchUnhandledRejections,
+      stepQueue: { submit: submitTo(queue, events) },
+      log: queue.host.logger,
+    };
+  }
+
+  /** Hears of tasks of this process that are ready, of a connection that is closed, and of stray rejections. */
+  #listen(onReady: (taskId: string, availableAt: number) => void): () => void {
+    const { closed, events } = this.#handle;
+    const abandon = (): void => this.#abandon();
+    closed.addEventListener("abort", abandon, { once: true });
+    const stops = [
+      () => closed.removeEventListener("abort", abandon),
+      events.onReady(onReady),
+      ...(this.#options.catchUnhandledRejections ? [catchStrays(this.#queue.host.logger)] : []),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  #makeWriters(): RunWriters {
+    const { store, host } = this.#queue;
+    return new RunWriters({
+      store,
+      host,
+      programs: this.#programs,
+      effects: EFFECTS,
+      patienceMs: this.#options.leaseMs,
+      onWritten: (record, facts, before) => {
+        for (const { level, message, fields } of newsOf(before, record, facts))
+          host.logger[level](message, { worker: this.id, ...fields });
+        this.#handle.events.written(record.id);
+        this.signals.emit({ signal: "committed", run: record.id, status: record.status, facts });
+        const did = interferenceIn(facts);
+        if (did !== undefined) void this.#tellInterference(record, did);
+      },
+    });
   }
 
   async #tellInterference(record: RunRecord, did: Interference["did"]): Promise<void> {
     const { id: run, type: workflow } = record;
     const message = `a worker of another program claimed a tick of this run and ${did} it; see docs/mixed-fleets.md`;
-    this.#log("warn", message, undefined, { run, workflow });
+    this.#log.warn(message, undefined, { run, workflow });
     try {
-      await noteInterference(this.#queue.store, { workflow, run, did, seen_at: this.#now() });
+      await noteInterference(this.#queue.store, { workflow, run, did, seen_at: latestNow(this.#queue) });
     } catch (error) {
-      this.#log("warn", "that could not be noted for doctor", error, { run, workflow });
+      this.#log.warn("that could not be noted for doctor", error, { run, workflow });
     }
   }
+}
 
-  // ------------------------------------------------------------------ tasks
-
-  #hint(taskId: string, availableAt: number): void {
-    if (this.#life.stopping.aborted) return;
-    const isNext = availableAt < this.#hints.nextAt;
-    this.#hints.set(taskId, availableAt);
-    if (isNext) this.#poller?.wake();
-  }
-
-  async #tryTask(taskId: string, foundAt?: string): Promise<boolean> {
-    if (this.#putOff.has(taskId)) return false;
-    const answer = await claimTask(this.#queue, taskId, {
-      workerId: this.id,
-      leaseMs: this.#leaseMs,
-      accepts: (task) => this.#served.accepts(task),
-      ...(foundAt === undefined ? {} : { foundAt }),
-    });
-    if (answer.kind === "claimed") {
-      this.#take(answer.claim);
-      return true;
-    }
-    if (answer.kind === "not_mine") this.#putOff.add(taskId, IGNORE_MS, LONGEST_IGNORE_MS);
-    if (answer.kind === "not_due") this.#hints.set(taskId, Math.max(answer.availableAt, this.#now() + 1));
-    return false;
-  }
-
-  /** What the store did not answer for is asked for again soon; what cannot be read stays so until somebody mends it. */
-  #failedFor(putOff: PutOff, taskId: string, error: unknown): void {
-    putOff.add(taskId, this.#pollMs, isUnanswered(error) ? LONGEST_SILENCE_MS : LONGEST_IGNORE_MS);
-  }
-
-  #take(claim: Claim): void {
-    const work = this.#drive(claim).catch((error: unknown) => {
-      this.#failed += 1;
-      if (this.#life.over.aborted) return;
-      this.#log("error", "chain failed; its lease runs out and it is tried again", error, { task: claim.task.id });
-    });
-    this.#running.add(work);
-    void work.finally(() => {
-      this.#running.delete(work);
-      this.#poller?.wake();
-    });
-  }
-
-  async #drive(claim: Claim): Promise<void> {
-    const wakeUp = this.#served.wakeUpOf(claim.task);
-    if (wakeUp === undefined) return;
-    const { runId } = wakeUp;
-    const workflow = wakeUp.workflow ?? (await this.#typeOf(runId, claim));
-    const chain = new Chain(this.#chainContext(), claim, workflow ?? "", runId);
-    this.#chains.set(claim.task.id, chain);
-    try {
-      const end = await chain.run(wakeUp);
-      this.#done += 1;
-      if (end.kind === "left" && end.isUnreadable === true)
-        this.#putOff.add(claim.task.id, UNREADABLE_MS, LONGEST_IGNORE_MS);
-      else this.#putOff.forget(claim.task.id);
-      this.signals.emit({ signal: "driven", run: runId, task: claim.task.id, end: end.kind });
-    } finally {
-      this.#chains.delete(claim.task.id);
-    }
-  }
-
-  async #typeOf(runId: string, claim: Claim): Promise<string | undefined> {
-    const { host, store } = this.#queue;
-    const read = await insist(
-      host,
-      () => host.clock.monotonic() < claim.leaseUntil,
-      () => readDocument(store, stateKey(runId), recordCodec),
-    );
-    return read.kind === "found" ? read.value.type : undefined;
-  }
-
-  #chainContext(): ChainContext {
-    const dispatch: DispatchContext = {
-      queue: this.#queue,
-      effects: EFFECTS,
-      onReady: (taskId, availableAt) => this.#handle.events.ready(taskId, availableAt),
-      onUnwanted: (taskId) => this.#discourage(taskId),
-    };
-    return {
-      queue: this.#queue,
-      writers: this.#writers,
-      dispatch,
-      workerId: this.id,
-      leaseMs: this.#leaseMs,
-      leaseWatch: this.#leaseWatch,
-      handlerOf: (name, ref) => this.#served.handlerOf(name, ref),
-      checkVersion: (record) => this.#served.checkVersion(record),
-      isDriven: async (taskId) => isDriven(await getTask(this.#queue, taskId)),
-      halt: this.#halt.signal,
-      stopping: this.#life.stopping,
-      catchesStrays: this.#catchesStrays,
-      stepQueue: { submit: submitTo(this.#queue, this.#handle.events) },
-      log: this.#queue.host.logger,
-    };
-  }
-
-  /** Whether a chain of this worker holds the task. */
-  #discourage(taskId: string): boolean {
-    return [...this.#chains.values()].some((chain) => chain.discourage(taskId));
-  }
-
-  #isFull(): boolean {
-    return this.#running.size >= this.#concurrency;
-  }
-
-  #now(): number {
-    return Math.round(this.#queue.store.time().latest);
-  }
-
-  #lines(): FewLines {
-    return new FewLines(this.#queue.host.logger, { worker: this.id });
-  }
-
-  #log(level: "info" | "warn" | "error", message: string, error?: unknown, fields: Record<string, unknown> = {}): void {
-    const reason = error === undefined ? {} : { reason: reasonOf(error) };
-    this.#queue.host.logger[level](message, { worker: this.id, ...fields, ...reason });
-  }
+/** Resolves when nothing looks for work and nothing is driven any more. A turn that was under way may still have claimed a task. */
+async function drain({ finders, drivers }: Services): Promise<void> {
+  await Promise.all(finders.map((service) => service.stop()));
+  await drivers.stop();
 }

@@ -8,7 +8,7 @@ import { computedId } from "../../src/run/tasks.ts";
 import { type TickKind, tickKind } from "../../src/run/wakeups/tick.ts";
 import { wakeUpOf, WAKE_UPS } from "../../src/run/wakeups/wake-ups.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
-import { Served } from "../../src/services/served.ts";
+import { Registry } from "../../src/services/registry.ts";
 
 /** A parent tells its child to stop. */
 interface OrphanedCause {
@@ -36,7 +36,7 @@ test("its task is put, accepted by a worker that has it in its list, and read as
   if (found === undefined) throw new Error("no task");
 
   expect(wakeUpOf(found, WAKE_UPS), "others leave it alone").toBeUndefined();
-  const served = new Served(context, "worker", [orders], [...WAKE_UPS, orphanedTick]);
+  const served = new Registry(context, "worker", [orders], [...WAKE_UPS, orphanedTick]);
   expect(await served.canRun(found)).toBe(true);
   expect(served.wakeUpOf(found)).toEqual({
     runId: "r",
@@ -45,7 +45,9 @@ test("its task is put, accepted by a worker that has it in its list, and read as
     listens: false,
   });
   expect(
-    await new Served(context, "worker", [workflow("other").step("a", async () => null)], [orphanedTick]).canRun(found),
+    await new Registry(context, "worker", [workflow("other").step("a", async () => null)], [orphanedTick]).canRun(
+      found,
+    ),
   ).toBe(false);
 });
 

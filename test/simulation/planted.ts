@@ -24,7 +24,7 @@ export interface Mistake {
 }
 
 const DRIVER = "src/services/driver.ts";
-const CHAIN = "src/services/chain.ts";
+const CLAIMED = "src/services/claimed-task.ts";
 const COMMIT = "src/run/commit.ts";
 const DECIDE = "src/run/decide/decide.ts";
 const FLIGHTS = "src/run/decide/executions.ts";
@@ -53,7 +53,7 @@ export const MISTAKES: readonly Mistake[] = [
     name: "finish the own task before the record is written",
     edits: [
       {
-        file: CHAIN,
+        file: CLAIMED,
         from: "        this.#remember(flight, end);",
         to: "        await completeClaim(this.#context.queue, this.#lease.claim, null);",
       },

@@ -30,8 +30,8 @@ const LONG_STEP_SHARE = 3;
 /** A run that is left for other workers is looked at again after this. */
 const LEFT_DELAY_MS = 5_000;
 
-/** What a chain needs from its worker. */
-export interface ChainContext {
+/** What a claimed task needs from its worker. */
+export interface ClaimedTaskContext {
   readonly queue: QueueContext;
   readonly writers: RunWriters;
   readonly dispatch: DispatchContext;
@@ -53,9 +53,9 @@ export interface ChainContext {
   readonly log: Logger;
 }
 
-/** One chain: the claim of its first task, and the leases it holds. */
-export class Chain {
-  readonly #context: ChainContext;
+/** A task that was claimed, with the leases that are held meanwhile. */
+export class ClaimedTask {
+  readonly #context: ClaimedTaskContext;
   readonly #lease: KeptLease;
   readonly #workflow: string;
   readonly #runId: string;
@@ -63,7 +63,7 @@ export class Chain {
   readonly #ended = new Map<string, TaskEnd>();
   #over = false;
 
-  constructor(context: ChainContext, claim: Claim, workflow: string, runId: string) {
+  constructor(context: ClaimedTaskContext, claim: Claim, workflow: string, runId: string) {
     this.#context = context;
     this.#workflow = workflow;
     this.#runId = runId;
@@ -81,7 +81,7 @@ export class Chain {
   }
 
   /** If the task is this chain's, tells its running handler that its run stops. The answer says whether the lease of the task is live. */
-  discourage(taskId: string): boolean {
+  requestCancel(taskId: string): boolean {
     const lease = this.#lease.claim.task.id === taskId ? this.#lease : this.#long.get(taskId);
     if (lease === undefined) return false;
     this.#lease.discourage();

@@ -10,8 +10,8 @@ import { readDocument } from "../store/document.ts";
 import type { WakeUp, WakeUpKind } from "../run/wakeups/wake-up.ts";
 import { wakeUpOf } from "../run/wakeups/wake-ups.ts";
 
-/** The workflows of one worker. */
-export class Served {
+/** What one worker runs. */
+export class Registry {
   readonly #queue: QueueContext;
   readonly #worker: string;
   readonly #workflows: ReadonlyMap<string, AnyWorkflow>;
