@@ -84,7 +84,7 @@ export class ClaimedTask {
   requestCancel(taskId: string): boolean {
     const lease = this.#lease.claim.task.id === taskId ? this.#lease : this.#long.get(taskId);
     if (lease === undefined) return false;
-    this.#lease.discourage();
+    this.#lease.requestCancel();
     return lease.isLive();
   }
 
@@ -177,7 +177,7 @@ export class ClaimedTask {
       let isLast = false;
       try {
         // Mostly it failed because its run stops: then no line says that it is tried again.
-        isLast = end.kind === "again" && this.#lease.takeUnwanted() && !(await isWanted());
+        isLast = end.kind === "again" && this.#lease.takeCancelRequest() && !(await isWanted());
       } finally {
         this.#logEnd(flight, attempt, end, isLast);
       }
@@ -210,13 +210,13 @@ export class ClaimedTask {
    */
   async #rest(dueAt: number, isWanted: () => Promise<boolean>): Promise<boolean> {
     const { stopping, queue } = this.#context;
-    const { lost, unwanted } = this.#lease;
+    const { lost, cancelRequested } = this.#lease;
     for (;;) {
-      if (this.#lease.takeUnwanted() && !(await isWanted())) return false;
+      if (this.#lease.takeCancelRequest() && !(await isWanted())) return false;
       const leftMs = dueAt - queue.host.clock.monotonic();
       if (leftMs <= 0 || lost.aborted || stopping.aborted) return true;
       // The chain may have been told before, of another step: it would not rest at all.
-      const rest = joinSignals(lost, stopping, unwanted.aborted ? undefined : unwanted);
+      const rest = joinSignals(lost, stopping, cancelRequested.aborted ? undefined : cancelRequested);
       await queue.host.clock.sleep(leftMs, { signal: rest.signal });
       rest.release();
     }
@@ -268,12 +268,12 @@ export class ClaimedTask {
     const long = this.#long.get(flightTaskId(record.id, flight));
     const stop = joinSignals(this.#lease.lost, context.halt, ended.signal, long?.lost);
     // Two tasks may be asked to stop: the first of the chain, on whose behalf a run stops its steps, and that of the step itself.
-    const unwanted = new AbortController();
-    const discourage = (): void => unwanted.abort();
+    const cancelRequested = new AbortController();
+    const requestCancel = (): void => cancelRequested.abort();
     // What is stopped are the steps; their undos are what the stop asks for.
-    if (flight.kind === "run") whenAborted(this.#lease.unwanted, discourage, ended.signal);
-    if (long !== undefined) whenAborted(long.unwanted, discourage, ended.signal);
-    void this.#becomeLong(flight, record, program, ended, discourage);
+    if (flight.kind === "run") whenAborted(this.#lease.cancelRequested, requestCancel, ended.signal);
+    if (long !== undefined) whenAborted(long.cancelRequested, requestCancel, ended.signal);
+    void this.#becomeLong(flight, record, program, ended, requestCancel);
     const end = await runAttempt(
       {
         host: context.queue.host,
@@ -285,7 +285,7 @@ export class ClaimedTask {
         heartbeat: async () => {
           await this.#lease.beat();
         },
-        unwanted: unwanted.signal,
+        cancelRequested: cancelRequested.signal,
         queue: context.stepQueue,
         catchesStrays: context.catchesStrays,
         log: context.log,
@@ -304,7 +304,7 @@ export class ClaimedTask {
     record: RunRecord,
     program: Program,
     ended: AbortController,
-    discourage: () => void,
+    requestCancel: () => void,
   ): Promise<void> {
     if (ownerOf(flight) === undefined) return;
     const context = this.#context;
@@ -329,7 +329,7 @@ export class ClaimedTask {
       const lease = new KeptLease(context.queue, made.claim, context.leaseMs, context.leaseWatch);
       this.#long.set(id, lease);
       lease.lost.addEventListener("abort", () => ended.abort(), { once: true });
-      whenAborted(lease.unwanted, discourage, ended.signal);
+      whenAborted(lease.cancelRequested, requestCancel, ended.signal);
     } catch {
       // Whether it stands is not known: without a lease of its own a long step must not go on.
       ended.abort();
@@ -353,7 +353,7 @@ export class ClaimedTask {
   async #requeue(delayMs: number, retries: number, error: string, counts: boolean): Promise<AfterExecution> {
     const { claim } = this.#lease;
     // Told just now: whoever claims it next finds out. Who tells it from here on finds no live lease here, and tells the task itself.
-    const restMs = this.#lease.takeUnwanted() ? 0 : delayMs;
+    const restMs = this.#lease.takeCancelRequest() ? 0 : delayMs;
     this.#lease.stop();
     await this.#putBack(claim, restMs, retries, error, counts);
     this.#context.dispatch.onReady(claim.task.id, this.#now() + restMs);

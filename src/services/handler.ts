@@ -47,7 +47,7 @@ export interface HandlerEnvironment {
   isSignal(name: string): boolean;
   readonly heartbeat: () => Promise<void>;
   /** Aborts when the run does not want the step any more; the handler may still end as it likes. */
-  readonly unwanted: AbortSignal;
+  readonly cancelRequested: AbortSignal;
   readonly queue: StepQueue;
   readonly log: Logger;
   readonly handler: (context: unknown, result?: unknown) => unknown;
@@ -142,7 +142,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     signal: abort.signal,
     idempotencyKey: idempotencyKeyOf(record, flight.step),
     heartbeat: environment.heartbeat,
-    isCancelled: () => environment.unwanted.aborted,
+    isCancelled: () => environment.cancelRequested.aborted,
     waitForSignal,
     log: withFields(environment.log, { run: record.id, step: flight.step, attempt: environment.attempt }),
     queue: { submit },
@@ -150,9 +150,9 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     results: resultsOf(record, policy.dependsOn),
   };
   const context = lazyMembers(known, [["input", () => record.data.read()]]);
-  const discourage = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
-  if (environment.unwanted.aborted) discourage();
-  else environment.unwanted.addEventListener("abort", discourage, { once: true });
+  const cancel = (): void => abort.abort(new WorkflowError("closed", "the run does not want this step any more"));
+  if (environment.cancelRequested.aborted) cancel();
+  else environment.cancelRequested.addEventListener("abort", cancel, { once: true });
   let abandon = (): void => {};
   const stopped = new Promise<Verdict>((resolve) => {
     abandon = () => resolve(() => ({ kind: "abandoned" }));
@@ -186,7 +186,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const end = verdict();
   timer.abort();
   stop.removeEventListener("abort", abandon);
-  environment.unwanted.removeEventListener("abort", discourage);
+  environment.cancelRequested.removeEventListener("abort", cancel);
   // A handler that still runs is told, and puts nothing on the queue any more.
   if (isOpen) {
     const reason = new WorkflowError("closed", `the attempt is over: ${end.kind}`);

@@ -74,8 +74,8 @@ export class KeptLease {
   readonly #watch: LeaseWatch | undefined;
   readonly #stop = new AbortController();
   readonly #lost = new AbortController();
-  readonly #unwanted = new AbortController();
-  #isUnwanted = false;
+  readonly #cancelRequested = new AbortController();
+  #isCancelRequested = false;
   #claim: Claim;
   #renewing: Promise<boolean> | undefined;
 
@@ -99,24 +99,24 @@ export class KeptLease {
   }
 
   /** Aborts when the task is asked to stop (`cancel_requested`). */
-  get unwanted(): AbortSignal {
-    return this.#unwanted.signal;
+  get cancelRequested(): AbortSignal {
+    return this.#cancelRequested.signal;
   }
 
   /** Says that the work is not wanted any more; the lease itself stays. */
-  discourage(): void {
-    this.#isUnwanted = true;
-    this.#unwanted.abort();
+  requestCancel(): void {
+    this.#isCancelRequested = true;
+    this.#cancelRequested.abort();
   }
 
   /**
    * Whether somebody said so since this was last asked. Who asks before it reads the record, and once more before it gives the task
    * back, cannot miss a stop that it did not read of.
    */
-  takeUnwanted(): boolean {
-    const isUnwanted = this.#isUnwanted;
-    this.#isUnwanted = false;
-    return isUnwanted;
+  takeCancelRequest(): boolean {
+    const isRequested = this.#isCancelRequested;
+    this.#isCancelRequested = false;
+    return isRequested;
   }
 
   /** Whether the lease is unexpired by our own clock; expired but not taken: renewed first. */
@@ -201,7 +201,7 @@ export class KeptLease {
       }
       // Of two that were under way the later one stands in the bucket: a renewal never shortens a lease.
       if (renewed.claim.leaseUntil >= this.#claim.leaseUntil) this.#claim = renewed.claim;
-      if (renewed.claim.task.cancel_requested) this.discourage();
+      if (renewed.claim.task.cancel_requested) this.requestCancel();
       return true;
     } catch {
       // The store does not answer: the lease runs out by our own clock, and the next heartbeat tries again.

@@ -255,7 +255,7 @@ export class Worker implements Service {
         queue,
         effects: EFFECTS,
         onReady: (taskId, availableAt) => events.ready(taskId, availableAt),
-        onUnwanted: requestCancel,
+        requestCancel,
       },
       workerId: this.id,
       leaseMs,

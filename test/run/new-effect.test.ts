@@ -72,7 +72,7 @@ async function runThatTells(step = "a") {
     queue: { store, host, skewMarginMs: 0 },
     effects: EFFECTS_HERE,
     onReady: () => {},
-    onUnwanted: () => false,
+    requestCancel: () => false,
   };
   const outbox = new Outbox({
     shared: writer.dispatched,

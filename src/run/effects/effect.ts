@@ -26,7 +26,7 @@ export interface DispatchContext {
    * Tells the handler that runs under this task that it is not wanted any more, if it runs in this process. The answer says whether this
    * process holds the task under a lease that is not over: then nobody else does, and nothing has to be written.
    */
-  readonly onUnwanted: (taskId: string) => boolean;
+  readonly requestCancel: (taskId: string) => boolean;
 }
 
 /** Who dispatches. */

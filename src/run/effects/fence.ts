@@ -33,11 +33,12 @@ export const fenceEffect: EffectKind<FenceEntry> = {
       // (protocol 1.13). An unknown holder is found by a reconcile.
       if (flight.owner === "unknown") return [];
       const { task } = flight.owner;
-      if (!context.onUnwanted(task) && task !== dispatcher.actor.task) await requestCancellation(context.queue, task);
+      if (!context.requestCancel(task) && task !== dispatcher.actor.task)
+        await requestCancellation(context.queue, task);
       return [];
     }
     // Its holder is in this process: it ends the step, or its lease runs out and the next claimer does (its fence write).
-    if (context.onUnwanted(spec.id)) return [];
+    if (context.requestCancel(spec.id)) return [];
     return fenceFlight(context.queue, spec, ref);
   },
 };
