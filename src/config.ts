@@ -20,7 +20,7 @@ const connectionSchema = z.strictObject({
   region: z.string().optional(),
   endpoint: z.string().optional(),
 });
-/** Sections that buquet's own programs read from the same file; what they hold is for them to check. */
+/** Sections that programs of buquet read from the same file. They are not checked here. */
 const FOREIGN_SECTIONS = {
   queue: z.unknown().optional(),
   worker: z.unknown().optional(),
@@ -40,7 +40,7 @@ interface Connection {
   readonly endpoint?: string | undefined;
 }
 
-/** The variables that choose a bucket. An empty one is refused: a script that fills in nothing must not open another store. */
+/** The variables that choose a bucket. An empty one is refused, so that a script with an unset value does not open another store. */
 const VARIABLES = ["S3_BUCKET", "S3_ENDPOINT", "S3_REGION", "BUQUET_PROFILE", "BUQUET_CONFIG"] as const;
 type Chosen = Readonly<Partial<Record<(typeof VARIABLES)[number], string>>>;
 
@@ -81,13 +81,16 @@ function readVariables(env: Readonly<Record<string, string | undefined>>): Chose
   return chosen;
 }
 
-/** AWS takes an empty variable as one that is not set. */
+/** AWS treats an empty variable as unset. */
 function awsRegion(env: Readonly<Record<string, string | undefined>>): string | undefined {
   const region = filled(env["AWS_REGION"]);
   return region === undefined ? undefined : regionName(region, "AWS_REGION", invalid);
 }
 
-/** A folder, unless something was said that only a bucket can have: then a name was forgotten, and a folder would be an empty store. */
+/**
+ * A folder, unless a setting was given that only buckets have: then the name of the bucket is missing, and a folder would be an empty
+ * store.
+ */
 function withoutBucket(chosen: Chosen, { endpoint, region }: Connection): string {
   const stray =
     VARIABLES.find((name) => chosen[name] !== undefined) ??
@@ -158,7 +161,10 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-/** What the parsers say quotes the line, which may hold a secret: only the place is told, and they are not the cause. */
+/**
+ * Messages of the parsers quote the line, which may hold a secret. Only its position is reported, and the parser error is not attached as a
+ * cause.
+ */
 function parseConfig(path: string, text: string): z.infer<typeof configSchema> {
   let values: unknown;
   try {
@@ -176,7 +182,7 @@ function parseConfig(path: string, text: string): z.infer<typeof configSchema> {
   return parsed.data;
 }
 
-/** Names places and members, never a value. */
+/** Names positions and members, never a value. */
 function complaintOf(issue: z.core.$ZodIssue | undefined): string {
   const place = issue?.path.map(String).join(".") ?? "";
   if (issue?.code !== "unrecognized_keys") return `${place} has the wrong type`;

@@ -42,16 +42,16 @@ export const signalsPrefix = (runId: string, name: string): string => `${WORKFLO
 export const signalKey = (runId: string, name: string, segment: string): string =>
   `${signalsPrefix(runId, name)}${segment}`;
 
-/** Longest segment that is encoded, as a folder's store would spell it: it encodes each percent sign once more. */
+/** The longest segment that is encoded, measured as a `file:` store spells it: that store encodes each percent sign again. */
 const LONGEST_ENCODED = 200;
 
-/** A name as one segment. A long one is taken as it is, behind a mark that no encoded one begins with: names of files have an end. */
+/** A name as one segment. A long name is kept unencoded behind a mark with which no encoded name begins: file names are limited. */
 function segmentOf(name: string): string {
   const encoded = encodeURIComponent(name);
   return encodeURIComponent(encoded).length <= LONGEST_ENCODED ? encoded : `=${name}`;
 }
 
-/** Everything of ours that is not in buquet's format. */
+/** The prefix of everything that is not in the format of buquet. */
 export const OWN_PREFIX = "x-workflow/";
 export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
 export const DUE_PREFIX: string = `${OWN_PREFIX}due/`;
@@ -59,27 +59,27 @@ export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
 export const MEDDLING_PREFIX: string = `${OWN_PREFIX}meddling/`;
 export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
-/** What is put to see whether a server keeps conditions; empty but for the verdicts, one for each server. */
+/** Where servers are probed. Only the verdicts stay, one for each server. */
 export const PROBE_PREFIX: string = `${OWN_PREFIX}probe/`;
 export const verdictKey = (answerer: string): string => `${PROBE_PREFIX}${encodeURIComponent(answerer)}.json`;
 
 /** A run that is not over, filed under the minute of its next look. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
-/** A run that is not over and that programs may change which do not know us: workers ask for it every ten seconds. */
+/** A run that is not over and that other programs may change: workers poll it every ten seconds. */
 export const foreignKey = (runId: string): string => `${FOREIGN_PREFIX}${runId}`;
-/** A result of a step whose first result was undone: `workflow/{run}/steps/{step}.json` keeps that one for ever. */
+/** A later result of a step whose first result was undone. `workflow/{run}/steps/{step}.json` keeps the first one. */
 export const laterResultKey = (runId: string, step: string, generation: number): string =>
   `${OWN_PREFIX}results/${runId}/${step}/${generation}.json`;
-/** A pending task of ours that is due later than a minute from now. */
+/** A pending task of this package that is due more than a minute from now. */
 export const dueKey = (taskId: string, availableAt: number): string =>
   `${DUE_PREFIX}${minuteOf(availableAt)}/${taskId}`;
 /** A stored plan; runs name it by its hash (`sha256:` and hex; the colon is left out of the key). */
 export const planKey = (planHash: string): string => `${OWN_PREFIX}plans/${planHash.replace(":", "-")}.json`;
-/** That a worker of another program took part in runs of a workflow that is not its to drive; for `doctor`. */
+/** A note that a worker of another program drove runs that it must not drive; for `doctor`. */
 export const meddlingKey = (workflow: string): string => `${MEDDLING_PREFIX}${segmentOf(workflow)}.json`;
 /** What the workers serve under a workflow name: hashes and the schema of the input. */
 export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${segmentOf(workflow)}.json`;
-/** What one worker serves, renewed every minute while it lives. */
+/** The announcement of one worker, renewed every minute. */
 export const servingKey = (workerId: string): string => `${SERVING_PREFIX}${segmentOf(workerId)}.json`;
 
 /** The two segments behind an index prefix: `…/{minute}/{id}`; undefined when the key is not of that form. */

@@ -36,7 +36,7 @@ function keysWith(name: string): readonly string[] {
   ];
 }
 
-/** Why a name cannot be a part of a key; undefined when it can. */
+/** Explains why a name cannot be a part of a key; undefined when it can. */
 export function nameProblem(name: string): string | undefined {
   if (typeof name !== "string") return "it is not a text";
   if (name === "") return "it is empty";

@@ -9,23 +9,23 @@ import type { Host } from "./host/host.ts";
 import { LONGEST_DURATION_MS, parseDuration, shown, spellDuration } from "./wire/duration.ts";
 import { reasonOf } from "./host/error-data.ts";
 
-/** Says no to a setting: the reason begins with its name. */
+/** Refuses a setting. The reason begins with its name. */
 export type Refuse = (reason: string) => never;
 
-/** Reads one setting that was given. `name` is how messages call it. */
+/** Checks one setting and returns its value. `name` is its name in messages. */
 export type Check<T> = (value: unknown, name: string, refuse: Refuse) => T;
 
 /** A check for every member of an object of options. */
 export type ChecksOf<Options> = { readonly [Name in keyof Options]-?: Check<unknown> };
 
-/** What the checks make of the options: undefined where nothing was given. */
+/** The values that the checks return; undefined for options that were not given. */
 export type ReadBy<Checks extends Readonly<Record<string, Check<unknown>>>> = {
   readonly [Name in keyof Checks]: ReturnType<Checks[Name]> | undefined;
 };
 
 /**
  * Reads an object of options with the checks of its members. A member that is `undefined` counts as not given.
- * @param what names the whole in messages: "a worker".
+ * @param what the owner of the options in messages: "a worker".
  * @param needed members that have no default.
  * @throws {WorkflowError} `invalid` for a member that has no check, for what a check refuses, and for a needed member that is missing.
  */
@@ -66,7 +66,9 @@ export function readArgument<T>(what: string, name: string, check: Check<T>, giv
   });
 }
 
-/** A copy, so that what the caller changes later is not looked at; what is no object stays as it is, for a check to refuse. */
+/**
+ * A copy, so that later changes by the caller have no effect. A value that is not an object is returned as it is, for a check to refuse.
+ */
 export function copied<T>(given: T): T {
   return typeof given === "object" && given !== null ? { ...given } : given;
 }
@@ -76,7 +78,7 @@ export function refuseSettings(what: string, reason: string): never {
   throw new WorkflowError("invalid", `options of ${what}: ${reason}`);
 }
 
-/** Refuses what is no object and, where all members are known, the first that is not, with the one that may have been meant. */
+/** Refuses a value that is not an object and, where all members are known, the first unknown one, with a suggestion. */
 export function checkMembers(refuse: Refuse, what: string, written: unknown, known?: readonly string[]): void {
   if (typeof written !== "object" || written === null || Array.isArray(written))
     refuse(`${what} are an object, not ${shown(written)}`);
@@ -164,7 +166,7 @@ export function optionsOf<const Checks extends Readonly<Record<string, Check<unk
   };
 }
 
-/** Whatever it is: somebody else looks at it. */
+/** Any value: other code checks it. */
 export const anything: Check<unknown> = (value) => value;
 
 /** One of these texts. */
@@ -200,10 +202,10 @@ export function objectWith<T extends object>(...needs: readonly (keyof T & strin
   };
 }
 
-/** What the process lends us. */
+/** A host: clock, randomness and logger. */
 export const processHost: Check<Host> = objectWith("clock", "random", "logger");
 
-/** A value that a function of ours checks itself, and that throws with the reason. */
+/** A value that a function of this package checks; the function throws with the reason. */
 export function checkedBy<T>(check: (value: T) => void): Check<T> {
   return (value) => {
     check(value as T);

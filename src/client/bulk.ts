@@ -41,14 +41,14 @@ export interface BulkResult {
 const DEFAULT_CONCURRENCY = 8;
 const CHECKS = { dryRun: flag, concurrency: count(1, 1_000), ...LIMIT_CHECKS } satisfies ChecksOf<BulkOptions>;
 
-/** What a bulk command needs from its client. */
+/** What a bulk command needs of its client. */
 export interface BulkContext {
   readonly store: ObjectStore;
   programOf(record: RunRecord): Promise<Program | undefined>;
   give(record: RunRecord, command: BulkCommand): Promise<void>;
 }
 
-/** Works through the runs that fit and that the command would change. Yields in the order in which they are done. */
+/** Gives the command to the runs that match and that it would change. Yields results in the order of completion. */
 export async function* bulkCommand(
   context: BulkContext,
   command: BulkCommand,
@@ -58,7 +58,7 @@ export async function* bulkCommand(
   const { dryRun = false, concurrency = DEFAULT_CONCURRENCY } = readSettings("bulk", CHECKS, options);
   checkFilters(filter);
   checkBulkCommand(command);
-  // The limit counts runs that are changed, not those that are looked at.
+  // The limit counts the runs that are changed, not those that are read.
   const { limit = Number.POSITIVE_INFINITY, ...rest } = filter;
   const running = new Map<string, Promise<BulkResult>>();
   const takeOne = async (): Promise<BulkResult> => {
@@ -81,7 +81,7 @@ export async function* bulkCommand(
   while (running.size > 0) yield await takeOne();
 }
 
-/** Statuses that a command can change, for records whose machine is not there to be asked. */
+/** The statuses that a command can change, for runs whose program cannot be read. */
 const CHANGES: Readonly<Record<BulkCommand["type"], readonly RunRecord["status"][]>> = {
   cancel: ["pending", "running", "waiting_signal", "paused"],
   pause: ["pending", "running", "waiting_signal", "compensating"],
@@ -90,7 +90,7 @@ const CHANGES: Readonly<Record<BulkCommand["type"], readonly RunRecord["status"]
   terminate: ["pending", "running", "waiting_signal", "paused", "compensating"],
 };
 
-/** What the command would do to a run; undefined: nothing. */
+/** What the command would do to a run; undefined when it would do nothing. */
 async function plan(context: BulkContext, command: BulkCommand, found: FoundRun): Promise<BulkResult | undefined> {
   if (found.record === undefined) return { id: found.id, outcome: "failed", error: found.error.message };
   const { record } = found;

@@ -11,7 +11,7 @@ export type BulkCommand =
   | { readonly type: "pause" | "terminate"; readonly reason?: string }
   | { readonly type: "resume" | "retry" };
 
-/** Longest reason: it is kept in the record of the run, which has a limit, and in the task that carries it. */
+/** The longest reason: it is stored in the record of the run, which is limited, and in the task of the command. */
 const LONGEST_REASON = 10_000;
 
 /** @throws {WorkflowError} `invalid` for a reason that is no text, which no run could read, or too long for its record. */
@@ -43,7 +43,7 @@ export function commandFor(
   return { type: "retry", ...(machine === undefined ? {} : { nth: (machine.reopened?.count ?? 0) + 1 }) };
 }
 
-/** What else to do about a run that cannot be opened again. */
+/** What to do instead with a run that cannot be reopened. */
 const INSTEAD: Partial<Record<RunRecord["status"], string>> = {
   paused: "; resume goes on, and tries a held step again",
   completed: "; start a new one",

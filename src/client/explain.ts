@@ -13,7 +13,7 @@ import { failedStepOf, openWaits, stepsOf, stoppingAs } from "../run/view.ts";
 import { listServing } from "../programs/announcements.ts";
 import { parseInstant } from "../wire/instant.ts";
 
-/** One sentence for each thing that the run waits for; empty when it is over. */
+/** Returns one sentence for each thing that the run waits for; empty when it is over. */
 export async function explainRun(queue: QueueContext, record: RunRecord): Promise<readonly string[]> {
   if (isOver(record.status)) return [];
   const { store, host } = queue;
@@ -98,7 +98,7 @@ function* serving(record: RunRecord, served: readonly AnnouncedPlan[]): Generato
     yield `no worker that was seen in the last minute serves its definition ${record.definition_hash}`;
 }
 
-/** A worker that serves the plan itself does not need the one in the bucket, and puts it back when it starts. */
+/** A worker that serves the plan does not need the stored one, and stores it again when it starts. */
 function withoutPlan(planHash: string, served: readonly AnnouncedPlan[]): string {
   const missing = `the bucket has no plan ${planHash} any more`;
   return served.some((plan) => plan.planHash === planHash)
@@ -153,13 +153,16 @@ async function explainFlight(
     if (reasons.length === 1 && served.length > 0)
       reasons.push(...passedOver(queue, what, millisOf(String(task.available_at))));
   } else {
-    // Somebody ended it who did not tell the record, or the record is older than its tasks: one that was put back by hand.
+    // The task was ended without the record, or an older record was restored by hand.
     reasons.push(`the task of ${what} is ${task.status}, but the record does not say so; ${nextLook(record)}`);
   }
   return reasons;
 }
 
-/** Why the attempt before failed, to end a sentence; empty when none did. The task knows of attempts that the record was not told of yet. */
+/**
+ * The failure of the previous attempt, as the end of a sentence; empty when there was none. The task may know of attempts that the record
+ * does not hold yet.
+ */
 function lastAttempt({ machine }: RunRecord, flight: Flight, task: TaskRecord | undefined): string {
   const { kind, step, generation } = flight;
   const told = machine?.failures?.findLast(
@@ -170,10 +173,10 @@ function lastAttempt({ machine }: RunRecord, flight: Flight, task: TaskRecord | 
   return last === undefined ? "" : `; attempt ${last.attempt} failed: ${summarize(last.error)}`;
 }
 
-/** Ready work is taken within a poll, which is every five seconds unless a worker is told otherwise. */
+/** A ready task is claimed within one poll, five seconds by default. */
 const PASSED_OVER_MS = 15_000;
 
-/** Why work that workers serve is not taken: most often their handlers hold every place, some of them perhaps waiting for this very run. */
+/** Explains why ready work is not claimed: usually handlers take every place of the workers, some of them perhaps waiting for this run. */
 function* passedOver(queue: QueueContext, what: string, readyAt: number): Generator<string> {
   const forMs = queue.store.time().earliest - readyAt;
   if (!(forMs >= PASSED_OVER_MS)) return;
@@ -193,7 +196,7 @@ function hasHandler(program: Program, flight: Flight): boolean {
   return activity !== undefined && (flight.kind === "undo" || !activity.remote);
 }
 
-/** Steps that an operator must decide about, also when the plan is gone. */
+/** The steps about which an operator must decide, even when the plan is missing. */
 function* held(record: RunRecord): Generator<string> {
   for (const [name, { status, failure }] of stepsOf(record)) {
     if (status !== "held") continue;

@@ -24,16 +24,16 @@ export interface WaitLimits {
   readonly signal?: AbortSignal;
 }
 
-/** Checks of them. */
+/** The checks of these options. */
 export const LIMIT_CHECKS: { readonly timeout: Check<number>; readonly signal: Check<AbortSignal> } = {
   timeout: duration(0),
   signal: abortSignal,
 } satisfies ChecksOf<WaitLimits>;
 
-/** What became of work under a limit. */
+/** The outcome of work under a limit. */
 export type Limited<T> = { readonly kind: "done"; readonly value: T } | { readonly kind: "over" };
 
-/** The limit of one call. Nothing of it is left behind between two pieces of work. */
+/** The limit of one call. It leaves no listeners or timers behind between two pieces of work. */
 export class Limit {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
@@ -51,7 +51,7 @@ export class Limit {
     this.#deadline = timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + timeout;
   }
 
-  /** Milliseconds until the time is up. */
+  /** The milliseconds that are left. */
   get leftMs(): number {
     return this.#deadline - this.#clock.monotonic();
   }
@@ -60,7 +60,7 @@ export class Limit {
     return this.leftMs <= 0 || this.#signal?.aborted === true;
   }
 
-  /** Does work that is abandoned when the limit comes first: `signal` aborts then. */
+  /** Does work that is abandoned when the limit is reached: `signal` aborts then. */
   async within<T>(work: (signal: AbortSignal) => Promise<T>): Promise<Limited<T>> {
     const late = new AbortController();
     const ended = new AbortController();
@@ -78,14 +78,14 @@ export class Limit {
     }
   }
 
-  /** Does work within the limit. @throws what `error` says when the limit comes first. */
+  /** Does work within the limit. @throws what `error` returns when the limit is reached first. */
   async run<T>(late: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const done = await this.within(work);
     if (done.kind === "over") throw this.error(late);
     return done.value;
   }
 
-  /** What a call throws whose limit came first: the reason of the signal, or that the time is up. */
+  /** The error of a call whose limit was reached: the reason of the signal, or a `TimeoutError`. */
   error(message: string): unknown {
     return this.#signal?.aborted === true ? this.#signal.reason : new TimeoutError(message);
   }
@@ -112,7 +112,7 @@ export async function* eachWithin<T>(
     }
   } finally {
     if (limit.isOver) over.abort(limit.error(late));
-    // One that is at work ends when its requests do: nobody waits for that.
+    // A source that still works ends with its requests; nothing waits for it.
     void items.return(undefined).catch(() => {});
   }
 }

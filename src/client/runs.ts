@@ -51,12 +51,12 @@ export function checkFilters(filters: ListRunsOptions): void {
   readSettings("the filter", FILTERS, filters);
 }
 
-/** A run that was found: its record, or why that cannot be read. */
+/** A run that was found, with its record or the reason why it cannot be read. */
 export type FoundRun =
   | { readonly id: string; readonly record: RunRecord }
   | { readonly id: string; readonly record?: undefined; readonly error: WorkflowError };
 
-/** Runs that fit, by id. One whose record cannot be read is named, since nobody can say whether it fits. */
+/** The runs that match, by id. A run whose record cannot be read is included, because it may match. */
 export async function* findRuns(store: ObjectStore, options: ListRunsOptions): AsyncGenerator<FoundRun> {
   const changedBefore =
     options.olderThan === undefined ? Number.POSITIVE_INFINITY : store.time().latest - parseDuration(options.olderThan);
@@ -84,7 +84,7 @@ function fits(record: RunRecord, { type, status }: ListRunsOptions, changedBefor
   return changedBefore === Number.POSITIVE_INFINITY || (parseInstant(record.updated_at)?.ms ?? 0) <= changedBefore;
 }
 
-/** Views of the runs that fit. `onUnreadable` is told of each run whose record cannot be read, and the others follow. */
+/** The views of the runs that match. `onUnreadable` is called with each run whose record cannot be read. */
 export async function* listRuns(
   store: ObjectStore,
   options: ListRunsOptions,
@@ -99,12 +99,12 @@ export async function* listRuns(
     }
     left -= 1;
     yield runViewOf(found.record);
-    // Before the next run is asked for: the next one that fits may be far away.
+    // Ends before the next run is read: the next match may be far away.
     if (left === 0) return;
   }
 }
 
-/** Run ids, one LIST for many: the objects of one run are jumped over. Where lists have no order there is nothing to jump over with. */
+/** The ids of runs. One LIST returns many, because the objects of each run are skipped; lists without order cannot skip. */
 async function* runIds(store: ObjectStore, prefix: string): AsyncGenerator<string> {
   if (!isOrdered(store)) return yield* allRunIds(store, prefix);
   let after: string | undefined;

@@ -13,10 +13,10 @@ import { listKeys } from "../store/paging.ts";
 import { formatOpaque, parseInstant } from "../wire/instant.ts";
 import type { StoredValue } from "../wire/value.ts";
 
-/** Sends messages in the order in which it was asked to. Each call names the bucket whose requests end with it. */
+/** Sends messages in the order of its calls. Each call passes the bucket whose requests end with the call. */
 export class Sender {
   readonly #handle: QueueHandle;
-  /** Apart: an inbox that a fast clock has filled must not make commands look newer than they are. */
+  /** Kept apart: an inbox that was filled by a fast clock must not make commands appear newer than they are. */
   #lastCommandAt = 0;
   #lastSignalAt = 0;
 
@@ -24,7 +24,7 @@ export class Sender {
     this.#handle = handle;
   }
 
-  /** Puts a command. Returns its id, by which the record names it once it is applied. */
+  /** Stores a command. Returns its id, which the record lists once the command is applied. */
   async command(queue: QueueContext, record: RunRecord, command: RunCommand): Promise<string> {
     const id = queue.host.random.uuid();
     this.#lastCommandAt = this.#instantAfter(this.#lastCommandAt, steeredAt(record));
@@ -32,7 +32,7 @@ export class Sender {
     return id;
   }
 
-  /** Puts a signal into the inbox, and a tick that names it. Returns its id. */
+  /** Stores a signal in the inbox and a tick for it. Returns its id. */
   async signal(queue: QueueContext, record: RunRecord, name: string, payload: StoredValue): Promise<string> {
     const { host, store } = queue;
     const newest = await this.#newestSignalAt(queue.store, record, name);

@@ -16,9 +16,9 @@ import { isSchema, type Schema } from "./schema.ts";
 import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, UntypedOptions } from "./workflow.ts";
 import { reasonOf } from "../host/error-data.ts";
 
-/** Retries of a step that says nothing. */
+/** The default of `retries`. */
 export const DEFAULT_RETRIES = 3;
-/** Longest attempt of a step that says nothing. */
+/** The default of `timeout`. */
 export const DEFAULT_TIMEOUT_MS = 300_000;
 
 type Options = UntypedOptions;
@@ -66,7 +66,7 @@ const WORKFLOW_OPTIONS = ["input", "version", "signals", "compensation", "foreig
 const POLICIES = ["fail_workflow", "pause_workflow", "continue", "compensate"];
 const MAX_RETRIES = 1_000_000;
 
-/** Says no, with the place that is meant. */
+/** Refuses the definition, with the place of the mistake. */
 type Refuse = (reason: string) => never;
 
 const refuser =
@@ -139,7 +139,7 @@ function resolveRetryPolicy(refuse: Refuse, written: Partial<RetryPolicy> | unde
 
 const YEAR_MS = 365 * 86_400_000;
 
-/** What the retries of a step may wait in all: no clock of ours reckons further. */
+/** The longest time that the retries of a step may wait in all: our clocks compute no further. */
 function checkLongestWait(refuse: Refuse, retries: number, policy: RetryPolicy): void {
   const longestMs = (retry: number): number => backoffMs(policy, retry, () => 1);
   const growing = Math.min(retries, LAST_GROWTH);
@@ -207,7 +207,7 @@ function checkOutput(refuse: Refuse, output: unknown): void {
   if (typeof output !== "function") refuse(`output is ${shown(output)}; it must be a function`);
 }
 
-/** Options of the whole, before any step. */
+/** Checks the options of the workflow. */
 function checkWorkflow(name: string, options: Options): void {
   checkWorkflowName(name);
   const refuse = refuser(name);
@@ -259,7 +259,7 @@ export function hashPlan(plan: Plan): string {
   return `sha256:${sha256Hex(sortedJson(plan)).slice(0, 32)}`;
 }
 
-/** A definition; `step` and `signal` give a longer one. */
+/** A definition. `step` and `signal` return a new one. */
 export function makeDefinition(
   name: string,
   given: Options,
@@ -316,7 +316,7 @@ export function makeDefinition(
   return Object.freeze(definition);
 }
 
-/** Runs, hashes and workers share a plan: nobody may change it. */
+/** Freezes a plan, because runs, hashes and workers share it. */
 function freeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   for (const member of Object.values(value)) freeze(member);

@@ -39,7 +39,7 @@ export function isSchema(value: unknown): value is Schema {
   return version === 1 && typeof validate === "function";
 }
 
-/** What a schema makes of a value, or why it refuses it. What a schema throws is thrown. */
+/** Returns the output of a schema, or the reason of its refusal. Errors that a schema throws are thrown. */
 export async function readValue(
   schema: Schema,
   value: unknown,

@@ -32,7 +32,7 @@ export interface ErrorData {
   readonly errors?: readonly ErrorData[];
 }
 
-/** Longest JSON of an error, causes and stacks included. What does not fit is cut: stacks of causes first, then members, then causes. */
+/** The longest JSON of an error, with causes and stacks. What does not fit is cut: stacks of causes first, then members, then causes. */
 export const MAX_ERROR_LENGTH = 12_000;
 
 const MAX_MESSAGE = 2_000;
@@ -58,7 +58,7 @@ interface Found {
   readonly thrown: unknown;
 }
 
-/** What may still be said. */
+/** What is left of the limits. */
 class Budget {
   #left = MAX_ERROR_LENGTH;
 
@@ -110,7 +110,7 @@ export function isErrorLike(value: unknown): value is object {
   return isObject(value) && typeof read(value, "message") === "string";
 }
 
-/** Describes what was thrown. Never throws. */
+/** Converts what was thrown. Never throws. */
 export function errorDataOf(thrown: unknown): ErrorData {
   const budget = new Budget();
   const found: Found[] = [];
@@ -179,7 +179,7 @@ function codeOf(thrown: object): string | number | undefined {
   return typeof code === "number" && Number.isFinite(code) && !isLegacy ? code : undefined;
 }
 
-/** What was thrown and is no error, as text. */
+/** What was thrown, as text, when it is not an error. */
 function textOf(thrown: unknown): string {
   if (typeof thrown === "string") return thrown;
   if (!isObject(thrown)) return String(thrown);
@@ -202,7 +202,7 @@ function addMembers(data: Mutable, thrown: object, budget: Budget): void {
     if (length <= MAX_MEMBER && budget.fits(length + JSON.stringify(name).length + 2))
       members.push([wellFormed(name), plain]);
   }
-  // What is no error was told as text already.
+  // A value that is not an error is already in the message.
   if (members.length > 0 && data.name !== NON_ERROR) data.members = Object.fromEntries(members);
 }
 
@@ -277,7 +277,7 @@ function addStack(data: Mutable, error: object, longest: number, budget: Budget)
   if (kept !== "") data.stack = kept;
 }
 
-/** The real error that the data tells of: name, message, code, stack, members and causes. */
+/** An error from its data: name, message, code, stack, members and causes. */
 export function errorOf(data: ErrorData): Error {
   const error = new Error(data.message, data.cause === undefined ? {} : { cause: errorOf(data.cause) });
   const define = (name: string, value: unknown, enumerable: boolean): void => {
@@ -293,7 +293,7 @@ export function errorOf(data: ErrorData): Error {
 
 /** Longest summary. */
 const MAX_SUMMARY = 2_200;
-/** So much of it is left for causes. */
+/** The part of it that is reserved for causes. */
 const MAX_HEAD = 1_500;
 
 /** What was thrown in one line: name, message, code, and what it was caused by. At most about 2,000 characters. Never throws. */
@@ -301,7 +301,7 @@ export function summaryOf(thrown: unknown): string {
   return summarize(errorDataOf(thrown));
 }
 
-/** The same of what was described before. */
+/** The summary of an error that was converted before. */
 export function summarize(data: ErrorData): string {
   const said =
     data.name === NON_ERROR
@@ -349,7 +349,7 @@ export function textOfError(data: ErrorData): string {
   return [summarize(data), ...framesOf(data)].join("\n").slice(0, MAX_STACK);
 }
 
-/** An error of which only a text is known: of ours with its stack, of other programs as they put it. */
+/** An error from its text: with its stack if this package wrote the text, otherwise as it was written. */
 export function errorOfText(text: string): ErrorData {
   const [first = "", ...rest] = text.split("\n");
   const frames = rest.filter((line) => /^\s+at /.test(line));
@@ -366,7 +366,7 @@ export function errorOfText(text: string): ErrorData {
 /** Longest text of the members of an error for people. */
 const MAX_MEMBERS_SHOWN = 500;
 
-/** What stands under an error for people, each line indented: the frames of its stack, its own members, and the same of its causes. */
+/** The lines below an error for people, indented: the frames of its stack, its members, and the same for its causes. */
 export function stackLines(data: ErrorData): readonly string[] {
   const inner = [...causesOf(data)].flatMap((cause) => [
     `  caused by ${summarize(withoutCauses(cause))}`,

@@ -33,7 +33,7 @@ export interface LoggerOptions {
   readonly write: (record: string) => void;
 }
 
-/** A logger that writes records. It takes whatever it is given: values that are no JSON are told in words. */
+/** Makes a logger that writes records. It accepts any value; what is not JSON is described in words. */
 export function createLogger(options: LoggerOptions): Logger {
   const least = LEVELS.indexOf(options.level ?? "info");
   const format = options.format === "json" ? jsonRecord : textRecord;
@@ -43,18 +43,18 @@ export function createLogger(options: LoggerOptions): Logger {
   });
 }
 
-/** A logger whose lines all have these fields; those of a line come behind and win. */
+/** A logger whose lines all have these fields. The fields of a line follow and take precedence. */
 export function withFields(logger: Logger, fields: LogFields): Logger {
   return loggerOf((level, message, more) => logger[level](message, { ...fields, ...fieldsOf(more) }));
 }
 
-/** The same host, whose logger never throws: that a log line is lost must not cost a run anything. */
+/** The same host with a logger that never throws, because a lost log line must not affect a run. */
 export function withSafeLogger({ clock, random, logger }: Host): Host {
   const safe = loggerOf((level, message, fields) => {
     try {
       logger[level](message, fields);
     } catch {
-      // There is no better place to say it.
+      // There is no other place to report it.
     }
   });
   return { clock, random, logger: safe };
@@ -87,7 +87,7 @@ function jsonRecord(level: LogLevel, message: string, fields: LogFields): string
 
 const OWN: ReadonlySet<string> = new Set(["level", "message"]);
 
-/** Errors as their data, what is not JSON in words. */
+/** Converts errors to data, and describes what is not JSON in words. */
 function jsonOf(value: unknown): string {
   try {
     return JSON.stringify(value, tellMember) ?? "null";

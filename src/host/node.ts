@@ -6,10 +6,10 @@ import { encodeUlid } from "./ulid.ts";
 
 export { createLogger } from "./logger.ts";
 
-/** A timer of Node holds 31 bits; one that is set for longer ends at once. */
+/** The longest timer of Node (31 bits); a longer one ends at once. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** One timer, or the abort, whichever comes first. */
+/** Waits for one timer or the abort, whichever comes first. */
 function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -41,7 +41,7 @@ export const nodeClock: Clock = {
 const RANGE = 2 ** 47;
 const next = (): number => randomInt(RANGE) / RANGE;
 
-/** Chance from the operating system. */
+/** Randomness from the operating system. */
 export const nodeRandom: Random = {
   next,
   uuid: () => randomUUID(),

@@ -1,7 +1,7 @@
 import type { Random } from "./host.ts";
 import { encodeUlid } from "./ulid.ts";
 
-/** Chance from a seed: the same seed gives the same sequence. Algorithm: mulberry32 (Tommy Ettinger, public domain). */
+/** Randomness from a seed: the same seed gives the same sequence. Algorithm: mulberry32 (Tommy Ettinger, public domain). */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {

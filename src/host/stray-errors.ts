@@ -15,12 +15,12 @@ const current = new AsyncLocalStorage<Attempted>();
 /** A logger for each worker that listens; two workers may have the same one. */
 const listening = new Map<symbol, Logger>();
 
-/** Calls a handler so that what escapes it is known to be its. */
+/** Calls a handler in a context by which errors that escape it are recognized. */
 export function callTraced<T>(attempted: Attempted, call: () => T): T {
   return current.run(attempted, call);
 }
 
-/** Says an error that escaped, and fails the attempt in which it arose when Node knows which. */
+/** Logs an error that escaped, and fails the attempt in which it arose when Node knows the attempt. */
 export function tellStray(logger: Logger, what: string, error: unknown): void {
   const attempted = current.getStore();
   const whose =
@@ -29,13 +29,16 @@ export function tellStray(logger: Logger, what: string, error: unknown): void {
   attempted?.fail(error);
 }
 
-/** Once a process, however many workers are in it. */
+/** Installed once per process, for any number of workers. */
 function onRejection(error: unknown): void {
   const [logger] = listening.values();
   if (logger !== undefined) tellStray(logger, "unhandled rejection", error);
 }
 
-/** Takes unhandled rejections of the whole process until the answer is called. Without a listener Node ends the process at the first one. */
+/**
+ * Handles unhandled rejections of the whole process until the returned function is called. Without a listener, Node ends the process at the
+ * first one.
+ */
 export function catchStrays(logger: Logger): () => void {
   const own = Symbol("listener");
   if (listening.size === 0) process.on("unhandledRejection", onRejection);

@@ -9,7 +9,7 @@ import { stringifyJson } from "../wire/json.ts";
 /** A worker that was not seen for this long does not count. */
 export const SEEN_MS: number = 60_000 + 15_000;
 
-/** Who was not seen for this long has died without taking its announcement away. */
+/** A worker that was not seen for this long has died without deleting its announcement. */
 const DEAD_MS = 24 * 60 * 60_000;
 
 const servingSchema = z.object({
@@ -18,7 +18,7 @@ const servingSchema = z.object({
   workflows: z.array(z.object({ name: z.string(), definition_hash: z.string(), plan_hash: z.string() })),
 });
 
-/** What one worker says of itself. */
+/** The announcement of one worker. */
 export interface Serving {
   readonly worker_id: string;
   /** Milliseconds since 1970. */
@@ -38,7 +38,7 @@ export const servingCodec: Codec<Serving> = new Codec<Serving>({
   write: (serving) => stringifyJson(serving),
 });
 
-/** The workers that were seen lately. `onUnreadable` is told of announcements that cannot be read; they count for nothing. */
+/** The workers that were seen in the last minute. `onUnreadable` is called with each announcement that cannot be read; it is ignored. */
 export async function listServing(
   store: ObjectStore,
   nowMs: number,
@@ -48,7 +48,7 @@ export async function listServing(
   return known.filter((worker) => isAlive(worker, nowMs));
 }
 
-/** A run, as far as it matters who serves it. */
+/** The part of a record that decides who serves the run. */
 interface RunOf {
   readonly type: string;
   readonly definition_hash: string;
@@ -61,7 +61,7 @@ interface RunOf {
 export async function isServedElsewhere(store: ObjectStore, run: RunOf, nowMs: number): Promise<boolean> {
   const known = await readDocuments(store, SERVING_PREFIX, servingCodec);
   const dead = known.filter(({ seen_at }) => seen_at <= nowMs - DEAD_MS);
-  // One that cannot be deleted now is found again by the next check.
+  // An announcement that cannot be deleted now is found again by the next check.
   await Promise.allSettled(dead.map(({ worker_id }) => store.delete(servingKey(worker_id))));
   return known.some(
     (worker) =>

@@ -21,7 +21,7 @@ export interface RegisteredDefinition {
   readonly inputSchema: unknown;
 }
 
-/** Compiled plans kept for runs that follow a plan which is not registered here. What is registered is kept beside them, all of it. */
+/** How many compiled plans are cached for runs whose plan is not registered here. Registered plans are always kept. */
 const PROGRAMS_KEPT = 64;
 
 const storedPlanSchema = z.object({
@@ -62,10 +62,10 @@ export class StoredPrograms implements Programs {
   readonly #store: ObjectStore;
   readonly #host: Host;
   readonly #registered = new Map<string, RegisteredDefinition>();
-  /** By plan hash: the runs of what is registered follow these, so they are compiled once and never evicted. */
+  /** By plan hash. These are compiled once and never evicted. */
   readonly #registeredByHash = new Map<string, RegisteredDefinition>();
   readonly #registeredPrograms = new Map<string, Program>();
-  /** By plan hash, the one that was used last at the end. */
+  /** By plan hash, the most recently used one last. */
   readonly #stored = new Map<string, Program>();
 
   constructor(store: ObjectStore, host: Host, registered: readonly RegisteredDefinition[]) {
@@ -94,7 +94,7 @@ export class StoredPrograms implements Programs {
     return this.#keep(new PlanProgram(stored.plan, { planHash, definitionHash: stored.definition_hash }));
   }
 
-  /** The program that workers of this bucket serve under a name; undefined when none ever did. */
+  /** The program that workers of this bucket serve under a name; undefined when no worker ever served one. */
   async byName(workflow: string): Promise<Program | undefined> {
     const here = this.current(workflow);
     if (here !== undefined) return here;
@@ -123,7 +123,7 @@ export class StoredPrograms implements Programs {
     }
   }
 
-  /** Puts the plan of a workflow that is registered here into the bucket, if it is not there. */
+  /** Stores the plan of a workflow that is registered here, if it is missing. */
   async publishPlan(name: string): Promise<void> {
     const registered = this.#registered.get(name);
     if (registered === undefined) return;
@@ -144,7 +144,7 @@ export class StoredPrograms implements Programs {
     return program;
   }
 
-  /** Keeps the programs that were used last. */
+  /** Keeps the most recently used programs. */
   #keep(program: Program): Program {
     this.#stored.delete(program.planHash);
     this.#stored.set(program.planHash, program);

@@ -18,15 +18,15 @@ const CHECKS = { reason: text, by: text } satisfies ChecksOf<CancelTaskOptions>;
 
 /** The outcome of `cancelTask`. */
 export type CancelTaskOutcome =
-  /** It had not begun and never will; also when it was cancelled before. */
+  /** It had not begun and never will, or it was cancelled before. */
   | { readonly kind: "cancelled" }
-  /** It runs: its worker was asked to stop and may finish all the same. */
+  /** It is running: its worker was asked to stop, and may still complete it. */
   | { readonly kind: "requested" }
-  /** It ended before. */
+  /** It had ended before. */
   | { readonly kind: "over"; readonly status: TaskStatus }
   | { readonly kind: "missing" };
 
-/** Cancels a pending task, or asks the worker of a running one to stop. Twice is the same as once. */
+/** Cancels a pending task, or asks the worker of a running one to stop. Idempotent. */
 export async function cancelTask(
   queue: QueueContext,
   taskId: string,

@@ -7,13 +7,13 @@ import { formatInstant } from "../wire/instant.ts";
 import { deleteWaitingKeys, isOrphaned } from "./index-keys.ts";
 import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord } from "./task.ts";
 
-/** A task that is held. */
+/** A claim: a task and its lease. */
 export class Claim {
   readonly task: TaskRecord;
   readonly etag: ETag;
   /** Monotonic milliseconds of the host's clock, counted from sending the put, minus the margin for skew. */
   readonly leaseUntil: number;
-  /** It was held before by a worker that did not end it: that one is gone. */
+  /** Whether a worker that is gone held the task before. */
   readonly isTakenOver: boolean;
 
   constructor(task: TaskRecord, etag: ETag, leaseUntil: number, isTakenOver = false) {
@@ -31,7 +31,7 @@ export class Claim {
 
 export type ClaimOutcome =
   | { readonly kind: "claimed"; readonly claim: Claim }
-  /** Somebody else was faster, or the reply is unknown and it is not ours. */
+  /** Another worker was faster, or the reply was lost and the claim is not ours. */
   | { readonly kind: "refused" }
   | { readonly kind: "not_due"; readonly availableAt: number }
   | { readonly kind: "not_mine" }
@@ -102,7 +102,7 @@ export interface TakeOverOptions extends LeaseOptions {
   handlerMayHaveBegun(task: TaskRecord): boolean;
 }
 
-/** Takes a running task whose lease is over, by the slowest clock that may be true. */
+/** Takes over a running task whose lease has expired by every clock. */
 export async function takeOverTask(
   queue: QueueContext,
   taskId: string,
@@ -118,7 +118,7 @@ export async function takeOverTask(
   return claim === undefined ? { kind: "refused" } : { kind: "claimed", claim };
 }
 
-/** Whether a lease has run out on every clock, the margin for skew added. */
+/** Whether a lease has expired by every clock, with the skew margin added. */
 export function isLeaseOver(queue: QueueContext, task: TaskRecord): boolean {
   if (task.lease_expires_at === null) return true;
   return queue.store.time().earliest > millisOf(task.lease_expires_at) + queue.skewMarginMs;

@@ -11,7 +11,7 @@ import type { Claim } from "./claim.ts";
 import { putWaitingKey } from "./index-keys.ts";
 import { millisOf, type QueueContext, serverNow, taskCodec, type TaskRecord, U32 } from "./task.ts";
 
-/** Whether the end was written, or the task is not held under this lease any more. */
+/** Whether the end was written, or the lease was lost. */
 export type FinishOutcome = { readonly kind: "finished" } | { readonly kind: "lost" };
 
 type Change = (task: TaskRecord, now: string) => Partial<TaskRecord>;
@@ -48,7 +48,7 @@ async function finish(queue: QueueContext, claim: Claim, change: Change): Promis
   return ours ? { held, task: updated.value } : undefined;
 }
 
-/** Tries again as long as the lease lives. */
+/** Retries for as long as the lease is valid. */
 function whileHeld<T>(queue: QueueContext, claim: Claim, act: () => Promise<T>): Promise<T> {
   return insist(queue.host, () => queue.host.clock.monotonic() < claim.leaseUntil, act);
 }
@@ -66,12 +66,12 @@ async function deleteLeaseKey(queue: QueueContext, held: TaskRecord): Promise<vo
   if (lease_expires_at !== null) await queue.store.delete(leaseKey(held.id, millisOf(lease_expires_at)));
 }
 
-/** The task is completed with this output. */
+/** Completes the task with this output. */
 export function completeClaim(queue: QueueContext, claim: Claim, output: Writable): Promise<FinishOutcome> {
   return end(queue, claim, (_task, now) => ({ status: "completed", output: output ?? null, completed_at: now }));
 }
 
-/** The task failed for good. `output`: what is to be known of it all the same. */
+/** Fails the task. `output`: what is stored as its output. */
 export function failClaim(queue: QueueContext, claim: Claim, error: string, output?: unknown): Promise<FinishOutcome> {
   const told = output === undefined ? {} : { output };
   return end(queue, claim, (_task, now) => ({ status: "failed", last_error: error, completed_at: now, ...told }));

@@ -22,7 +22,7 @@ export async function deleteWaitingKeys(queue: QueueContext, waited: TaskRecord)
   ]);
 }
 
-/** Gives a task the index key that its status demands; one that is over needs none. */
+/** Puts the index key that the status of a task requires; none for a task that is over. */
 export async function repairIndex(queue: QueueContext, task: TaskRecord, ownOnly: boolean): Promise<void> {
   if (task.status === "pending") await putWaitingKey(queue, task, ownOnly);
   else if (task.status === "running" && task.lease_expires_at !== null) {
@@ -30,7 +30,7 @@ export async function repairIndex(queue: QueueContext, task: TaskRecord, ownOnly
   }
 }
 
-/** An index key may be there a moment before its task: one without a task is young for this many minutes. */
+/** An index key exists a moment before its task: a key without a task counts as new for this many minutes. */
 const MISSING_GRACE_MINUTES = 5;
 
 /** Whether an index key is so old that the task it names would be there. */

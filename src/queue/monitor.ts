@@ -19,7 +19,7 @@ import {
   U32,
 } from "./task.ts";
 
-/** What the monitor does with what it finds. */
+/** Options of the monitor. */
 export interface MonitorOptions {
   /** Tasks that this process holds itself. */
   readonly ownIds: ReadonlySet<string>;
@@ -27,7 +27,7 @@ export interface MonitorOptions {
   readonly repaired: Map<string, number>;
   /** Whether a task is passed over for now, by its id: it could not be looked at lately. @defaultValue none is */
   isPutOff?(taskId: string): boolean;
-  /** Told of a task that cannot be looked at; nothing of it is deleted, and the others are looked at all the same. */
+  /** Called with each task that cannot be read; nothing of it is deleted, and the others follow. */
   onUnreadable(key: string, error: unknown, taskId: string): void;
   canRun(task: TaskRecord): boolean | Promise<boolean>;
   onExpired(taskId: string, task: TaskRecord): Promise<void>;
@@ -76,7 +76,7 @@ function staleKeys({ due }: LeaseKeys, leaseUntilMs: number | undefined): readon
 
 /** The ready key of a pending task that has a lease key is put this often. */
 const REPAIR_MS = 300_000;
-/** A lease that was over so long before its task was written last belongs to nobody who could still claim it. */
+/** A lease that ended this long before its task was last written belongs to nobody who could still claim the task. */
 const SUPERSEDED_MS = 300_000;
 /** Tasks of runs: never failed by a monitor, because the one who claims such a task next records in its run that a worker was lost. */
 const RUN_TASK_PREFIX = "workflow.";
@@ -184,7 +184,7 @@ export interface LeasedTasks {
 /** For so long after the minute of its last lease key the holder of a task that cannot be read may still be at work. */
 const UNREADABLE_MS = 300_000;
 
-/** Every task that may be running. For the rare look that has to know. */
+/** Every task that may be running. It costs many requests and is used rarely. */
 export async function listLeasedTasks(queue: QueueContext): Promise<LeasedTasks> {
   const newest = new Map<string, string>();
   for await (const key of listKeys(queue.store, LEASES_PREFIX)) {

@@ -6,7 +6,7 @@ import type { QueueContext } from "./task.ts";
 
 const SHARDS = [..."0123456789abcdef"];
 
-/** A task that its index key calls ready. */
+/** A task that is ready by its index key. */
 export interface ReadyTask {
   readonly id: string;
   readonly foundAt: string;

@@ -11,16 +11,16 @@ export interface DueTask {
   readonly availableAt: number;
 }
 
-/** What a promotion tells. */
+/** Options of a promotion. */
 export interface PromoteOptions {
   onReady(task: DueTask): void;
-  /** Told of a key that could not be moved; the others are moved all the same. */
+  /** Called with each key that could not be moved; the others are moved. */
   onFailed(key: string, error: unknown): void;
   /** Aborts when no more are to be moved; those that are under way are moved to the end. */
   readonly stop?: AbortSignal;
 }
 
-/** So many are moved at a time: each is one put and one delete. */
+/** How many are moved at a time; each costs one put and one delete. */
 const AT_ONCE = 16;
 
 /**

@@ -15,7 +15,7 @@ import {
   type TaskStatus,
 } from "./task.ts";
 
-/** How the task of a step that is over ends. */
+/** How the task of a finished step ends. */
 export type TaskEnd =
   | { readonly status: "completed"; readonly output: Writable }
   | { readonly status: "failed" | "cancelled"; readonly error?: string };
@@ -65,7 +65,7 @@ export type FenceOutcome =
   /** It was pending and is cancelled. */
   | { readonly kind: "pending"; readonly attempt: number }
   | { readonly kind: "over"; readonly status: TaskStatus; readonly attempt: number }
-  /** Its holder completes it, or its lease runs out and the next claimer says so. */
+  /** Its holder completes it, or its lease expires and the next claimer reports that. */
   | { readonly kind: "running"; readonly attempt: number };
 
 const FENCED: TaskEnd = { status: "cancelled", error: "fenced before its undo" };

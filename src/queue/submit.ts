@@ -23,13 +23,13 @@ import {
   U32,
 } from "./task.ts";
 
-/** The task as it stands, made now or before. */
+/** The task, created now or before. */
 export interface CreateTaskOutcome {
   readonly kind: "created" | "exists";
   readonly task: TaskRecord;
 }
 
-/** Puts a pending task and its index key. One that exists gets the index key that it should have. */
+/** Creates a pending task and its index key. An existing task gets the index key that it should have. */
 export async function createTask(queue: QueueContext, spec: TaskSpec): Promise<CreateTaskOutcome> {
   const task = newTask(spec, serverNow(queue));
   const made = await createDocumentBytes(queue.store, queue.host, taskKey(spec.id), taskCodec.encode(task));
@@ -130,7 +130,7 @@ export async function submitTask(
   return (await createTask(queue, { ...rest, id, taskType, input: stored, timeoutMs, maxRetries })).task;
 }
 
-/** What the caller may change after the call is not looked at again. */
+/** Copies the options, because the caller may change them after the call. */
 function copyOf({ retryPolicy, idempotency, ...options }: SubmitOptions): SubmitOptions {
   return {
     ...options,
@@ -143,7 +143,7 @@ function copyOf({ retryPolicy, idempotency, ...options }: SubmitOptions): Submit
 const EARLIEST_MS = -62_135_596_800_000;
 const LATEST_MS = 253_402_300_799_999;
 
-/** Every option, so that a new one has to be thought of here. */
+/** Lists every option, so that a new one must be added here. */
 const KNOWN: Readonly<Record<keyof SubmitOptions, true>> = {
   timeoutMs: true,
   maxRetries: true,
@@ -211,7 +211,7 @@ const LONGEST_MS = 315_360_000_000;
 /** S3 takes no longer key. */
 const LONGEST_KEY_BYTES = 1_024;
 
-/** Slashes are legal in types and scopes; parts of a path that mean a folder, or nothing, are not. */
+/** Types and scopes may hold slashes, but no part may be empty, `.` or `..`. */
 function checkKeyPart(text: string, what: string, refuse: (what: string) => never): void {
   const bad = typeof text !== "string" || /\p{Surrogate}|\p{Cc}/u.test(text);
   if (bad || text.split("/").some((part) => part === "" || part === "." || part === ".."))

@@ -90,9 +90,9 @@ export interface TaskSpec {
   readonly retryPolicy?: RetryPolicy;
   /** Milliseconds since 1970; absent: now. */
   readonly availableAt?: number;
-  /** Only this package runs it, so that it may wait outside buquet's index. */
+  /** Whether only this package runs it, so that it may wait outside the index of buquet. */
   readonly ownOnly?: boolean;
-  /** Milliseconds since 1970: not run from then on, but marked `expired`. */
+  /** Milliseconds since 1970. It is not run from then on, but marked as `expired`. */
   readonly expiresAt?: number;
   /** Absent: no limit. */
   readonly maxReschedules?: number;
@@ -247,7 +247,7 @@ function keptFloat(value: number): unknown {
   return text === String(value) ? value : new LosslessNumber(text);
 }
 
-/** A rule as it is written: its floats keep their `.0`. */
+/** A retry policy as it is stored: its floats keep their `.0`. */
 function policyMember(policy: RetryPolicy): unknown {
   return {
     initial_interval_ms: Math.min(Math.round(policy.initialMs), U32),
@@ -287,7 +287,7 @@ export function newTask(spec: TaskSpec, nowMs: number): TaskRecord {
   };
 }
 
-/** The rule by which a task is tried again, whatever form its numbers have. */
+/** The retry policy of a task, whatever form its numbers have. */
 export function retryPolicyOf(task: TaskRecord): RetryPolicy {
   const policy = task.retry_policy as Readonly<Record<string, unknown>>;
   const numberOf = (name: string): number => Number(String(policy[name]));
@@ -299,7 +299,7 @@ export function retryPolicyOf(task: TaskRecord): RetryPolicy {
   };
 }
 
-/** Whether nothing will ever happen to the task again by itself. */
+/** Whether the task has ended. */
 export function isTaskOver(task: TaskRecord): boolean {
   return task.status !== "pending" && task.status !== "running";
 }

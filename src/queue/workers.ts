@@ -7,7 +7,7 @@ import { formatInstant } from "../wire/instant.ts";
 import { stringifyJson } from "../wire/json.ts";
 import { canonicalUuid, instant, type QueueContext, serverNow } from "./task.ts";
 
-/** What a worker says of itself. */
+/** The data of a registration. */
 export interface WorkerRegistration {
   readonly workerId: string;
   readonly startedAt: number;
@@ -15,7 +15,7 @@ export interface WorkerRegistration {
   readonly tasksFailed: number;
 }
 
-/** A registration as it stands in the bucket. Instants are texts. */
+/** A registration as it is stored. Instants are texts. */
 export interface WorkerRecord {
   readonly worker_id: string;
   readonly started_at: string;

@@ -6,16 +6,16 @@ import type { Host, Random } from "../host/host.ts";
 export const TRIES = 6;
 /** The first pause before the same request is sent again. */
 export const FIRST_BACKOFF_MS = 50;
-/** The first pause after 429: from stores that take one write of a key a second. */
+/** The first pause after a 429, for stores that accept one write of a key per second. */
 export const PER_KEY_BACKOFF_MS = 1_000;
 const LONGEST_BACKOFF_MS = 5_000;
 
-/** How long to rest after so many tries. Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
+/** The pause after this many tries. Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
 export function pauseMs(random: Random, firstMs: number, tries: number): number {
   return random.next() * Math.min(LONGEST_BACKOFF_MS, firstMs * 2 ** tries);
 }
 
-/** Whether the store gave no answer: the same may succeed later. */
+/** Whether the store did not answer, so that the same request may succeed later. */
 export function isUnanswered(error: unknown): boolean {
   return isWorkflowError(error, "unavailable");
 }
@@ -37,10 +37,10 @@ export async function insist<T>(host: Host, mayGoOn: () => boolean, act: () => P
   }
 }
 
-/** The time is measured: a lease that runs down is worth one try a second. */
+/** The pauses are short, because a lease is running out. */
 const LONGEST_INSIST_MS = 1_000;
 
-/** How long to rest before something is done again that the store did not answer. */
+/** The pause before a request that the store did not answer is repeated. */
 export function insistMs(random: Random, tries: number): number {
   return (0.5 + random.next() / 2) * Math.min(LONGEST_INSIST_MS, FIRST_BACKOFF_MS * 2 ** tries);
 }

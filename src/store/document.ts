@@ -12,11 +12,11 @@ import { unreadableReason } from "../wire/refusal.ts";
 import { listKeys } from "./paging.ts";
 import type { ETag, ObjectStore, PutOutcome } from "./object-store.ts";
 
-/** One kind of object in the bucket: how it is read and written, and where one stands that says of itself what it says. */
+/** A kind of object in the bucket: how it is read and written, and the key that its content names. */
 export interface DocumentKind<T> {
   /** The kind with its article, for errors: `a run record`. */
   readonly what: string;
-  /** Makes the value of parsed JSON. Whatever it throws becomes a `data` error that names the key. */
+  /** Makes the value from parsed JSON. What it throws becomes a `data` error that names the key. */
   read(json: unknown, key: string): T;
   /** The key of an object that says this of itself; what it does not say is taken from `key`, the one that it was read at. */
   keyOf(value: T, key: string): string;
@@ -61,7 +61,7 @@ export class Codec<T> {
   }
 }
 
-/** Characters of a reason: what is wrong in a million places is said once. */
+/** The most characters of a reason, because one mistake may occur in a million places. */
 const LONGEST_REASON = 1_000;
 
 export type ReadOutcome<T> =
@@ -75,7 +75,7 @@ export async function readDocument<T>(store: ObjectStore, key: string, codec: Co
   return { kind: "found", value: codec.decode(read.object.body, key), etag: read.object.etag };
 }
 
-/** So many are read at a time. */
+/** How many are read at a time. */
 const READ_AT_ONCE = 32;
 
 /**
@@ -115,7 +115,7 @@ async function readOrTell<T>(
   }
 }
 
-/** Puts a new value if the object still has this etag. Sent once. */
+/** Replaces an object if it still has this etag. Sent once. */
 export function replaceDocument<T>(
   store: ObjectStore,
   key: string,

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { Modes } from "./file-modes.ts";
 
-/** Old numbers that are kept, so that a slow process cannot take one of them for the highest. */
+/** How many old numbers are kept, so that a slow process cannot mistake one of them for the highest. */
 const NUMBERS_KEPT = 8;
 const FIRST_PAUSE_MS = 0.2;
 const LONGEST_PAUSE_MS = 8;
@@ -38,7 +38,7 @@ function readOr(read: () => string): string {
   }
 }
 
-/** Where process ids mean the same: this boot, this set of processes (containers have their own), this machine. */
+/** Where process ids are comparable: this boot, this process namespace (containers have their own), this machine. */
 const HERE = [
   readOr(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
   readOr(() => readlinkSync("/proc/self/ns/pid")),
@@ -46,7 +46,7 @@ const HERE = [
 ].join("@");
 const SELF = `${process.pid} ${startOf("self") ?? "0"} ${HERE}`;
 
-/** A holder that cannot be judged from here (another machine or container) is believed for this long. */
+/** A holder that cannot be checked from here (another machine or container) keeps the lock for this long. */
 const FOREIGN_HOLD_MS = 60_000;
 
 /** Whether nobody holds a lock file with this content: it was given back (empty), torn by a power cut, or its writer is surely gone. */
@@ -90,7 +90,7 @@ export async function withLock<T>(
   }
 }
 
-/** Quiet: what was done under the lock is done, whether or not the lock can be given back. */
+/** Never throws: the work under the lock is done, whether or not the lock can be released. */
 async function release(path: string): Promise<void> {
   try {
     await truncate(path, 0);

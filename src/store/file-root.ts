@@ -66,7 +66,7 @@ export class FileRoot {
       );
   }
 
-  /** Makes what every write needs, and refuses a disk that cannot keep what a store promises. */
+  /** Creates what every write needs, and refuses a disk that cannot give the guarantees of a store. */
   async prepare(modes: Modes, random: Random, durable: boolean): Promise<void> {
     await this.check();
     // Node's own `recursive` never ends where nothing can be made and no folder is missing, such as below /proc.
@@ -144,7 +144,7 @@ export class FileRoot {
   }
 }
 
-/** What a path leads to; undefined when nothing is there. */
+/** The target of a path; undefined when it does not exist. */
 async function lookAt(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
@@ -166,7 +166,7 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** Undefined: there is none, or none that can be read. */
+/** Undefined when there is none, or none that can be read. */
 async function readMark(root: string): Promise<Mark | undefined> {
   const path = join(root, MARK);
   const text = await readFile(path, "utf8").catch((error: unknown) => {

@@ -265,7 +265,7 @@ export class FileStore implements ObjectStore {
     return join(this.#root, ".versions", sha256Hex(key).slice(0, 40));
   }
 
-  /** What every write needs, made before the first one. Reading makes nothing. */
+  /** Creates what every write needs, before the first one. Reading creates nothing. */
   #prepare(): Promise<void> {
     this.#prepared ??= this.#makeAndClean().catch((error: unknown) => {
       this.#prepared = undefined;
@@ -283,7 +283,7 @@ export class FileStore implements ObjectStore {
     await this.#folder.makeFolder(path, this.#modes);
   }
 
-  /** Nothing was found: because nothing is there, or because the folder is gone? */
+  /** Decides why nothing was found: the object is missing, or the folder is. */
   async #orGone<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
     const found = await read();
     if (found !== undefined) return found;
@@ -293,7 +293,7 @@ export class FileStore implements ObjectStore {
     return caseless === this.#folder.caseless ? undefined : read();
   }
 
-  /** What went wrong with a write, in words that help. What every write needs is made again before the next one. */
+  /** Explains a failed write. What every write needs is created again before the next one. */
   async #explained(path: string, error: unknown): Promise<WorkflowError> {
     if (!hasCode(error, "ENOENT")) return fileError(path, error);
     this.#prepared = undefined;
@@ -384,7 +384,7 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  /** The old content stays as a second link to the same file. Index objects have none worth keeping. */
+  /** Keeps the old content as a second link to the same file. Index objects have no content. */
   async #keepVersion(key: string, path: string, etag: ETag): Promise<void> {
     if (this.#versionsKept === 0 || isEmpty(etag)) return;
     const kept = await this.#keptVersions(key);
@@ -418,7 +418,7 @@ export class FileStore implements ObjectStore {
     await Promise.all(old.map(({ path }) => unlink(path).catch(() => {})));
   }
 
-  /** Oldest first. */
+  /** The oldest first. */
   async #keptVersions(key: string): Promise<readonly KeptVersion[]> {
     const folder = this.#versionsOf(key);
     const names = await readdir(folder).catch((error: unknown): string[] => {
@@ -454,7 +454,7 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  /** Folders that the last object left empty go too: an index of minutes would grow for ever. */
+  /** Removes folders that became empty: an index of minutes would grow without end. */
   async #removeEmpty(folder: string): Promise<void> {
     for (let path = folder; path.length > this.#root.length; path = dirname(path)) {
       try {
@@ -465,7 +465,7 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  /** Temporary files of processes that died. */
+  /** Removes temporary files of processes that died. */
   async #clean(): Promise<void> {
     const folder = join(this.#root, ".tmp");
     const now = this.#host.clock.now();

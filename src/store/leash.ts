@@ -68,7 +68,7 @@ class UnderWay {
     setMaxListeners(0, this.#ends.signal, ...signals);
   }
 
-  /** What the request comes to; when a signal aborts first, a rejection with its reason. Nothing is sent after that. */
+  /** Resolves as the request does, or rejects with the reason when a signal aborts first. Nothing is sent after that. */
   hold<T>(request: (ends: AbortSignal) => Promise<T>): Promise<T> {
     const aborted = this.#signals.find((signal) => signal.aborted);
     if (aborted !== undefined) return Promise.reject(aborted.reason as Error);

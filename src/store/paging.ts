@@ -40,7 +40,7 @@ export async function* listKeys(store: ObjectStore, prefix: string, after?: stri
   }
 }
 
-/** A key that is put while pages are read may be on two of them. */
+/** A key that is put while pages are read may appear on two of them. */
 async function sortedKeys(store: ObjectStore, prefix: string, after: string | undefined): Promise<readonly string[]> {
   const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
   const keys = new Set<string>();

@@ -15,10 +15,10 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 /** In the order of bytes, which is not that of folders. */
 const LISTED = ["a!", "a/1", "b"];
 
-/** That a store was found safe. `at`: milliseconds since 1970, by its clock. */
+/** A verdict that a store is safe. `at`: milliseconds since 1970, by its clock. */
 const verdictSchema = z.object({ server: z.string().nullable(), at: z.number() });
 
-/** AWS itself, and R2, whose keys take one write a second: a race would be answered with 429 alone. */
+/** AWS, and R2, where a race would only be answered with 429, because it accepts one write of a key per second. */
 export function isKnownSafe(answerer: string): boolean {
   return /\.(?:amazonaws\.com|amazonaws\.com\.cn|r2\.cloudflarestorage\.com)$/u.test(answerer);
 }
@@ -54,7 +54,7 @@ async function wasFoundSafe(store: ObjectStore, key: string): Promise<boolean> {
   }
 }
 
-/** A race whose replies are lost has no winner here, and shows nothing. */
+/** A race whose replies are lost has no winner and shows nothing. */
 async function whyConditionsFail(store: ObjectStore, folder: string): Promise<string | undefined> {
   for (let round = 0; round < ROUNDS; round += 1) {
     const key = `${folder}${round}`;

@@ -41,7 +41,7 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const MAX_SOCKETS = 128;
 const FALLBACK_REGION = "us-east-1";
 const NODE_WARNING_SWITCH = "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED";
-/** A body is given time as if the line carried this much: 256 KB a second. */
+/** The assumed bandwidth by which a body gets more time: 256 KB per second. */
 const SLOWEST_BYTES_PER_MS = 256;
 
 /** S3 Express One Zone: the name says which zone the bucket is in. */
@@ -55,15 +55,15 @@ export function writeIntervalMs({ endpoint }: S3StoreOptions): number {
   return new URL(endpoint).hostname.endsWith(".r2.cloudflarestorage.com") ? 1_000 : 0;
 }
 
-/** The wait for the answer to a request with a body of so many bytes. */
+/** The timeout of a request with a body of this many bytes. */
 export function requestTimeoutMs(options: S3StoreOptions, bytes: number): number {
   return (options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS) + Math.ceil(bytes / SLOWEST_BYTES_PER_MS);
 }
 
-/** Told with every answer what the server calls itself, and where the request went: a profile may say that too. */
+/** Called with every reply: the name of the server, and the host to which the request went, which a profile may determine. */
 export type OnServer = (server: string | undefined, host: string) => void;
 
-/** Makes the client. Without a region anywhere it takes the one that buquet takes. */
+/** Makes the client. When no region is configured, it takes the default of buquet. */
 export async function makeS3Client(
   library: typeof aws,
   options: S3StoreOptions,
@@ -101,7 +101,7 @@ function clientConfig(options: S3StoreOptions): S3ClientConfig {
   const timeoutMs = options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
   const region = options.region ?? (custom ? FALLBACK_REGION : undefined);
   return {
-    // Its retry turns a write that won into a conflict, and it knows neither our clock nor our chance.
+    // Its own retry would turn a successful write into a conflict, and it uses neither our clock nor our randomness.
     maxAttempts: 1,
     forcePathStyle: !isDirectoryBucket(options.bucket) && (options.forcePathStyle ?? custom),
     // It would wait longer for "100 Continue" than for an answer: where the server does not know it, no large body would ever arrive.

@@ -67,7 +67,7 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ["NotImplemented", UNABLE],
 ]);
 
-/** What KMS says, which S3 passes on as `KMS.` and its own name. */
+/** Errors of KMS, which S3 passes on with the prefix `KMS.`. */
 const KEY_ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
   [/AccessDenied|NotAuthorized/, KEY_DENIED],
   [/Disabled/, "the KMS key of the bucket is disabled; enable it"],
@@ -108,7 +108,7 @@ const NOT_DONE = new Set([
 ]);
 /** The client has set its clock by the answer that said so. */
 const SKEWED = new Set(["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]);
-/** What stands for a name where the answer has none that says more than its status. */
+/** Names that say no more than the status of the reply. */
 const NO_NAME = /^(?:|\d+|Error|Unknown|UnknownError|Forbidden|Unauthorized)$/;
 const NOT_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
@@ -161,7 +161,7 @@ function regionAdvice(error: ErrorShape): string {
   return `the bucket is in region ${region}; set S3_REGION to it`;
 }
 
-/** Why there was no answer that can be used, for people. */
+/** Explains why there was no usable reply. */
 export function silenceOf(error: unknown): string {
   const { message = "", $metadata } = (error ?? {}) as ErrorShape;
   const status = $metadata?.httpStatusCode;
@@ -171,7 +171,7 @@ export function silenceOf(error: unknown): string {
   return summaryOf(error).replace(/^(?:Aggregate)?Error: /, "");
 }
 
-/** Whether what failed is not allowed to these credentials. */
+/** Whether these credentials lack the permission. */
 export function isDenied(error: unknown): boolean {
   if (!isWorkflowError(error)) return false;
   const failure = classifyS3Error(error.cause);

@@ -40,13 +40,13 @@ import { ServerClock } from "./server-clock.ts";
 
 type Library = typeof aws;
 
-/** After a lost reply whoever asked has waited long enough. */
+/** After a lost reply the caller has already waited. */
 const RESOLVE_TRIES = 2;
 
-/** Turns a failure into an answer; undefined: try again while that makes sense. */
+/** Turns a failure into an outcome; undefined when the request should be retried. */
 type Settle<T> = (failure: S3Failure, error: unknown, tries: number) => T | undefined | Promise<T | undefined>;
 
-/** Objects in a bucket. */
+/** A store in an S3 bucket. */
 export class S3Store implements ObjectStore {
   readonly url: string;
   readonly #library: Library;
@@ -102,7 +102,7 @@ export class S3Store implements ObjectStore {
     return this.#server;
   }
 
-  /** The host, and port if it is named, that answered last. */
+  /** The host that answered last, with its port if it has one. */
   get answerer(): string {
     return this.#answerer;
   }

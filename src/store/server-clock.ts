@@ -15,7 +15,7 @@ const DRIFT = 1e-4;
 /** Before the first answer the local clock may be wrong by this much. */
 const UNKNOWN_MS = 60_000;
 
-/** An estimate that gets better with every answer. */
+/** An estimate that improves with every reply. */
 export class ServerClock {
   readonly #clock: Clock;
   #low = Number.NEGATIVE_INFINITY;
@@ -26,7 +26,7 @@ export class ServerClock {
     this.#clock = clock;
   }
 
-  /** Takes in one answer: its `Date` in milliseconds, and when its request was sent and its answer received. */
+  /** Adds one reply: its `Date` in milliseconds, and when the request was sent and the reply received. */
   observe(dateMs: number, sentAt: number, receivedAt: number): void {
     const low = dateMs - receivedAt;
     const high = dateMs + RESOLUTION_MS - sentAt;

@@ -9,7 +9,7 @@ export interface WorkThroughOptions<T> {
   /** How many are worked on at a time. @defaultValue 1 */
   readonly atOnce?: number;
   work(item: T): Promise<void>;
-  /** Told of each that failed; the others follow. */
+  /** Called with each item that failed; the others follow. */
   onFailed(item: T, error: unknown): void;
 }
 

@@ -23,7 +23,7 @@ export const LONGEST_DURATION_MS = 315_360_000_000;
 /** Characters of a value that a message shows. */
 const MOST_SHOWN = 200;
 
-/** A value that is refused, as its writer sees it: for messages. Never throws, whatever the value is. */
+/** A refused value as its author wrote it, for messages. Never throws. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
@@ -48,7 +48,7 @@ export function parseDuration(value: string | number): number {
       `${shown(value)} is not a duration; write "250ms", "30s", "5m", "2h", "7d", "1w" or milliseconds, up to ten years`,
     );
   }
-  // The minus of -0 would be seen in what is divided by it.
+  // Without this, -0 would reach divisions.
   return ms + 0;
 }
 
@@ -57,7 +57,7 @@ function millisecondsOf(text: unknown): number {
   return match === null ? Number.NaN : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);
 }
 
-/** A number of milliseconds in the largest unit that says it without a fraction: `"90s"`, `"1h"`. Can be read by `parseDuration`. */
+/** Spells milliseconds in the largest unit without a fraction: `"90s"`, `"1h"`. `parseDuration` reads it. */
 export function spellDuration(ms: number): string {
   const whole = Object.entries(UNIT_MS).filter(([, unit]) => ms >= unit && Number.isInteger(ms / unit));
   const [name, unit] = whole.at(-1) ?? ["ms", 1];

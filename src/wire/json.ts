@@ -11,12 +11,12 @@ export const MAX_READ_DEPTH = 128;
 const RISKY_NUMBER = /(?:^|[:[,\s])(?:-?\d+\.\d*0(?!\d)|-?[\d.]*\d[eE]|-?0\.0{6}|-?\d[\d.]{15,}|-0(?![.\d]))/u;
 const NUMBERS = /-?\d[\d.eE+-]*/gu;
 
-/** JSON that is there as text already: it is written as it stands. */
+/** JSON that exists as text; it is written as it is. */
 export abstract class JsonText {
   abstract readonly text: string;
 }
 
-/** What we write: JSON, with values of users only as text. An object that a user may hold does not compile. */
+/** What this package writes: JSON in which values of users are text. An object that a user may hold does not compile. */
 export type Writable =
   | string
   | number
@@ -131,7 +131,7 @@ export function stringifyJson(value: unknown): string {
   return text.includes("\\ud") ? text.replaceAll(HALF_CHARACTER, "$1\\ufffd") : text;
 }
 
-/** Only what leads to something kept is written here, member by member; the rest is left to the engine. */
+/** Only paths to kept values are written here, member by member; the engine writes the rest. */
 function write(value: unknown): string | undefined {
   if (value instanceof JsonText) return value.text;
   if (isLosslessNumber(value)) return value.value;

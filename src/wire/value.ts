@@ -8,7 +8,7 @@
 import { summaryOf } from "../host/error-data.ts";
 import { JsonText, MAX_DEPTH, stringifyJson } from "./json.ts";
 
-/** A value of users as it is kept: JSON text that never changes. Nobody else can make one. */
+/** A stored value of a user: JSON text that never changes. */
 export class StoredValue extends JsonText {
   declare readonly text: string;
 
@@ -25,7 +25,7 @@ export class StoredValue extends JsonText {
     return new StoredValue(() => stringifyJson(value));
   }
 
-  /** Brings a value in. It is read once, so that it cannot change between the check and the text. `limit`: most UTF-16 units of text. */
+  /** Takes a value. It is read once, so that it cannot change between the check and the text. `limit`: the most UTF-16 units of text. */
   static take(value: unknown, limit: number): Taken {
     const reader = new Reader(limit);
     try {
@@ -36,7 +36,7 @@ export class StoredValue extends JsonText {
     }
   }
 
-  /** A copy of one's own, with ordinary numbers. */
+  /** Returns a copy with ordinary numbers. */
   read(): unknown {
     return JSON.parse(this.text);
   }
@@ -47,7 +47,7 @@ export class StoredValue extends JsonText {
   }
 }
 
-/** Whether a value came in; `problem` begins with the path of what JSON cannot say. */
+/** Whether a value was taken. `problem` begins with the path of what is not JSON. */
 export type Taken =
   | { readonly kind: "taken"; readonly value: StoredValue }
   | { readonly kind: "not_json"; readonly problem: string }
@@ -56,7 +56,7 @@ export type Taken =
 /** The value null. */
 export const STORED_NULL: StoredValue = StoredValue.parsed(null);
 
-/** Reads a value once, into plain objects and arrays that nobody else holds. */
+/** Reads a value once into plain objects and arrays that nothing else refers to. */
 class Reader {
   readonly #limit: number;
   /** The names and indexes that lead to where it reads. */
