@@ -10,7 +10,6 @@ export {
   type Run,
   type RunOf,
   type StartOptions,
-  type WaitForRunOptions,
   type WatchOptions,
   WorkflowClient,
 } from "./client/client.ts";

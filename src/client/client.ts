@@ -74,14 +74,8 @@ export interface StartOptions extends WaitLimits {
   readonly id?: string;
 }
 
-/**
- * Options of `wait`, `result` and `watch`. They limit the waiting and do not affect the run. When the limit is reached, `wait` and `result`
- * throw, and `watch` ends.
- */
-export type WaitForRunOptions = WaitLimits;
-
-/** Options of `watch`. */
-export interface WatchOptions extends WaitForRunOptions {
+/** Options of `watch`. When the limit is reached, the iteration ends; the run is not affected. */
+export interface WatchOptions extends WaitLimits {
   /** Ends the iteration after the first view for which it returns true. @defaultValue the end of the run */
   readonly until?: (view: RunView) => boolean;
 }
@@ -122,14 +116,14 @@ export interface Run<Output = unknown, Event = unknown, Signals = unknown> {
    * Waits until the run has ended, whatever its status, and resolves with its last view.
    * @throws {TimeoutError} when it has not ended in time.
    */
-  wait(options?: WaitForRunOptions): Promise<RunView>;
+  wait(options?: WaitLimits): Promise<RunView>;
   /**
    * Waits until the run has ended and resolves with its output.
    * @throws {WorkflowFailedError} when it failed.
    * @throws {WorkflowCancelledError} when it was cancelled.
    * @throws {TimeoutError} when it has not ended in time.
    */
-  result(options?: WaitForRunOptions): Promise<Output>;
+  result(options?: WaitLimits): Promise<Output>;
   /**
    * Sends a signal by its name. Resolves with the id of the signal once it is durable.
    * @throws {WorkflowError} `invalid` as `WorkflowClient.signal` does.
@@ -324,7 +318,7 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * @throws {TimeoutError} when it has not ended in time; the run continues.
    * @throws the reason of `signal` when that aborts first.
    */
-  async wait(id: string, options: WaitForRunOptions = {}): Promise<RunView> {
+  async wait(id: string, options: WaitLimits = {}): Promise<RunView> {
     for await (const view of this.watch(id, options)) {
       if (isOver(view.status)) return view;
     }
@@ -340,12 +334,8 @@ export class WorkflowClient<const Workflows extends readonly AnyWorkflow[] = rea
    * @throws {TimeoutError} when it has not ended in time; the run continues.
    * @throws the reason of `signal` when that aborts first.
    */
-  result<W extends AnyWorkflow = AnyWorkflow>(
-    id: string,
-    options?: WaitForRunOptions,
-    definition?: W,
-  ): Promise<OutputOf<W>>;
-  async result(id: string, options: WaitForRunOptions = {}, definition?: AnyWorkflow): Promise<unknown> {
+  result<W extends AnyWorkflow = AnyWorkflow>(id: string, options?: WaitLimits, definition?: W): Promise<OutputOf<W>>;
+  async result(id: string, options: WaitLimits = {}, definition?: AnyWorkflow): Promise<unknown> {
     checkWatchOptions(options);
     const limit = this.#limit(options);
     const view = await this.wait(id, options);

@@ -35,7 +35,6 @@ export {
   type ExploreProgress,
   type PathMove,
   replay,
-  type SignalBehaviourOf,
   type StepNameOf,
 } from "./explore/explore.ts";
 export type { ExploredCoverage } from "./explore/coverage.ts";

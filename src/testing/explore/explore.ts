@@ -13,7 +13,7 @@ import { type Key, keyReader } from "./key.ts";
 import type { Move } from "../oracle/moves.ts";
 import { notesOf } from "./notes.ts";
 import { checkExploreOptions } from "./options.ts";
-import { type FaultKind, prepare, type Setting, type WorldOptions } from "../oracle/setting.ts";
+import { type FaultKind, prepare, type Setting, type SignalBehaviour, type WorldOptions } from "../oracle/setting.ts";
 import { interchangeable, orbitOf, textOf } from "./symmetry.ts";
 import type { Check } from "./view.ts";
 import { type Violation, violationOf } from "./violation.ts";
@@ -53,7 +53,7 @@ export interface ExploreOptions<Step extends string = string> extends WorldOptio
   /** What counts as one and may happen at all. @defaultValue everything but `terminate` and `retry` */
   readonly kinds?: readonly FaultKind[];
   /** How signals behave, by name. A signal that is not named here may come at any time, to any handler. */
-  readonly signals?: Readonly<Record<string, SignalBehaviourOf<Step>>>;
+  readonly signals?: Readonly<Record<string, SignalBehaviour<Step>>>;
   /**
    * What steps may return. No decision of a run looks at results, so they lead nowhere else: they are only shown to `always` and
    * `finally`, once for each. Leave them out unless a check reads them.
@@ -80,9 +80,6 @@ export interface ExploreOptions<Step extends string = string> extends WorldOptio
   /** Told now and then on the way. */
   readonly onProgress?: (progress: ExploreProgress) => void;
 }
-
-/** What a walk assumes of one signal: who waits for it, and whether it comes. */
-export type SignalBehaviourOf<Step extends string> = NonNullable<WorldOptions<Step>["signals"]>[string];
 
 /** What an exploration found. */
 export interface Exploration {
