@@ -24,20 +24,14 @@ export interface AnnouncerOptions {
 export class Announcer implements Service {
   readonly #scope: WorkerScope;
   readonly #options: AnnouncerOptions;
-  readonly #loop: Loop;
   readonly #life: Lifecycle;
+  #loop: Loop | undefined;
   #startedAt = 0;
   #isAnnounced = false;
 
   constructor(scope: WorkerScope, options: AnnouncerOptions) {
     this.#scope = scope;
     this.#options = options;
-    this.#loop = serviceLoop(scope, {
-      name: "announcer",
-      firstRestMs: ANNOUNCE_MS,
-      restMs: ANNOUNCE_MS,
-      turn: () => this.#announce(),
-    });
     this.#life = new Lifecycle({
       name: "announcer",
       clock: scope.queue.host.clock,
@@ -73,6 +67,12 @@ export class Announcer implements Service {
     this.#startedAt = latestNow(this.#scope.queue);
     this.#isAnnounced = true;
     await this.#announce();
+    this.#loop = serviceLoop(this.#scope, {
+      name: "announcer",
+      firstRestMs: ANNOUNCE_MS,
+      restMs: ANNOUNCE_MS,
+      turn: () => this.#announce(),
+    });
     await this.#loop.start();
   }
 
@@ -88,7 +88,7 @@ export class Announcer implements Service {
 
   async #withdraw(over: AbortSignal): Promise<void> {
     // An announcement under way would come after its own withdrawal.
-    await this.#loop.stop();
+    await this.#loop?.stop();
     if (!this.#isAnnounced) return;
     const { queue, id } = this.#scope;
     const store = leashStore(this.#options.store, over);
