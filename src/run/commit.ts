@@ -35,7 +35,7 @@ import type { Program, Programs } from "../programs/programs.ts";
 import { repairRecord, type Unrepairable, pausePlain, type Repaired } from "./foreign/repair.ts";
 import { isGrowing, leaveOut } from "./record/too-large.ts";
 import type { RunRecord } from "./record/record.ts";
-import { recordCodecsOf, RecordTooLargeError } from "./record/codec.ts";
+import { type RecordCodecs, recordCodecsOf, RecordTooLargeError } from "./record/codec.ts";
 import { SharedDispatch } from "./outbox.ts";
 
 /** What a commit needs from its surroundings. */
@@ -223,8 +223,7 @@ export class RunWriter {
     members: readonly Waiting[],
   ): Promise<PutOutcome | { readonly kind: "refused"; readonly members: readonly Waiting[] }> {
     const given = members.map(({ request }) => request);
-    const codecs = recordCodecsOf(this.#context.effects);
-    const codec = isGrowing(given) ? codecs.growing : codecs.record;
+    const codec = isGrowing(given) ? this.#codecs.growing : this.#codecs.record;
     try {
       return await replaceDocument(this.#context.store, stateKey(this.#runId), codec, etag, next);
     } catch (error) {
@@ -250,11 +249,7 @@ export class RunWriter {
   > {
     if (!fresh && this.#cached !== undefined) return { kind: "found", cached: this.#cached };
     try {
-      const read = await readDocument(
-        this.#context.store,
-        stateKey(this.#runId),
-        recordCodecsOf(this.#context.effects).record,
-      );
+      const read = await readDocument(this.#context.store, stateKey(this.#runId), this.#codecs.record);
       if (read.kind === "missing") return { kind: "missing" };
       this.#cached = {
         record: read.value,
@@ -295,7 +290,7 @@ export class RunWriter {
         const put = await replaceDocument(
           this.#context.store,
           stateKey(this.#runId),
-          recordCodecsOf(this.#context.effects).record,
+          this.#codecs.record,
           etag,
           paused,
         );
@@ -303,6 +298,10 @@ export class RunWriter {
       }
     }
     settle(members, { kind: "left", record, reason: why.reason });
+  }
+
+  get #codecs(): RecordCodecs {
+    return recordCodecsOf(this.#context.effects);
   }
 
   #now(): number {
