@@ -59,13 +59,13 @@ export const commands: readonly CommandSpec[] = [
   command(
     "worker",
     [],
-    "Run steps until the process is told to stop",
+    "Run steps until the process is asked to stop",
     runWorker,
     {
       concurrency: { value: "n", help: "How many steps run at once (default: 10)", counts: [1, MOST_CONCURRENCY] },
       poll: {
         value: "duration",
-        help: "How often an idle worker looks for work (default: 5s); 1ms to 1d",
+        help: "How often an idle worker lists ready tasks (default: 5s); 1ms to 1d",
         check: WORKER_CHECKS.poll,
       },
       lease: {
@@ -75,12 +75,12 @@ export const commands: readonly CommandSpec[] = [
       },
       grace: {
         value: "duration",
-        help: "How long a stop takes at most; then handlers are handed back (default: 30s); 0s to ten years",
+        help: "How long a stop takes at most; steps that still run are handed back (default: 30s); 0s to ten years",
         check: WORKER_CHECKS.shutdownGrace,
       },
       "foreign-poll": {
         value: "duration",
-        help: "How often runs with foreign: true are asked for changes (default: 10s); 1ms to 1d",
+        help: "How often runs with foreign: true are checked for changes (default: 10s); 1ms to 1d",
         check: WORKER_CHECKS.foreignPoll,
       },
     },
@@ -94,7 +94,7 @@ export const commands: readonly CommandSpec[] = [
     {
       id: {
         value: "id",
-        help: "Id of the run; the same id and input twice is once, another input an error (default: wf- and a ULID)",
+        help: "Id of the run; the same id and input start one run, another input is an error (default: wf- and a ULID)",
       },
       wait: { help: "Wait until it is over" },
     },
@@ -107,7 +107,7 @@ export const commands: readonly CommandSpec[] = [
   command(
     "explain",
     ["<id>"],
-    "Say why a run does not move: a line for each reason, none when it is over",
+    "Explain why a run does not move: a line for each reason, none when it is over",
     showReasons,
     {},
     ["order-123", "order-123 --json"],
@@ -115,7 +115,7 @@ export const commands: readonly CommandSpec[] = [
   command(
     "cost",
     ["<workflow>"],
-    "Say what a run will cost before it runs: requests and dollars, path by path",
+    "Predict what a run costs: requests and dollars, path by path",
     showCost,
     {
       duration: {
@@ -124,18 +124,18 @@ export const commands: readonly CommandSpec[] = [
         repeatable: true,
       },
       waits: { value: "step=signal", help: "A signal that the handler of a step waits for", repeatable: true },
-      answer: { value: "duration", help: "How long after a wait has begun its signal comes (default: 1h)" },
+      answer: { value: "duration", help: "How long after a wait has begun its signal is sent (default: 1h)" },
       "foreign-poll": {
         value: "duration",
-        help: "As with worker: how often foreign runs are asked for (default: 10s)",
+        help: "How often the worker checks runs with foreign: true (default: 10s)",
       },
-      path: { value: "text", help: "Only paths whose name holds this text", repeatable: true },
+      path: { value: "text", help: "Only paths whose name contains this text", repeatable: true },
       all: { help: "Count every path, also of a long workflow (default: the first 15)" },
-      why: { help: "Also what the requests are for" },
+      why: { help: "Also print the purpose of the requests" },
     },
     ["order_fulfillment --workflows ./orders.js", "order_fulfillment --path 'charge fails' --why"],
     [
-      ["json", "why", "JSON always says what the requests are for"],
+      ["json", "why", "JSON always has the purpose of the requests"],
       ["json", "all", "JSON always has every path"],
     ],
   ),
@@ -159,10 +159,10 @@ export const commands: readonly CommandSpec[] = [
   command(
     "graph",
     ["[workflow]"],
-    "Draw a workflow, or a run with its states lit",
+    "Draw a workflow, or a run with its states highlighted",
     drawGraph,
     {
-      run: { value: "id", help: "Draw the workflow of this run, its states lit" },
+      run: { value: "id", help: "Draw the workflow of this run, with its states highlighted" },
       format: { value: "format", help: "svg, png, mermaid, json or source (default: as --out ends, else svg)" },
       out: { value: "file", help: "Write to this file (default: standard output)" },
     },
@@ -207,20 +207,20 @@ export const commands: readonly CommandSpec[] = [
       "--all --type order_fulfillment --status paused --older-than 7d --dry-run",
     ],
   ),
-  command("pause", ["[id]"], "Start nothing new until resume", pauseRun, { reason, ...BULK }, [
+  command("pause", ["[id]"], "Pause a run: start nothing new until resume", pauseRun, { reason, ...BULK }, [
     `order-123 --reason "the bank is closed"`,
     "--all --type order_fulfillment --yes",
   ]),
-  command("resume", ["[id]"], "Go on; held steps are tried again", resumeRun, BULK, [
+  command("resume", ["[id]"], "Resume a paused run; held steps are tried again", resumeRun, BULK, [
     "order-123",
     "--all --type order_fulfillment --yes",
   ]),
-  command("retry", ["[id]"], "Open a failed run again; completed steps that were not undone stay", retryRun, BULK, [
+  command("retry", ["[id]"], "Reopen a failed run; completed steps that were not undone stay", retryRun, BULK, [
     "order-123",
     "--all --type order_fulfillment --dry-run",
     "--all --type order_fulfillment --limit 100 --yes",
   ]),
-  command("skip", ["<id>", "<step>"], "Go on past a held step", skipStep, {}, ["order-123 inspect"]),
+  command("skip", ["<id>", "<step>"], "Continue after a held step", skipStep, {}, ["order-123 inspect"]),
   command("terminate", ["[id]"], "End a run at once; nothing is undone", terminateRun, { reason, ...BULK }, [
     `order-123 --reason "it was a test"`,
     "--all --prefix test- --yes",
@@ -232,7 +232,7 @@ export const commands: readonly CommandSpec[] = [
     inspectRun,
     {
       file: { value: "timeline", help: "Show a timeline from a file instead of a run" },
-      out: { value: "page", help: "Write the page to a file that needs nothing else, and exit" },
+      out: { value: "page", help: "Write the page to a self-contained file, and exit" },
       port: { value: "n", help: "Port on 127.0.0.1 (default: any that is free)", counts: [1, 65_535] },
       "no-open": { help: "Open no browser" },
       stately: { help: "Hand the run to the Stately inspector" },
@@ -248,7 +248,7 @@ export const commands: readonly CommandSpec[] = [
   command(
     "sweeper",
     [],
-    "Look at runs that are due for it and repair them",
+    "Check runs that are due for it and repair them",
     runSweeper,
     {
       interval: { value: "seconds", help: "Seconds between sweeps (default: 300)", counts: [1, 86_400] },
@@ -257,16 +257,16 @@ export const commands: readonly CommandSpec[] = [
       report: { help: "Only report, change nothing, and exit" },
       tasks: { help: "Also read the whole task log for tasks that no index key leads to" },
       prefix: { value: "text", help: "Only ids that begin with this" },
-      limit: { value: "n", help: "Most runs that one sweep does something about (default: 1000)", counts: [1] },
+      limit: { value: "n", help: "Most runs that one sweep acts on (default: 1000)", counts: [1] },
     },
     ["--once", "--report --json", "--interval 60", "--run order-123"],
     [
       ["once", "interval", "one sweep has no next one"],
       ["report", "interval", "a report is one sweep"],
       ["report", "tasks", "a report changes nothing, and only a repair reads the task log"],
-      ["run", "report", "the run is repaired; status shows how it stands"],
+      ["run", "report", "the run is repaired; status shows its state"],
       ...["once", "interval", "tasks", "prefix", "limit"].map(
-        (other) => ["run", other, "only this run is looked at, once"] as const,
+        (other) => ["run", other, "only this run is checked, once"] as const,
       ),
     ],
   ),
@@ -278,11 +278,11 @@ export const commands: readonly CommandSpec[] = [
     {
       faults: {
         value: "n",
-        help: "Most things that go wrong or come in between on one path (default: 2)",
+        help: "Most faults on one path: failures, lost workers, cancels … (default: 2)",
         counts: [0],
       },
       limit: { value: "n", help: "Most states (default: 500000)", counts: [1] },
-      symmetry: { help: "Look at steps that could change places in one order only" },
+      symmetry: { help: "Walk interchangeable steps in one order only" },
       "with-operator": { help: "Also terminate, and retry failed runs" },
       rules: { value: "export", help: "The module's options of explore: signals, outputs, always, finally …" },
       out: { value: "file", help: "Write the first counterexample as a timeline, for inspect --file" },
@@ -294,7 +294,7 @@ export const commands: readonly CommandSpec[] = [
       "order --workflows ./orders.js --rules orderRules --test order-rules.test.ts",
     ],
   ),
-  command("doctor", [], "Race the conditions of a live store; refuses an unsafe one", runDoctor, {}, [
+  command("doctor", [], "Test a store: races, conditions, lists; exit code 1 when runs could be lost", runDoctor, {}, [
     "--store 's3://my-bucket?endpoint=https://s3.example.com'",
   ]),
 ];
