@@ -9,8 +9,8 @@ import { WorkflowError } from "../errors.ts";
 import { sha256Hex } from "../host/uuid.ts";
 import { checkStepName, checkWorkflowName, nameProblem } from "../names.ts";
 import { checkMembers } from "../settings.ts";
-import { backoffMs, DEFAULT_RETRY_POLICY, LAST_GROWTH } from "../wire/backoff.ts";
-import { type Duration, LONGEST_DURATION_MS, parseDuration, shown } from "../wire/duration.ts";
+import { checkLongestWait, checkRetryPolicy, DEFAULT_RETRY_POLICY } from "../wire/backoff.ts";
+import { type Duration, parseDuration, shown } from "../wire/duration.ts";
 import { definitionHash, sortedJson } from "../wire/hash.ts";
 import { isSchema, type Schema } from "./schema.ts";
 import type { AnyWorkflow, CompiledWorkflow, ErasedHandlers, UntypedOptions } from "./workflow.ts";
@@ -123,32 +123,8 @@ function resolveRetryPolicy(refuse: Refuse, written: Partial<RetryPolicy> | unde
   if (written === undefined) return DEFAULT_RETRY_POLICY;
   checkMembers(refuse, "the members of retryPolicy", written, Object.keys(DEFAULT_RETRY_POLICY));
   const policy = { ...DEFAULT_RETRY_POLICY, ...written };
-  for (const member of ["initialMs", "maxMs"] as const) {
-    if (typeof policy[member] !== "number")
-      refuse(`retryPolicy.${member} is ${shown(policy[member])}; it must be milliseconds`);
-    duration(refuse, `retryPolicy.${member}`, policy[member], 0);
-  }
-  if (policy.initialMs > policy.maxMs)
-    refuse(`retryPolicy.initialMs ${policy.initialMs} is more than its maxMs ${policy.maxMs}; give both`);
-  if (!Number.isFinite(policy.multiplier) || policy.multiplier < 1)
-    refuse(`retryPolicy.multiplier is ${shown(policy.multiplier)}; it must be a number from 1`);
-  if (!Number.isFinite(policy.jitter) || policy.jitter < 0 || policy.jitter > 1)
-    refuse(`retryPolicy.jitter is ${shown(policy.jitter)}; it must be a number from 0 to 1`);
+  checkRetryPolicy(policy, refuse);
   return policy;
-}
-
-const YEAR_MS = 365 * 86_400_000;
-
-/** The longest time that the retries of a step may wait in all: our clocks compute no further. */
-function checkLongestWait(refuse: Refuse, retries: number, policy: RetryPolicy): void {
-  const longestMs = (retry: number): number => backoffMs(policy, retry, () => 1);
-  const growing = Math.min(retries, LAST_GROWTH);
-  let waitMs = (retries - growing) * longestMs(LAST_GROWTH);
-  for (let retry = 0; retry < growing; retry += 1) waitMs += longestMs(retry);
-  if (waitMs > LONGEST_DURATION_MS)
-    refuse(
-      `its retries (${retries}) may wait ${Math.ceil(waitMs / YEAR_MS)} years between attempts, and ten are the most; give fewer retries or a smaller retryPolicy.maxMs`,
-    );
 }
 
 function draftStep(workflow: string, name: string, written: WrittenStep, before: readonly StepDraft[]): StepDraft {
@@ -167,7 +143,7 @@ function draftStep(workflow: string, name: string, written: WrittenStep, before:
   if (compensate !== undefined && typeof compensate !== "function")
     refuse(`compensate is ${shown(compensate)}; it must be a function`);
   const retryPolicy = resolveRetryPolicy(refuse, written.retryPolicy);
-  checkLongestWait(refuse, retries, retryPolicy);
+  checkLongestWait(retries, retryPolicy, refuse);
   const plan = {
     kind: "task" as const,
     name,

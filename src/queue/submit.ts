@@ -6,7 +6,8 @@ import { LONGEST_FILE_NAME, longestFileName } from "../store/file-names.ts";
 import { insist } from "../store/again.ts";
 import { createDocumentBytes, readDocument } from "../store/document.ts";
 import { WorkflowError } from "../errors.ts";
-import { shown } from "../wire/duration.ts";
+import { checkLongestWait, checkRetryPolicy, DEFAULT_RETRY_POLICY } from "../wire/backoff.ts";
+import { LONGEST_DURATION_MS, shown } from "../wire/duration.ts";
 import { formatInstant } from "../wire/instant.ts";
 import { StoredValue } from "../wire/value.ts";
 import { Claim, type LeaseOptions } from "./claim.ts";
@@ -192,21 +193,20 @@ function checkSubmission(taskType: string, options: SubmitOptions): void {
   }
   const durations = { timeoutMs: options.timeoutMs, "idempotency.ttlMs": options.idempotency?.ttlMs };
   for (const [name, value] of Object.entries(durations)) {
-    if (value !== undefined && !(value > 0 && value <= LONGEST_MS))
+    if (value !== undefined && !(value > 0 && value <= LONGEST_DURATION_MS))
       refuse(`${name} is ${String(value)}; it must be a number of milliseconds up to ten years`);
   }
-  const policy = options.retryPolicy;
-  if (policy !== undefined && !Object.values(policy).every((value) => Number.isFinite(value) && value >= 0))
-    refuse("its retryPolicy holds something that is no number from 0");
+  if (options.retryPolicy !== undefined) {
+    checkMembers(refuse, "the members of retryPolicy", options.retryPolicy, Object.keys(DEFAULT_RETRY_POLICY));
+    checkRetryPolicy(options.retryPolicy, refuse);
+  }
+  checkLongestWait(options.maxRetries ?? 0, options.retryPolicy ?? DEFAULT_RETRY_POLICY, refuse);
   if (options.idempotency === undefined) return;
   const { key, scope } = options.idempotency;
   if (typeof key !== "string" || key === "") refuse(`its idempotency key is ${shown(key)}; it must be a string`);
   if (/\p{Surrogate}/u.test(key)) refuse("its idempotency key holds half of a character");
   if (scope !== undefined) checkKeyPart(scope, "the scope of its idempotency key", refuse);
 }
-
-/** Ten years: longer timeouts kill real workers of buquet, and longer keeping panics in its submitter. */
-const LONGEST_MS = 315_360_000_000;
 
 /** S3 takes no longer key. */
 const LONGEST_KEY_BYTES = 1_024;

@@ -91,12 +91,12 @@ const cases: readonly (readonly [what: string, define: () => unknown, message: s
   [
     "a policy with NaN",
     () => one().step("b", { retryPolicy: { initialMs: Number.NaN }, run }),
-    `${STEP}retryPolicy.initialMs: NaN is not a duration`,
+    `${STEP}retryPolicy.initialMs is NaN; it must be milliseconds, up to ten years`,
   ],
   [
     "a policy with a text",
     () => one().step("b", { retryPolicy: { maxMs: "1m" }, run }),
-    `${STEP}retryPolicy.maxMs is "1m"; it must be milliseconds`,
+    `${STEP}retryPolicy.maxMs is "1m"; it must be milliseconds, up to ten years`,
   ],
   [
     "a policy that starts above its end",
