@@ -1,6 +1,6 @@
 /** A chain of steps on a store where every request takes the same time, with every request counted. */
 import { WorkflowClient } from "../src/client/client.ts";
-import { handleOf } from "../src/run/handle.ts";
+import { handleOf } from "../src/queue/handle.ts";
 import { type AnyWorkflow, untypedWorkflow } from "../src/define/workflow.ts";
 import { stateKey } from "../src/keys.ts";
 import { isOver } from "../src/run/record/record.ts";

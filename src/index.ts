@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Durable workflows on object storage. */
 export { connect, type ConnectOptions } from "./client/connect.ts";
-export { handleOf, type HandleOptions, type QueueHandle } from "./run/handle.ts";
+export { handleOf, type HandleOptions, type QueueHandle } from "./queue/handle.ts";
 export {
   type CancelOptions,
   type ClientOptions,

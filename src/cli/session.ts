@@ -6,7 +6,7 @@ import { z } from "zod";
 import { WorkflowClient } from "../client/client.ts";
 import { connect } from "../client/connect.ts";
 import type { OpenOptions } from "../store/open.ts";
-import type { QueueHandle } from "../run/handle.ts";
+import type { QueueHandle } from "../queue/handle.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
 import type { ParsedArguments } from "./arguments.ts";

@@ -13,7 +13,7 @@ import { errorOf } from "../host/error-data.ts";
 import { stateKey } from "../keys.ts";
 import { checkRunId, checkSignalName } from "../names.ts";
 import { checkFits } from "../run/record/check-fits.ts";
-import { checkHandle, type QueueHandle } from "../run/handle.ts";
+import { checkHandle, type QueueHandle } from "../queue/handle.ts";
 import type { Program } from "../programs/programs.ts";
 import { isOver, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";

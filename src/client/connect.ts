@@ -3,7 +3,7 @@ import { resolveStoreUrl } from "../config.ts";
 import type { Host } from "../host/host.ts";
 import { withSafeLogger } from "../host/logger.ts";
 import { nodeHost } from "../host/node.ts";
-import { HANDLE_CHECKS, type HandleOptions, handleOf, type QueueHandle } from "../run/handle.ts";
+import { HANDLE_CHECKS, type HandleOptions, handleOf, type QueueHandle } from "../queue/handle.ts";
 import { type ChecksOf, flag, processHost, readSettings } from "../settings.ts";
 import { openStore } from "../store/open.ts";
 

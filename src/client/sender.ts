@@ -2,7 +2,7 @@
 import { signalKey, signalsPrefix } from "../keys.ts";
 import { createTask } from "../queue/submit.ts";
 import type { QueueContext, TaskSpec } from "../queue/task.ts";
-import type { QueueHandle } from "../run/handle.ts";
+import type { QueueHandle } from "../queue/handle.ts";
 import { signalCodec } from "../run/inbox.ts";
 import type { RunRecord } from "../run/record/record.ts";
 import { commandTick, type RunCommand } from "../run/wakeups/command.ts";

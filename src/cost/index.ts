@@ -3,7 +3,7 @@ import type { PlanProgram } from "../../machines/plan/program.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../define/workflow.ts";
 import { WorkflowError } from "../errors.ts";
-import { DEFAULT_SKEW_MARGIN_MS } from "../run/handle.ts";
+import { DEFAULT_SKEW_MARGIN_MS } from "../queue/handle.ts";
 import { DEFAULT_FOREIGN_POLL_MS } from "../services/foreign-poll.ts";
 import { shortestLeaseMs } from "../services/lease.ts";
 import { DEFAULT_LEASE_MS, DEFAULT_POLL_MS, foreignPollPeriod, LONGEST_PERIOD_MS } from "../services/worker-options.ts";

@@ -12,7 +12,7 @@ import { isWorkflowError } from "../errors.ts";
 import { silentLogger } from "../host/logger.ts";
 import { seededRandom } from "../host/seeded.ts";
 import { ACTIVE_PREFIX, DUE_PREFIX, LEASES_PREFIX, READY_PREFIX, stateKey } from "../keys.ts";
-import { handleOf, type QueueHandle } from "../run/handle.ts";
+import { handleOf, type QueueHandle } from "../queue/handle.ts";
 import type { RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
 import { openWaits } from "../run/view.ts";

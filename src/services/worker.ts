@@ -8,7 +8,7 @@ import { RunWriters } from "../run/commit.ts";
 import { EFFECTS } from "../run/effects/effects.ts";
 import { interferenceIn } from "../run/foreign/changes.ts";
 import { type Interference, noteInterference } from "../run/foreign/interference.ts";
-import { checkHandle, type QueueHandle, submitTo } from "../run/handle.ts";
+import { checkHandle, type QueueHandle, submitTo } from "../queue/handle.ts";
 import { isDriven } from "../run/outbox.ts";
 import type { RunRecord } from "../run/record/record.ts";
 import { newsOf } from "../run/view.ts";

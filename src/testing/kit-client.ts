@@ -1,5 +1,5 @@
 import { type ClientOptions, WorkflowClient } from "../client/client.ts";
-import type { QueueHandle } from "../run/handle.ts";
+import type { QueueHandle } from "../queue/handle.ts";
 
 /** Lets at most so many virtual milliseconds pass for a run, until the signal aborts. */
 export type SkipForRun = (runId: string, ms: number, signal: AbortSignal) => Promise<void>;

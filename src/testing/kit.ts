@@ -2,7 +2,7 @@
  * An engine for tests of workflows: a real client and real workers on a store in memory, with a clock that the test moves. Nothing polls or
  * sleeps in real time, and the same seed gives the same ids, jitter and order.
  */
-import { ProcessEvents, handleOf, type QueueHandle } from "../run/handle.ts";
+import { ProcessEvents, handleOf, type QueueHandle } from "../queue/handle.ts";
 import type { Run, WorkflowClient } from "../client/client.ts";
 import type { RunView } from "../client/view.ts";
 import { explainRun } from "../client/explain.ts";

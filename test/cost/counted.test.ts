@@ -8,7 +8,7 @@ import type { HandlerBehaviour, ScheduledCommand } from "../../src/cost/path.ts"
 import type { Requests } from "../../src/cost/requests.ts";
 import { isWorkflowError, PermanentError } from "../../src/errors.ts";
 import { ACTIVE_PREFIX, DUE_PREFIX, LEASES_PREFIX, READY_PREFIX, stateKey, WORKFLOW_PREFIX } from "../../src/keys.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { isOver, type RunRecord } from "../../src/run/record/record.ts";
 import { decodeRecord } from "../../src/run/record/codec.ts";
 import { openWaits } from "../../src/run/view.ts";

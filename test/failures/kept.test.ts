@@ -12,7 +12,7 @@ import {
   WorkflowClient,
   WorkflowFailedError,
 } from "../../src/index.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import type { ObjectStore, PutOutcome } from "../../src/store/object-store.ts";
 import { stateKey } from "../../src/keys.ts";
 import { newTask } from "../../src/queue/task.ts";

@@ -1,7 +1,7 @@
 /** Our side of a mixed fleet: a client and workers on the bucket of a test, with rounds short enough for tests. */
 import { WorkflowClient } from "../../src/client/client.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
-import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
+import { handleOf, type QueueHandle } from "../../src/queue/handle.ts";
 import { stateKey } from "../../src/keys.ts";
 import type { RunRecord } from "../../src/run/record/record.ts";
 import { decodeRecord } from "../../src/run/record/codec.ts";

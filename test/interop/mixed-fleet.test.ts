@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { openServer, pythonProgram, whyNoInterop } from "./server.ts";
 
 const README = readFileSync("examples/mixed-fleet/README.md", "utf8");

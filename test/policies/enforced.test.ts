@@ -8,7 +8,7 @@ import { PermanentError } from "../../src/errors.ts";
 import { nodeHost } from "../../src/host/node.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
 import { activeKey } from "../../src/keys.ts";
-import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
+import { handleOf, type QueueHandle } from "../../src/queue/handle.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { sweepOnce } from "../services/sweep.ts";
 import { Worker } from "../../src/services/worker.ts";

@@ -7,7 +7,7 @@ import { type AnyWorkflow, workflow } from "../../src/define/workflow.ts";
 import type { Host } from "../../src/host/host.ts";
 import { readTimeline } from "../../src/inspect/history.ts";
 import { activeKey, PROBE_PREFIX, readyKey, stateKey, taskKey } from "../../src/keys.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
 import { sweepOnce } from "../services/sweep.ts";

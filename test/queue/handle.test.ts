@@ -1,6 +1,6 @@
 /** What a user of an open bucket can do with tasks. */
 import { expect, test } from "vitest";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { IdempotencyConflictError } from "../../src/index.ts";
 import { taskKey } from "../../src/keys.ts";
 import { makeBench, START } from "./fixtures.ts";

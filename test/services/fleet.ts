@@ -1,6 +1,6 @@
 /** Workers and clients in one simulated world, for tests that tell a story rather than draw one. */
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
+import { handleOf, type QueueHandle } from "../../src/queue/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { stateKey } from "../../src/keys.ts";
 import type { RunRecord } from "../../src/run/record/record.ts";

@@ -4,7 +4,7 @@ import { WorkflowClient } from "../../src/client/client.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import { connect, workflow, type WorkflowError } from "../../src/index.ts";
 import { SERVING_PREFIX, WORKERS_PREFIX } from "../../src/keys.ts";
-import { handleOf, type QueueHandle } from "../../src/run/handle.ts";
+import { handleOf, type QueueHandle } from "../../src/queue/handle.ts";
 import { Loop } from "../../src/services/service.ts";
 import { Sweeper } from "../../src/services/sweeper.ts";
 import { Worker } from "../../src/services/worker.ts";

@@ -4,7 +4,7 @@ import { PermanentError } from "../../src/errors.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey, taskKey } from "../../src/keys.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { flightTaskId } from "../../src/run/tasks.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
 import { Worker } from "../../src/services/worker.ts";

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { measureChain, measureIdle } from "../../bench/chain.ts";
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import {
   PermanentError,

@@ -4,7 +4,7 @@ import { connect } from "../../src/client/connect.ts";
 import { workflow } from "../../src/define/workflow.ts";
 import { WorkflowError } from "../../src/errors.ts";
 import { nodeHost } from "../../src/host/node.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { heartbeatRestMs, LeaseWatch, shortestLeaseMs } from "../../src/services/lease.ts";
 import { MemoryStore } from "../../src/store/memory.ts";

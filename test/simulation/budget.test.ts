@@ -1,7 +1,7 @@
 /** What the fleet costs and how fast it recovers, counted on the virtual clock. */
 import { expect, test } from "vitest";
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";

@@ -1,6 +1,6 @@
 /** A whole fleet in one process: clients, workers that crash and come back, and checks of what must hold after every history. */
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { PermanentError } from "../../src/errors.ts";
 import { workflow } from "../../src/index.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { WorkflowClient } from "../../src/client/client.ts";
 import { untypedWorkflow } from "../../src/define/workflow.ts";
 import { stateKey } from "../../src/keys.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { decodeRecord } from "../../src/run/record/codec.ts";
 import { Worker } from "../../src/services/worker.ts";
 import { type BucketLimits, EXPRESS_LIMITS, LimitedBucket, R2_LIMITS } from "../../src/testing/limited-bucket.ts";

@@ -1,6 +1,6 @@
 /** Plays one history of one run: clients, workers that crash and come back, programs that do not know us, and what must hold after it. */
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { WorkflowError } from "../../src/errors.ts";
 import { ACTIVE_PREFIX, stateKey } from "../../src/keys.ts";
 import { isOver, type RunRecord } from "../../src/run/record/record.ts";

@@ -19,7 +19,7 @@ import {
   workerKey,
 } from "../../src/keys.ts";
 import { nameProblem } from "../../src/names.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { decodeEntry, encodeKey } from "../../src/store/file-names.ts";
 import { FileStore } from "../../src/store/file.ts";
 import { MemoryStore } from "../../src/store/memory.ts";

@@ -1,7 +1,7 @@
 /** Whole runs on S3 through the real SDK: what they cost on the wire, and that a line that fails costs nothing but requests. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WorkflowClient } from "../../src/client/client.ts";
-import { handleOf } from "../../src/run/handle.ts";
+import { handleOf } from "../../src/queue/handle.ts";
 import { type AnyWorkflow, untypedWorkflow } from "../../src/define/workflow.ts";
 import type { Host } from "../../src/host/host.ts";
 import { nodeHost } from "../../src/host/node.ts";

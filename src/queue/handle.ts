@@ -2,10 +2,10 @@
 import { WorkflowError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withSafeLogger } from "../host/logger.ts";
-import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "../queue/cancel.ts";
-import { repairTasks, type RepairedTasks, type RepairOptions } from "../queue/repair.ts";
-import { getTask, submitTask, type SubmitOptions } from "../queue/submit.ts";
-import type { QueueContext, TaskRecord } from "../queue/task.ts";
+import { cancelTask, type CancelTaskOptions, type CancelTaskOutcome } from "./cancel.ts";
+import { repairTasks, type RepairedTasks, type RepairOptions } from "./repair.ts";
+import { getTask, submitTask, type SubmitOptions } from "./submit.ts";
+import type { QueueContext, TaskRecord } from "./task.ts";
 import { type Check, type ChecksOf, milliseconds, processHost, readArgument, readSettings } from "../settings.ts";
 import { isStore } from "../store/is-store.ts";
 import { leashStore } from "../store/leash.ts";
