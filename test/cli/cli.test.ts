@@ -87,7 +87,7 @@ describe("a call that makes no sense ends with 2 and a reason", () => {
     ["sweeper --report --interval 5", "--report and --interval cannot be given together"],
     ["sweeper --report --tasks", "--report and --tasks cannot be given together: a report changes nothing"],
     ["sweeper --run a --report", "--run and --report cannot be given together: the run is repaired"],
-    ["sweeper --run a --prefix b", "--run and --prefix cannot be given together: only this run is looked at"],
+    ["sweeper --run a --prefix b", "--run and --prefix cannot be given together: only this run is checked"],
     [`cost greet --workflows ${MODULE} --duration 1s --duration 2s`, "--duration was given twice for all steps"],
     [`cost greet --workflows ${MODULE} --duration hello=1s --duration hello=2s`, "given twice for hello"],
     ["inspect a --out x.html --port 5", "--out and --port cannot be given together"],
