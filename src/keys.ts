@@ -63,7 +63,7 @@ export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 export const PROBE_PREFIX: string = `${OWN_PREFIX}probe/`;
 export const verdictKey = (answerer: string): string => `${PROBE_PREFIX}${encodeURIComponent(answerer)}.json`;
 
-/** A run that is not over, filed under the minute of its next look. */
+/** A run that is not over, filed under the minute of its next check. */
 export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
 /** A run that is not over and that other programs may change: workers poll it every ten seconds. */
 export const foreignKey = (runId: string): string => `${FOREIGN_PREFIX}${runId}`;

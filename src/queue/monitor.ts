@@ -152,7 +152,7 @@ async function releaseExpired(queue: QueueContext, task: TaskRecord, etag: strin
     { value: task, etag },
   );
   if (updated.kind !== "updated") return;
-  // Of a task that is pending again the lease key stays until the next look: it is the token of the ready key that is put here.
+  // Of a task that is pending again the lease key stays until the next check: it is the token of the ready key that is put here.
   if (updated.value.status === "pending") await repairIndex(queue, updated.value, false);
   else if (task.lease_expires_at !== null) await queue.store.delete(leaseKey(task.id, millisOf(task.lease_expires_at)));
 }

@@ -112,7 +112,7 @@ export class ForeignPoll {
   /** Whether a tick would find something to do that no task of ours brings. */
   async #hasChanged(record: RunRecord): Promise<boolean> {
     const { queue, programs } = this.#options;
-    // Another program rewrote it, or it was made anew from plain fields: who holds what is found out by a look.
+    // Another program rewrote it, or it was made anew from plain fields: who holds what is found out by a check.
     if (hasUnknownOwner(record)) return true;
     const repaired = await repairRecord({ store: queue.store, programs, effects: EFFECTS }, record);
     if ("reason" in repaired) return false;

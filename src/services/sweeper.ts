@@ -1,7 +1,7 @@
 /**
  * The net under everything else: looks at runs of the active index that are due, and puts a tick for those that can move.
  *
- * A run that is served leaves the due part of the index when it was looked at: its entry moves to its next look. What stays there cannot be
+ * A run that is served leaves the due part of the index when it was looked at: its entry moves to its next check. What stays there cannot be
  * read here or is not served here, so it is others' to look at, and it is put off with growing pauses. Because entries are only ever filed
  * under minutes that come, a pause needs no list of runs: it is a stretch of the index.
  */
@@ -51,7 +51,7 @@ export interface SweptRun {
   /** `missing` without a record, `unreadable` when it cannot be read. */
   readonly status: string;
   /**
-   * `ticked`: a worker looks at it next. `moved`: its entry stands at its next look now. `forgotten`: it is over, and its entry is gone.
+   * `ticked`: a worker looks at it next. `moved`: its entry stands at its next check now. `forgotten`: it is over, and its entry is gone.
    * `waits`: it is not served here. `unreadable`: its record cannot be read by this version; nothing was changed.
    */
   readonly action: "ticked" | "forgotten" | "moved" | "waits" | "unreadable";

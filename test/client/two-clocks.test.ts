@@ -62,7 +62,7 @@ test.each([true, false])(
   },
 );
 
-test("what a sender that is behind put before the cursor is given by the next look, however old it says that it is", async () => {
+test("what a sender that is behind put before the cursor is given by the next check, however old it says that it is", async () => {
   await using kit = await createTestKit({ workflows: [takesThree] });
   const run = await kit.client.start(takesThree, null, { id: "r" });
   await kit.until(run, "waiting_signal");

@@ -88,7 +88,7 @@ describe.skipIf(whyNoInterop() !== undefined)("tasks between Python and TypeScri
     expect(
       await until("no ready key", async () => ((await bucket.keys("ready/")).length === 0 ? [] : undefined)),
     ).toEqual([]);
-    // Who loses a claim here leaves its lease key, which may be the winner's, to the next look of the monitor in its minute.
+    // Who loses a claim here leaves its lease key, which may be the winner's, to the next check of the monitor in its minute.
     await checkLeases(later(bucket.queue, 3_600_000), {
       ownIds: new Set(),
       repaired: new Map(),

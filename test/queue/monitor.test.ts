@@ -77,7 +77,7 @@ test("puts a task that it cannot run back as buquet's monitor does, with its bac
   expect(delayMs).toBeGreaterThanOrEqual(750);
   expect(delayMs).toBeLessThan(1_250);
   expect(await bench.keys("ready/")).toEqual([readyKey(ID, Date.parse(available_at))]);
-  // It stays until the next look: the put of the ready key may have been lost.
+  // It stays until the next check: the put of the ready key may have been lost.
   expect(await bench.keys("leases/")).toEqual([leaseKey(ID, START + LEASE_MS)]);
 });
 

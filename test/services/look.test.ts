@@ -307,7 +307,7 @@ describe("a run of a workflow with foreign: true", () => {
   });
 });
 
-test("without foreign: true such a signal is taken at the next wake-up, or at the next look", async () => {
+test("without foreign: true such a signal is taken at the next wake-up, or at the next check", async () => {
   const waiting = workflow("waiting").signal("answer");
   await using kit = await createTestKit({ workflows: [waiting] });
   const [woken, left] = [await kit.client.start(waiting), await kit.client.start(waiting)];

@@ -246,7 +246,7 @@ test("a signal whose key sorts before one that was consumed is still given (W-9)
   const segment = `${new Date(at).toISOString().replace("Z", "+00:00")}_${id}.json`;
   expect(segment < cursor).toBe(true);
   const body = JSON.stringify({ id, name: "go", payload: "second", created_at: segment.split("_")[0] });
-  // As a client of buquet does it: one put, and nobody is told. A later signal wakes the run, or the next look.
+  // As a client of buquet does it: one put, and nobody is told. A later signal wakes the run, or the next check.
   await fleet.play(() => process.store.put(`${signalsPrefix("r", "go")}${segment}`, body, "always"));
   await fleet.play(() => client.signal("r", "go", "third"));
   const ended = await fleet.play(() => client.wait("r"));
@@ -451,7 +451,7 @@ test("errors are told apart by class and not by their words (C-23)", () => {
   expect(after("PermanentError")).toBe("again");
 });
 
-test("a run whose ready key a foreign sweeper deleted goes on at the next look (C-5)", async () => {
+test("a run whose ready key a foreign sweeper deleted goes on at the next check (C-5)", async () => {
   const fleet = makeFleet(() => [
     workflow("remote")
       .step("a", () => 1)
@@ -473,7 +473,7 @@ test("a run whose ready key a foreign sweeper deleted goes on at the next look (
   expect(ended.status).toBe("completed");
 });
 
-test("a step whose ready key a foreign sweeper deleted is found at the next look (C-4, C-5)", async () => {
+test("a step whose ready key a foreign sweeper deleted is found at the next check (C-4, C-5)", async () => {
   const fleet = makeFleet(({ host }) => [
     workflow("wide")
       .step("a", () => host.clock.sleep(5_000))

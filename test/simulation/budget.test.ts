@@ -118,7 +118,7 @@ async function measureDay(parked: number): Promise<{ day: Record<string, number>
   void new Worker(handleOf(process.store, process.host), { workflows }).start();
   await world.advance(10_000);
   const before = { ...world.counters.byKind };
-  // Its next look comes a day after it was parked.
+  // Its next check comes a day after it was parked.
   await world.advance(DAY_MS - 60_000);
   const day = Object.fromEntries(
     Object.entries(world.counters.byKind).map(([kind, count]) => [

@@ -180,7 +180,7 @@ export async function playHistory(
   });
   if (end.kind !== "done") problems.push(`the fleet did not finish: ${end.kind}`);
   world.calm();
-  // Everything that was left behind is found by a monitor or at the next look.
+  // Everything that was left behind is found by a monitor or at the next check.
   await world.advance(1_500_000);
   for (const expectation of expected)
     problems.push(...(await checkRun(world, expectation, await read(expectation.id), effects)));

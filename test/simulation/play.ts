@@ -186,7 +186,7 @@ export async function play(
   return stage(seed, setting, drawn, TAIL_MS, watch);
 }
 
-/** Until then everything that was left behind is found by a monitor or at the next look. */
+/** Until then everything that was left behind is found by a monitor or at the next check. */
 const TAIL_MS = 780_000;
 
 async function stage(

@@ -71,7 +71,7 @@ class KitEngine implements Engine {
   async bring(event: RunOperation): Promise<void> {
     await this.#bring(event);
     await this.#kit.idle();
-    // A task is given back, past whoever asked it to stop at the same moment, and taken by the next look at the queue.
+    // A task is given back, past whoever asked it to stop at the same moment, and taken by the next check at the queue.
     if (event.type === "step.fenced") {
       await this.#kit.clock.advance(NEXT_LOOK_MS);
       await this.#kit.idle();

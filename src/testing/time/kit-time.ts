@@ -18,7 +18,7 @@ export interface TestClock {
   sleep(duration: Duration): Promise<void>;
 }
 
-/** A leap shorter than this is not worth a look. */
+/** A leap shorter than this is not worth a check. */
 const SHORTEST_LEAP_MS = 180_000;
 
 /** Into how many naps the kit's patience is cut. */
