@@ -138,8 +138,8 @@ export class Declarations {
     const declarations = this.#declarationsOf(place);
     const signature = declarations
       .map(({ statement, node }) => signatureOf(module, statement, node))
-      .join("\n")
-      .replaceAll(/^(?:export )?(?:declare )?/gm, (_, at: number) => (at === 0 ? "export " : ""));
+      .map((text) => `export ${text.replace(/^(?:export )?(?:declare )?/, "")}`)
+      .join("\n");
     return {
       name,
       entry,

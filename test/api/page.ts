@@ -1,4 +1,5 @@
 /** The page of the public API, `docs/api.md`. */
+import { format } from "oxfmt";
 import type { Declarations, PublicName } from "./declarations.ts";
 
 /** Where the page is, from the root of the package. */
@@ -11,12 +12,13 @@ a test fails while it says something else. A change of this page is a change for
 `;
 
 /** The page for a built package. */
-export function apiPage(declarations: Declarations): string {
+export async function apiPage(declarations: Declarations): Promise<string> {
   const sections = declarations.entries.map((entry) => sectionOf(entry, declarations.namesOf(entry)));
-  return [HEAD, ...sections].join("\n");
+  return [HEAD, ...(await Promise.all(sections))].join("\n");
 }
 
-function sectionOf(entry: string, names: readonly PublicName[]): string {
+async function sectionOf(entry: string, names: readonly PublicName[]): Promise<string> {
   const signatures = names.map(({ signature }) => signature).join("\n\n");
-  return `## \`buquet-workflow${entry.slice(1)}\`\n\n\`\`\`ts\n${signatures}\n\`\`\`\n`;
+  const { code } = await format("api.d.ts", signatures, { printWidth: 120 });
+  return `## \`buquet-workflow${entry.slice(1)}\`\n\n\`\`\`ts\n${code}\`\`\`\n`;
 }

@@ -3,4 +3,4 @@ import { writeFileSync } from "node:fs";
 import { Declarations } from "./declarations.ts";
 import { API_PAGE, apiPage } from "./page.ts";
 
-writeFileSync(API_PAGE, apiPage(new Declarations(process.cwd())));
+writeFileSync(API_PAGE, await apiPage(new Declarations(process.cwd())));
