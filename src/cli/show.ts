@@ -11,8 +11,9 @@ import { openSession } from "./session.ts";
 /** Characters of a result or an error in a table. */
 const WIDEST = 60;
 
+/** A run as JSON: `show --json` has its machine too. */
 function json(view: RunView): unknown {
-  const { record: _whole, ...rest } = view;
+  const { record: _whole, snapshot: _machine, ...rest } = view;
   return rest;
 }
 

@@ -171,6 +171,7 @@ describe("start, status, steps and list", () => {
     const json = (await here("status", "007", "--json")).json() as Record<string, unknown>;
     expect(json).toMatchObject({ status: "completed", reasons: [] });
     expect(json["record"]).toBeUndefined();
+    expect(json["snapshot"]).toBeUndefined();
     const steps = await here("steps", "007");
     expect(steps.stdout).toMatch(
       /^STEP +STATUS +ATTEMPT +AT +RESULT\nhello +completed +1 +\S+ +\{"text":"hello Ann"\}\n$/,
