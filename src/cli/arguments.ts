@@ -6,18 +6,18 @@ import { type Check, count } from "../settings.ts";
 
 /** One option of a command. */
 export interface OptionSpec {
-  /** How its value is called in the help; absent: it has none. */
+  /** The name of its value in the help; undefined for an option without value. */
   readonly value?: string;
   readonly help: string;
   /** Whether it may be given more than once. */
   readonly repeatable?: boolean;
-  /** Its value is a whole number from the first to the second; without a second one there is no upper bound. */
+  /** Requires a whole number within these bounds; without a second bound there is no upper one. */
   readonly counts?: readonly [least: number, most?: number];
-  /** What its text must be: the check of the setting that it gives. */
+  /** The check of the setting that it gives. */
   readonly check?: Check<unknown>;
 }
 
-/** Two options that cannot be meant together, and why. */
+/** Two options that cannot be given together, and why. */
 export type Contradiction = readonly [option: string, other: string, why: string];
 
 /** The arguments and options of a command, parsed and checked. */
@@ -46,7 +46,7 @@ export interface CommandSpec {
   run(args: ParsedArguments): Promise<number>;
 }
 
-/** What cannot be understood as a call; the message says how to ask for help. */
+/** A wrong call of the command line. The message says how to get help. */
 export class UsageError extends WorkflowError {
   constructor(message: string, command?: string) {
     super("invalid", `${message}; see buquet-workflow ${command === undefined ? "" : `${command} `}--help`);
@@ -125,7 +125,7 @@ function parse(
       positionals: positionals.map(unmark),
     };
   } catch (error) {
-    // The first sentence says what is wrong; the rest is about the library.
+    // Only the first sentence describes the mistake; the rest is about the library.
     const [first = "it cannot be understood"] = reasonOf(error).split(/\.\s|\n/);
     const hint = first.includes("ambiguous") ? "; a value that begins with a dash is written --option=value" : "";
     throw new UsageError(first.replaceAll("'", '"') + hint, command.name);

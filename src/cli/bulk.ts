@@ -54,7 +54,7 @@ export function isBulk(args: ParsedArguments, command: string): boolean {
   return all;
 }
 
-/** Gives a command to every run that fits. Exit code 1 when any could not be told. */
+/** Gives a command to every run that matches. Exit code 1 when it failed for any of them. */
 export async function bulkRuns(args: ParsedArguments, command: BulkCommand): Promise<number> {
   const filters = filtersOf(args);
   await using session = await openSession(args);

@@ -16,10 +16,10 @@ const NAMES = [
   "msedge.exe",
 ];
 const MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
-/** Twice the size on paper, as far as browsers can paint. */
+/** Twice the size of the drawing, within the limits of browsers. */
 const SCALE = 2;
 const LARGEST = 16_000;
-/** Only to end what hangs. */
+/** Only ends a browser that hangs. */
 const TIMEOUT_MS = 120_000;
 
 const isProgram = (path: string): Promise<boolean> =>

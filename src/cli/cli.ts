@@ -8,7 +8,7 @@ import { fail, print } from "./output.ts";
 /** The version that `--version` prints; a test holds it to package.json. */
 export const VERSION = "0.1.0";
 
-/** Whether a command line asks for a service, which goes on when nobody reads what it prints. */
+/** Whether a command line starts a service, which continues when nobody reads its output. */
 export function isServiceCall(words: readonly string[]): boolean {
   return SERVICES.has(words[0] ?? "");
 }
@@ -26,7 +26,7 @@ export async function runCli(words: readonly string[]): Promise<number> {
   }
 }
 
-/** Codes that say that the call is wrong: the same again would be refused again. */
+/** The codes of wrong calls, which would be refused again. */
 const WRONG_CALLS: readonly ErrorCode[] = ["invalid", "not_found", "conflict"];
 
 function failed(message: string, code: ErrorCode, json: boolean): number {

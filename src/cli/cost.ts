@@ -19,7 +19,7 @@ import { coloured, print, printable, printJson, table } from "./output.ts";
 import { loadWorkflows, openSession } from "./session.ts";
 
 const MILLION = 1_000_000;
-/** Paths that are played unasked: a workflow has two or three for each of its steps. */
+/** How many paths are played by default: a workflow has two or three for each step. */
 const PATHS_PLAYED = 15;
 
 /** `cost`: a table of paths, requests by kind and dollars. */
@@ -28,7 +28,7 @@ export async function showCost(args: ParsedArguments): Promise<number> {
   const workflow = await findWorkflow(args, name);
   const options = optionsOf(args);
   const wanted = wantedPaths(costPaths(workflow, options), args.texts("path"));
-  // Each is played: all those of three hundred steps would take minutes.
+  // Every path takes time: those of three hundred steps would take minutes.
   const played = args.has("all") || args.has("json") ? wanted : wanted.slice(0, PATHS_PLAYED);
   const report = await cost(workflow, { ...options, paths: played });
   if (args.has("json")) return printJson({ ...report, prices: PRICE_LISTS });

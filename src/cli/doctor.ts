@@ -13,10 +13,10 @@ import { examineFleet } from "./fleet-checkup.ts";
 import { openSession } from "./session.ts";
 import { reasonOf } from "../host/error-data.ts";
 
-/** What the doctor found. */
+/** The result of `doctor`. */
 export interface Checkup {
   readonly store: string;
-  /** What the server calls itself; null where it does not say. */
+  /** The name of the server; null when it gives none. */
   readonly server: string | null;
   /** When, by the clock of the store. */
   readonly at: string;
@@ -27,10 +27,10 @@ export interface Checkup {
   readonly results: readonly CheckupResult[];
 }
 
-/** How long the objects of the checks are cleared away when the process was told to stop. */
+/** How long objects of the checks are deleted after the process was asked to stop. */
 const CLEARING_MS = 2_000;
 
-/** What became of one case. */
+/** The result of one case. */
 export interface CheckupResult {
   readonly name: string;
   readonly ok: boolean;

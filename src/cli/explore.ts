@@ -12,10 +12,10 @@ import { print, printable, printableLines, printJson } from "./output.ts";
 import { isWorkflow, loadExports, loadWorkflows } from "./session.ts";
 import { writeOutput } from "./write.ts";
 
-/** How often people are told how far it is. */
+/** How often progress is printed. */
 const TELL_EVERY_MS = 2_000;
 
-/** Walks it. Resolves with 1 when a rule is broken or there were too many states to look at. */
+/** Explores the workflow. Resolves with 1 when a rule is broken or the limit of states was reached. */
 export async function exploreWorkflow(args: ParsedArguments): Promise<number> {
   const [name = ""] = args.values;
   const workflows = await loadWorkflows(args.texts("workflows"));
@@ -90,7 +90,7 @@ async function importsOf(args: ParsedArguments, workflow: AnyWorkflow, file: str
   };
 }
 
-/** On standard error, so that it is in nobody's way. */
+/** On standard error, apart from the result. */
 function progressTeller(): (progress: ExploreProgress) => void {
   let next = Date.now() + TELL_EVERY_MS;
   return ({ states, left, depth }) => {

@@ -32,7 +32,7 @@ interface Subject {
   /** The name of the workflow. */
   readonly name: string;
   readonly chart: MachineConfig;
-  /** Absent: nothing is lit. */
+  /** Undefined: no state is highlighted. */
   readonly snapshot?: PersistedSnapshot;
 }
 

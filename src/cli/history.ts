@@ -67,7 +67,7 @@ export async function diffRun(args: ParsedArguments): Promise<number> {
   return 0;
 }
 
-/** Reads the whole history. What is missing from it is said on standard error. */
+/** Reads the whole history. What is missing from it is reported on standard error. */
 async function open(args: ParsedArguments): Promise<{ readonly timeline: Timeline; readonly now: number }> {
   await using session = await openSession(args);
   const { store, host } = session.handle.context;

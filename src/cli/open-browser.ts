@@ -7,7 +7,7 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: strin
   win32: ["rundll32", "url.dll,FileProtocolHandler"],
 };
 
-/** Opens it; quiet where nothing can. */
+/** Opens it; does nothing where no browser can be started. */
 export function openBrowser(url: string): void {
   const [program, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
   const child = spawn(program, [...args, url], { stdio: "ignore", detached: true });

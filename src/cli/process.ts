@@ -32,13 +32,13 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
-/** A wish of somebody outside that the process ends. */
+/** A request from outside to end the process. */
 export interface StopRequest extends Disposable {
   /** Aborts at the first SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
   /** Resolves at the first SIGTERM or SIGINT. */
   readonly requested: Promise<void>;
-  /** Asks for the same from inside. */
+  /** Requests the same from inside. */
   request(): void;
 }
 

@@ -42,7 +42,7 @@ export class PageServer implements Service {
     return this.#life.start();
   }
 
-  /** Cuts what is under way, streams that are followed too. */
+  /** Ends open responses, streams included. */
   stop(): Promise<void> {
     return this.#life.stop();
   }

@@ -17,7 +17,7 @@ function json(view: RunView): unknown {
   return rest;
 }
 
-/** The word that filters take, and what it leaves out. */
+/** The status that filters accept, with what it leaves out. */
 function runWord(view: RunView): string {
   return coloured(view.status, isTerminated(view) ? `${view.status} (terminated)` : view.status);
 }
@@ -46,7 +46,7 @@ export async function showReasons(args: ParsedArguments): Promise<number> {
   return 0;
 }
 
-/** What went wrong: steps that failed, with the stack of what stopped the run, undos that failed, and what was undone. */
+/** Describes the failure: failed steps with the stack of the error that stopped the run, failed undos, and what was undone. */
 function* whyNot(view: RunView): Generator<string> {
   const { error, steps } = view;
   if (error !== undefined) {
@@ -100,7 +100,7 @@ function wordOf({ status, undo }: RunView["steps"][string]): string {
 
 const UNDO_WORDS: ReadonlySet<string> = new Set(["undone", "undoing", "undo_failed"]);
 
-/** What a step came to, on one line and without anything that a terminal obeys. */
+/** The result of a step on one line, without control characters. */
 function outcomeOf(step: RunView["steps"][string]): string {
   if (step.status === "undo_failed" && step.undo_failure !== undefined)
     return printable(summarize(step.undo_failure)).slice(0, WIDEST);

@@ -26,18 +26,18 @@ import type { CostPath, ScheduledCommand } from "./path.ts";
 import type { Requests } from "./requests.ts";
 import { stubsOf } from "./stubs.ts";
 
-/** What is played. */
+/** What to play. */
 export interface Played {
-  /** All of its steps are run here, also those that are remote. */
+  /** All of its steps run here, including remote ones. */
   readonly program: PlanProgram;
-  /** Absent: no run is started. */
+  /** Undefined: no run is started. */
   readonly path?: CostPath;
 }
 
-/** How it is played. Times are milliseconds. */
+/** How to play it. Times are in milliseconds. */
 export interface MeasureSettings {
   readonly leaseMs: number;
-  /** How often runs of workflows with `foreign: true` are asked for changes. */
+  /** How often runs of workflows with `foreign: true` are checked for changes. */
   readonly foreignPollMs: number;
   /** How long a request takes. @defaultValue 20 */
   readonly requestMs?: number;
@@ -49,13 +49,13 @@ export interface MeasureSettings {
   readonly open?: (time: KitTime) => ObjectStore;
 }
 
-/** What was counted. */
+/** The counts. */
 export interface Measured {
-  /** Requests of the run by what they are for, in the order in which each was first needed. */
+  /** The requests of the run by purpose, in the order in which each purpose first occurred. */
   readonly reasons: ReadonlyMap<string, Requests>;
-  /** What an idle worker asks for as well: its rounds, as far as the clock did not pass over them, and what it says of itself. */
+  /** The requests that an idle worker sends as well: its rounds, unless the clock skipped them, and its announcements. */
   readonly idle: ReadonlyMap<string, Requests>;
-  /** Absent when no run was started. */
+  /** Undefined when no run was started. */
   readonly status: RunStatus | undefined;
   /** How many requests were sent, idle ones among them: a measure of the work, which does not depend on the machine. */
   readonly events: number;
@@ -66,17 +66,19 @@ const WORKER_AT = 1_767_225_600_000;
 const START_AT = WORKER_AT + 80_000;
 /** Usual for a bucket in the same region. */
 const REQUEST_MS = 20;
-/** What only waits for a person is looked at once a day; a run of a year is measured no further. */
+/** A run that only waits for a person is checked once a day. A run is measured for at most a year. */
 const LONGEST_MS = 366 * 86_400_000;
-/** How often it is asked whether the run has come to rest; twice in a row is an answer. */
+/** How often to check whether the run has come to rest; it has when two checks in a row say so. */
 const CHECK_MS = 5_000;
-/** Tasks that are due later are moved to the ready ones at least so long before; and then no poll falls on the instant at which one is due. */
+/**
+ * Tasks that are due later are moved to the ready ones at least so long before; and then no poll falls on the instant at which one is due.
+ */
 const PROMOTED_MS = 182_500;
-/** Real milliseconds after which a request that is not answered is given up; none of a store in memory waits at all. */
+/** Real milliseconds after which an unanswered request is given up. A store in memory answers at once. */
 const PATIENCE_MS = 30_000;
 const RUN_ID = "priced";
 
-/** Plays a run along a path; without one only a worker that has nothing to do. */
+/** Plays a run along a path, or without a path an idle worker. */
 export function measure(played: Played, settings: MeasureSettings): Promise<Measured> {
   return new Measurement(played, settings).run();
 }
@@ -93,7 +95,7 @@ class Measurement {
   readonly #crash: () => void;
   readonly #answered = new Set<string>();
   readonly #called = new Set<string>();
-  /** What was planned and has not come to its end: calls of the client, handlers. */
+  /** Planned work that has not ended: calls of the client, handlers. */
   #pending = 0;
   #record: string | undefined;
   #failed: unknown;
@@ -165,7 +167,10 @@ class Measurement {
     return this.#pending === 0 && leading.every((index) => this.#bucket.firstIn(index) === Number.POSITIVE_INFINITY);
   }
 
-  /** Until when no index leads the worker to anything; now, while anything is leased, while runs are asked for changes, and while idle rounds are counted. */
+  /**
+   * Until when no index leads the worker to anything; now, while anything is leased, while runs are asked for changes, and while idle
+   * rounds are counted.
+   */
   #quietUntil(): number {
     const bucket = this.#bucket;
     const isBusy = bucket.underWay > 0 || bucket.firstIn(LEASES_PREFIX) < Number.POSITIVE_INFINITY;

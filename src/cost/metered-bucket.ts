@@ -24,9 +24,9 @@ export interface MeteredBucketOptions {
   readonly onRecord: (body: string) => void;
 }
 
-/** S3 tells its time to the second: a process knows it to half of that. */
+/** S3 gives its time in seconds, so that a process knows it within half a second. */
 const TIME_ERROR_MS = 500;
-/** Indexes that lead workers to work. */
+/** The indexes by which workers find work. */
 const INDEXES: readonly string[] = [READY_PREFIX, LEASES_PREFIX, DUE_PREFIX, ACTIVE_PREFIX];
 
 /** One store, shared by the client and the worker of one run. */
@@ -54,7 +54,7 @@ export class MeteredBucket {
     };
   }
 
-  /** Counts from now on only. */
+  /** Resets the counts. */
   forget(): void {
     this.#meters.clear();
   }

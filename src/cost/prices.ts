@@ -7,7 +7,7 @@ export interface PriceList {
   readonly name: string;
   /** US dollars for a million requests of each kind. */
   readonly perMillion: Requests;
-  /** Where the prices stand. */
+  /** The page with the prices. */
   readonly source: string;
   /** The day on which they were looked up. */
   readonly lookedUpOn: string;

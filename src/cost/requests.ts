@@ -22,14 +22,14 @@ const BILLED_AS: Readonly<Record<MeteredKind, keyof Requests>> = {
   delete: "delete",
 };
 
-/** What a store bills for what it was asked. */
+/** The billed requests for what a metered store counted. */
 export function billed({ requests }: Pick<StoreUsage, "requests">): Requests {
   const bill = { ...NO_REQUESTS };
   for (const kind of Object.keys(BILLED_AS) as MeteredKind[]) bill[BILLED_AS[kind]] += requests[kind];
   return bill;
 }
 
-/** Two bills together, the second one so many times. */
+/** Adds two bills, the second one `times` times. */
 export function addRequests(a: Requests, b: Requests, times = 1): Requests {
   const sum = { ...a };
   for (const kind of REQUESTED_KINDS) sum[kind] += b[kind] * times;

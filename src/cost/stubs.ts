@@ -6,15 +6,15 @@ import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { PermanentError } from "../errors.ts";
 import { DEFAULT_DURATION_MS, type CostPath } from "./path.ts";
 
-/** What a stub sees of its context. */
+/** The part of the context that stubs use. */
 interface StubContext {
   waitForSignal(name: string, options?: { timeout?: number }): Promise<unknown>;
 }
 
-/** What stubs need from the world that they run in. */
+/** What stubs need from their surroundings. */
 export interface Stage {
   sleep(ms: number): Promise<void>;
-  /** Told of each call of the handler of a step. */
+  /** Called with each call of the handler of a step. */
   called(step: string): void;
 }
 

@@ -61,7 +61,7 @@ interface Try {
   readonly crash: string;
 }
 
-/** Long enough for every lease of the dead to run out. */
+/** Long enough for every lease of the crashed worker to expire. */
 const AFTERMATH = "70s";
 
 /**
@@ -161,7 +161,7 @@ function differenceOf(calm: Try, tried: Try): string | undefined {
   return `effects without a crash: ${JSON.stringify(calm.effects)}; with it: ${JSON.stringify(tried.effects)}`;
 }
 
-/** The same workflow; says when a handler begins and ends. */
+/** The same workflow with handlers that report when they begin and end. */
 function watch(workflow: AnyWorkflow, tell: (name: string, what: "begins" | "ends") => void): AnyWorkflow {
   const told =
     (name: string, handler: NonNullable<ErasedHandlers["compensate"]>) =>

@@ -13,7 +13,7 @@ export class SkippingClient extends WorkflowClient {
     this.#skip = skip;
   }
 
-  /** Whoever writes the record says so inside the kit, so that nothing needs to ask. */
+  /** Writers of a record announce the write inside the kit, so that no polling is needed. */
   protected override rest(id: string, { leftMs }: { readonly leftMs: number }, signal: AbortSignal): Promise<void> {
     return this.#skip(id, leftMs, signal);
   }

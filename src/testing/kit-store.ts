@@ -13,11 +13,11 @@ export interface WorkerRequest {
   readonly key: string;
 }
 
-/** Is told of a request. */
+/** Called with a request. */
 export type Tell = (when: WorkerRequest["when"], kind: WorkerRequest["kind"], key: string) => void;
 
 /**
- * The store as one process sees it: the dead send nothing and hear nothing. Who is told of a request may kill the process there: before
+ * The store as one process sees it: a crashed process sends and receives nothing. The callback may crash the process at a request: before
  * it nothing is sent, after it nothing is answered.
  */
 export function storeOf(store: ObjectStore, life: Life, tell: Tell): ObjectStore {

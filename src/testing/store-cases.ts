@@ -51,7 +51,7 @@ async function isRefused(list: Promise<ListPage>, what: string): Promise<void> {
 }
 
 const RACERS = 8;
-/** Each lost put is a won one of somebody else, and there are fewer of those: who loses more often loses to nobody. */
+/** Each lost put is a successful put of another racer, and there are fewer of those: more losses mean that nobody wins. */
 const MOST_LOSSES = 200;
 const NOBODY_WINS = `${MOST_LOSSES} puts in a row, each on the etag that a read had just given, were refused`;
 
@@ -61,7 +61,10 @@ interface Counted {
   readonly unknown: string[];
 }
 
-/** Counts so often. The object lists who counted, so that an increment whose reply was lost can be told from one that never was. */
+/**
+ * Increments a counter this many times. The object lists who counted, so that an increment whose reply was lost can be told from one that
+ * never was.
+ */
 async function count(store: ObjectStore, key: string, counter: number, rounds: number): Promise<Counted> {
   const counted: Counted = { acknowledged: [], unknown: [] };
   let losses = 0;
@@ -426,7 +429,7 @@ export const storeCases: readonly StoreCase[] = [
 ];
 
 /**
- * A race between processes, as data: each of `racers` processes opens the store for itself and calls `act`; what they answer (JSON) goes
+ * A race between processes, as data. Each process opens the store for itself and calls `act`; their answers (JSON) are passed
  * to `judge`, in any one process, which throws an `Error` that says what is wrong.
  */
 export interface StoreRace {

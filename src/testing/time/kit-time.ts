@@ -21,15 +21,15 @@ export interface TestClock {
 /** A leap shorter than this is not worth a check. */
 const SHORTEST_LEAP_MS = 180_000;
 
-/** Into how many naps the kit's patience is cut. */
+/** Into how many waits the patience of the kit is divided. */
 const BEATS = 20;
 
-/** One handler that was called and has not ended. */
+/** A handler that was called and has not ended. */
 interface RunningHandler {
   readonly kit: KitTime;
   readonly name: string;
   readonly life: Life;
-  /** How many virtual sleeps it is in. */
+  /** How many virtual sleeps it waits for. */
   sleeping: number;
 }
 
@@ -39,10 +39,10 @@ interface RunningHandler {
  */
 const running = new AsyncLocalStorage<RunningHandler>();
 
-/** Everything of a kit that has to do with time. */
+/** The time of a kit. */
 export class KitTime {
   readonly clock: TestClock;
-  /** A life of the kit itself, for clocks that never die. */
+  /** The life of the kit itself, for clocks that never stop. */
   readonly #ownLife: Life;
   readonly #scheduler = new Scheduler(() => 0, 1);
   readonly #startAt: number;
@@ -72,7 +72,7 @@ export class KitTime {
     };
   }
 
-  /** A process that may die. */
+  /** Makes a process that may crash. */
   makeLife(): Life {
     return new Life(this.#scheduler);
   }
@@ -82,17 +82,17 @@ export class KitTime {
     return new SimulatedClock(this.#scheduler, life, this.#startAt, 0, 0);
   }
 
-  /** A clock that nobody can kill. */
+  /** A clock that no crash stops. */
   get freeClock(): SimulatedClock {
     return this.clockOf(this.#ownLife);
   }
 
-  /** Says that something happened that somebody may wait for. */
+  /** Reports a change for which a wait may wait. */
   changed(): void {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Calls a handler so that its work and its virtual sleeps are known. */
+  /** Calls a handler and tracks its work and its virtual sleeps. */
   async handle<T>(name: string, life: Life, attempt: AbortSignal, call: () => T): Promise<Awaited<T>> {
     const handler: RunningHandler = { kit: this, name, life, sleeping: 0 };
     const over = (): void => {
