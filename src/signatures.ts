@@ -4,8 +4,7 @@
  */
 export type { OnFailure, Plan, PlanStep, SignalStep, TaskStep } from "../machines/plan/plan.ts";
 export type { RetryPolicy } from "../machines/program.ts";
-export type { Outcome, RunEvent, RunOperation } from "../machines/events.ts";
-export type { PersistedSnapshot, RunStatus, StepPhase, StepView, UndoPhase } from "../machines/snapshot.ts";
+export type { PersistedSnapshot, RunStatus } from "../machines/snapshot.ts";
 export type {
   DeclaredBy,
   Definitions,
@@ -71,7 +70,6 @@ export type { NodeHostOptions } from "./host/node.ts";
 export type { WaitLimits } from "./client/limit.ts";
 export type { CommandName } from "./run/next.ts";
 export type { FailedAttempt } from "./run/record/record.ts";
-export type { RunCommand } from "./run/wakeups/command.ts";
 export type { Service } from "./services/service.ts";
 export type { FilePermissions } from "./store/file-modes.ts";
 export type { ListedObject, RequestOptions, StoredObject } from "./store/object-store.ts";

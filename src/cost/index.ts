@@ -17,6 +17,7 @@ import { addRequests, NO_REQUESTS, type Requests } from "./requests.ts";
 import { typicalPaths } from "./typical.ts";
 
 export type { CostPath, HandlerBehaviour, ScheduledCommand } from "./path.ts";
+export type { RunCommand } from "../run/wakeups/command.ts";
 export type { PriceList } from "./prices.ts";
 export type { Requests } from "./requests.ts";
 export { PRICE_LISTS };

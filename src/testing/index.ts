@@ -41,3 +41,5 @@ export type { ExploredCoverage } from "./explore/coverage.ts";
 export type { FaultKind, SignalBehaviour, WorldOptions } from "./oracle/setting.ts";
 export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
 export type { Check, CheckAnswer, Effects, ExploredRun } from "./explore/view.ts";
+export type { Outcome, RunEvent, RunOperation } from "../../machines/events.ts";
+export type { StepPhase, StepView, UndoPhase } from "../../machines/snapshot.ts";

@@ -77,15 +77,19 @@ export class Declarations {
 
   /** The names of an entry, sorted. */
   namesOf(entry: string): readonly PublicName[] {
-    return [...this.#exportsOf(this.#entries.get(entry) ?? entry)]
+    return [...this.#exportsOf(this.#fileOf(entry))]
       .toSorted(([one], [other]) => (one < other ? -1 : 1))
       .map(([name, place]) => this.#read(name, entry, place));
   }
 
-  /** Types in public signatures that no entry exports, each with a declaration that mentions it. */
-  hidden(): readonly string[] {
-    const queue = [...this.#entries.values()].flatMap((file) => [...this.#exportsOf(file).values()]);
-    const seen = new Set(queue.map((place) => this.#keyOf(place)));
+  /**
+   * Types in the signatures of an entry that neither it nor the main entry exports, each with a declaration that mentions it. A type that the
+   * main entry needs has to be there itself.
+   */
+  hidden(entry: string): readonly string[] {
+    const exported = (name: string): readonly Place[] => [...this.#exportsOf(this.#fileOf(name)).values()];
+    const queue = [...exported(entry)];
+    const seen = new Set([...queue, ...exported(".")].map((place) => this.#keyOf(place)));
     const hidden: string[] = [];
     for (let place = queue.shift(); place !== undefined; place = queue.shift()) {
       for (const name of this.#mentionedBy(place)) {
@@ -97,6 +101,10 @@ export class Declarations {
       }
     }
     return hidden;
+  }
+
+  #fileOf(entry: string): string {
+    return this.#entries.get(entry) ?? entry;
   }
 
   #keyOf({ file, name }: Place): string {
