@@ -55,7 +55,7 @@ function segmentOf(name: string): string {
 export const OWN_PREFIX = "x-workflow/";
 export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
 export const DUE_PREFIX: string = `${OWN_PREFIX}due/`;
-export const SERVING_PREFIX: string = `${OWN_PREFIX}serving/`;
+export const ANNOUNCEMENTS_PREFIX: string = `${OWN_PREFIX}serving/`;
 export const MEDDLING_PREFIX: string = `${OWN_PREFIX}meddling/`;
 export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
@@ -80,7 +80,7 @@ export const meddlingKey = (workflow: string): string => `${MEDDLING_PREFIX}${se
 /** What the workers serve under a workflow name: hashes and the schema of the input. */
 export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${segmentOf(workflow)}.json`;
 /** The announcement of one worker, renewed every minute. */
-export const servingKey = (workerId: string): string => `${SERVING_PREFIX}${segmentOf(workerId)}.json`;
+export const announcementKey = (workerId: string): string => `${ANNOUNCEMENTS_PREFIX}${segmentOf(workerId)}.json`;
 
 /** The two segments behind an index prefix: `…/{minute}/{id}`; undefined when the key is not of that form. */
 export function parseIndexKey(key: string): { readonly minute: string; readonly id: string } | undefined {

@@ -5,7 +5,7 @@ import {
   foreignKey,
   laterResultKey,
   meddlingKey,
-  servingKey,
+  announcementKey,
   signalKey,
   stateKey,
   stepResultKey,
@@ -30,7 +30,7 @@ function keysWith(name: string): readonly string[] {
     laterResultKey("run", name, 1),
     signalKey("run", name, "segment"),
     workerKey(name),
-    servingKey(name),
+    announcementKey(name),
     typeKey(name),
     meddlingKey(name),
   ];

@@ -2,7 +2,7 @@
 import type { WorkflowError } from "../errors.ts";
 import { WORKERS_PREFIX } from "../keys.ts";
 import { listInterference } from "../run/foreign/interference.ts";
-import { listServing } from "../programs/announcements.ts";
+import { listAnnouncements } from "../programs/announcements.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { listKeys } from "../store/paging.ts";
 
@@ -14,7 +14,7 @@ export async function examineFleet(store: ObjectStore): Promise<readonly string[
   const now = store.time().latest;
   const unreadable: string[] = [];
   const onUnreadable = ({ message }: WorkflowError): void => void unreadable.push(message);
-  const ours = new Set((await listServing(store, now, onUnreadable)).map(({ worker_id }) => worker_id));
+  const ours = new Set((await listAnnouncements(store, now, onUnreadable)).map(({ worker_id }) => worker_id));
   const others: string[] = [];
   for await (const key of listKeys(store, WORKERS_PREFIX)) {
     const id = key.slice(WORKERS_PREFIX.length).replace(/\.json$/u, "");

@@ -10,7 +10,7 @@ import { type Flight, isOver, type MachinePart, ownerOf, type RunRecord } from "
 import { StoredPrograms } from "../programs/stored-programs.ts";
 import { flightTaskId } from "../run/tasks.ts";
 import { failedStepOf, openWaits, stepsOf, stoppingAs } from "../run/view.ts";
-import { listServing } from "../programs/announcements.ts";
+import { listAnnouncements } from "../programs/announcements.ts";
 import { parseInstant } from "../wire/instant.ts";
 
 /** Returns one sentence for each thing that the run waits for; empty when it is over. */
@@ -71,7 +71,7 @@ async function announcedPlans(
   programs: StoredPrograms,
 ): Promise<readonly AnnouncedPlan[]> {
   const { store } = queue;
-  const workers = await listServing(store, store.time().latest);
+  const workers = await listAnnouncements(store, store.time().latest);
   const same = workers.flatMap((worker) => worker.workflows).filter((workflow) => workflow.name === record.type);
   const hashes = new Map(same.map((workflow) => [workflow.plan_hash, workflow.definition_hash]));
   return Promise.all(

@@ -1,7 +1,7 @@
 /** The announcements of workers: which workflows each of them serves. */
 import { z } from "zod";
 import type { WorkflowError } from "../errors.ts";
-import { SERVING_PREFIX, servingKey } from "../keys.ts";
+import { ANNOUNCEMENTS_PREFIX, announcementKey } from "../keys.ts";
 import { Codec, readDocuments } from "../store/document.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { stringifyJson } from "../wire/json.ts";
@@ -12,14 +12,14 @@ export const SEEN_MS: number = 60_000 + 15_000;
 /** A worker that was not seen for this long has died without deleting its announcement. */
 const DEAD_MS = 24 * 60 * 60_000;
 
-const servingSchema = z.object({
+const announcementSchema = z.object({
   worker_id: z.string(),
   seen_at: z.number(),
   workflows: z.array(z.object({ name: z.string(), definition_hash: z.string(), plan_hash: z.string() })),
 });
 
 /** The announcement of one worker. */
-export interface Serving {
+export interface Announcement {
   readonly worker_id: string;
   /** Milliseconds since 1970. */
   readonly seen_at: number;
@@ -31,20 +31,20 @@ export interface Serving {
 }
 
 /** The codec of `x-workflow/serving/{worker}.json`. */
-export const servingCodec: Codec<Serving> = new Codec<Serving>({
+export const announcementCodec: Codec<Announcement> = new Codec<Announcement>({
   what: "the announcement of a worker",
-  read: (json) => servingSchema.parse(json),
-  keyOf: ({ worker_id }) => servingKey(worker_id),
-  write: (serving) => stringifyJson(serving),
+  read: (json) => announcementSchema.parse(json),
+  keyOf: ({ worker_id }) => announcementKey(worker_id),
+  write: (announcement) => stringifyJson(announcement),
 });
 
 /** The workers that were seen in the last minute. `onUnreadable` is called with each announcement that cannot be read; it is ignored. */
-export async function listServing(
+export async function listAnnouncements(
   store: ObjectStore,
   nowMs: number,
   onUnreadable?: (error: WorkflowError) => void,
-): Promise<readonly Serving[]> {
-  const known = await readDocuments(store, SERVING_PREFIX, servingCodec, onUnreadable);
+): Promise<readonly Announcement[]> {
+  const known = await readDocuments(store, ANNOUNCEMENTS_PREFIX, announcementCodec, onUnreadable);
   return known.filter((worker) => isAlive(worker, nowMs));
 }
 
@@ -59,10 +59,10 @@ interface RunOf {
  * more than a day ago are deleted, so that the next check does not read them again.
  */
 export async function isServedElsewhere(store: ObjectStore, run: RunOf, nowMs: number): Promise<boolean> {
-  const known = await readDocuments(store, SERVING_PREFIX, servingCodec);
+  const known = await readDocuments(store, ANNOUNCEMENTS_PREFIX, announcementCodec);
   const dead = known.filter(({ seen_at }) => seen_at <= nowMs - DEAD_MS);
   // An announcement that cannot be deleted now is found again by the next check.
-  await Promise.allSettled(dead.map(({ worker_id }) => store.delete(servingKey(worker_id))));
+  await Promise.allSettled(dead.map(({ worker_id }) => store.delete(announcementKey(worker_id))));
   return known.some(
     (worker) =>
       isAlive(worker, nowMs) &&
@@ -72,6 +72,6 @@ export async function isServedElsewhere(store: ObjectStore, run: RunOf, nowMs: n
   );
 }
 
-function isAlive({ seen_at }: Serving, nowMs: number): boolean {
+function isAlive({ seen_at }: Announcement, nowMs: number): boolean {
   return seen_at > nowMs - SEEN_MS;
 }

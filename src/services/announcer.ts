@@ -1,6 +1,6 @@
 /** Says in the bucket that a worker lives and what it runs, again and again, and withdraws that when it stops. */
-import { servingKey } from "../keys.ts";
-import { servingCodec, type Serving } from "../programs/announcements.ts";
+import { announcementKey } from "../keys.ts";
+import { announcementCodec, type Announcement } from "../programs/announcements.ts";
 import { deregisterWorker, registerWorker } from "../queue/workers.ts";
 import { leashStore } from "../store/leash.ts";
 import type { ObjectStore } from "../store/object-store.ts";
@@ -15,7 +15,7 @@ export interface AnnouncerOptions {
   /** The store for the withdrawal, which is written while the worker ends. */
   readonly store: ObjectStore;
   /** What the worker runs. */
-  readonly workflows: Serving["workflows"];
+  readonly workflows: Announcement["workflows"];
   /** How many tasks it has ended, and how many failed. */
   counts(): { readonly done: number; readonly failed: number };
 }
@@ -81,7 +81,7 @@ export class Announcer implements Service {
     const { done, failed } = this.#options.counts();
     const seen = { worker_id: workerId, seen_at: latestNow(queue), workflows: this.#options.workflows };
     await Promise.all([
-      queue.store.put(servingKey(workerId), servingCodec.encode(seen), "always"),
+      queue.store.put(announcementKey(workerId), announcementCodec.encode(seen), "always"),
       registerWorker(queue, { workerId, startedAt: this.#startedAt, tasksCompleted: done, tasksFailed: failed }),
     ]);
   }
@@ -92,7 +92,7 @@ export class Announcer implements Service {
     if (!this.#isAnnounced) return;
     const { queue, id } = this.#scope;
     const store = leashStore(this.#options.store, over);
-    await store.delete(servingKey(id));
+    await store.delete(announcementKey(id));
     await deregisterWorker({ ...queue, store }, id);
     this.#isAnnounced = false;
   }

@@ -4,7 +4,7 @@ import { stateKey } from "../keys.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
 import type { FlightRef, RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
-import { isServedElsewhere, type Serving } from "../programs/announcements.ts";
+import { isServedElsewhere, type Announcement } from "../programs/announcements.ts";
 import type { Unfit } from "./driver.ts";
 import { readDocument } from "../store/document.ts";
 import type { WakeUp, WakeUpKind } from "../run/wakeups/wake-up.ts";
@@ -36,7 +36,7 @@ export class Registry {
   }
 
   /** What this worker says of itself in the bucket. */
-  announcement(): Serving["workflows"] {
+  announcement(): Announcement["workflows"] {
     return [...this.#workflows.values()].map((workflow) => ({
       name: workflow.name,
       definition_hash: workflow.definitionHash,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { WorkflowClient } from "../../src/client/client.ts";
-import { SERVING_PREFIX } from "../../src/keys.ts";
+import { ANNOUNCEMENTS_PREFIX } from "../../src/keys.ts";
 import { connect } from "../../src/client/connect.ts";
 import { workflow } from "../../src/index.ts";
 import { WHOLE } from "../setting.ts";
@@ -92,7 +92,7 @@ test.concurrent(
     await worker.said("the handler has begun");
     worker.child.kill("SIGTERM");
     expect((await worker.end()).code).toBe(0);
-    for (const prefix of ["workers/", SERVING_PREFIX])
+    for (const prefix of ["workers/", ANNOUNCEMENTS_PREFIX])
       expect((await queue.context.store.list(prefix)).objects).toEqual([]);
   },
 );

@@ -1,9 +1,9 @@
 /** Announcements of workers: who died without taking its own away is forgotten after a day. */
 import { expect, test } from "vitest";
 import { workflow } from "../../src/index.ts";
-import { SERVING_PREFIX, servingKey, stateKey } from "../../src/keys.ts";
+import { ANNOUNCEMENTS_PREFIX, announcementKey, stateKey } from "../../src/keys.ts";
 import { recordCodec } from "../../src/run/record/codec.ts";
-import { isServedElsewhere, servingCodec } from "../../src/programs/announcements.ts";
+import { isServedElsewhere, announcementCodec } from "../../src/programs/announcements.ts";
 import { readDocument } from "../../src/store/document.ts";
 import { leashStore } from "../../src/store/leash.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
@@ -21,16 +21,16 @@ test("a check of versions deletes the announcements of workers that died more th
   const serves = { name: "order", definition_hash: order.definitionHash, plan_hash: order.planHash };
   const announce = async (worker_id: string, ageMs: number): Promise<void> => {
     const seen = { worker_id, seen_at: NOW - ageMs, workflows: [serves] };
-    await kit.store.put(servingKey(worker_id), servingCodec.encode(seen), "always");
+    await kit.store.put(announcementKey(worker_id), announcementCodec.encode(seen), "always");
   };
   for (const own of await keys(kit.store)) await kit.store.delete(own);
   await announce("dead-1", 2 * DAY_MS);
   await announce("dead-2", DAY_MS);
   await announce("late", DAY_MS - 1);
-  await kit.store.put(servingKey("unreadable"), "{", "always");
+  await kit.store.put(announcementKey("unreadable"), "{", "always");
 
   expect(await isServedElsewhere(kit.store, read.value, NOW)).toBe(false);
-  expect(await keys(kit.store)).toEqual([servingKey("late"), servingKey("unreadable")]);
+  expect(await keys(kit.store)).toEqual([announcementKey("late"), announcementKey("unreadable")]);
 
   await announce("dead-1", 2 * DAY_MS);
   await announce("alive", 1_000);
@@ -44,5 +44,5 @@ test("a check of versions deletes the announcements of workers that died more th
 });
 
 async function keys(store: ObjectStore): Promise<readonly string[]> {
-  return (await store.list(SERVING_PREFIX)).objects.map(({ key }) => key);
+  return (await store.list(ANNOUNCEMENTS_PREFIX)).objects.map(({ key }) => key);
 }

@@ -10,7 +10,7 @@ import { taskCodec } from "../../src/queue/task.ts";
 import { workerCodec } from "../../src/queue/workers.ts";
 import { signalCodec } from "../../src/run/inbox.ts";
 import { recordCodec } from "../../src/run/record/codec.ts";
-import { listServing, servingCodec } from "../../src/programs/announcements.ts";
+import { listAnnouncements, announcementCodec } from "../../src/programs/announcements.ts";
 import { commandTick } from "../../src/run/wakeups/command.ts";
 import { StoredPrograms } from "../../src/programs/stored-programs.ts";
 import type { Codec } from "../../src/store/document.ts";
@@ -120,10 +120,10 @@ test("a plan, the name of a workflow and the announcement of a worker count unde
     code: "data",
     message: expect.stringContaining(typeKey("order")),
   });
-  const body = servingCodec.encode({ worker_id: "w", seen_at: 1_000, workflows: [] });
+  const body = announcementCodec.encode({ worker_id: "w", seen_at: 1_000, workflows: [] });
   await kit.store.put("x-workflow/serving/v.json", body, "always");
   const told: string[] = [];
-  const seen = await listServing(kit.store, 1_000, ({ message }) => void told.push(message));
+  const seen = await listAnnouncements(kit.store, 1_000, ({ message }) => void told.push(message));
   expect(seen.map(({ worker_id }) => worker_id)).not.toContain("w");
   expect(told).toEqual([expect.stringContaining("x-workflow/serving/v.json says that it is")]);
 });

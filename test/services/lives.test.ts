@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { WorkflowClient } from "../../src/client/client.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import { connect, workflow, type WorkflowError } from "../../src/index.ts";
-import { SERVING_PREFIX, WORKERS_PREFIX } from "../../src/keys.ts";
+import { ANNOUNCEMENTS_PREFIX, WORKERS_PREFIX } from "../../src/keys.ts";
 import { handleOf, type QueueHandle } from "../../src/queue/handle.ts";
 import { Loop } from "../../src/services/service.ts";
 import { Sweeper } from "../../src/services/sweeper.ts";
@@ -12,7 +12,7 @@ import { leashStore } from "../../src/store/leash.ts";
 import type { WaitLimits } from "../../src/client/limit.ts";
 import type { WorkerOptions } from "../../src/services/worker-options.ts";
 import { type Process, World } from "../simulation/world/index.ts";
-import { listServing } from "../../src/programs/announcements.ts";
+import { listAnnouncements } from "../../src/programs/announcements.ts";
 import { type Mood, type MoodyStore, moodyStore } from "./moody-store.ts";
 
 const GRACE_MS = 10_000;
@@ -60,7 +60,7 @@ function stage(seed = "lives"): Stage {
       return work;
     },
     announced: async () => {
-      const pages = await Promise.all([SERVING_PREFIX, WORKERS_PREFIX].map((prefix) => world.store.list(prefix)));
+      const pages = await Promise.all([ANNOUNCEMENTS_PREFIX, WORKERS_PREFIX].map((prefix) => world.store.list(prefix)));
       return pages.flatMap(({ objects }) => objects.map(({ key }) => key));
     },
   };
@@ -151,7 +151,7 @@ describe("a stop", () => {
         expect(process.log.filter(({ message }) => message.includes("expires by itself within 75 s"))).toHaveLength(1);
         moody.mood = "well";
         await sleep(75_000);
-        expect(await listServing(handle.context.store, handle.context.store.time().latest)).toEqual([]);
+        expect(await listAnnouncements(handle.context.store, handle.context.store.time().latest)).toEqual([]);
       });
     },
   );
@@ -449,7 +449,7 @@ async function live(seed: number): Promise<void> {
     await sleep(80_000);
     expect(turns).toBe(turned);
     if (wasWell && !stoppedBefore) expect(await announced()).toEqual([]);
-    expect(await listServing(world.store, world.store.time().latest)).toEqual([]);
+    expect(await listAnnouncements(world.store, world.store.time().latest)).toEqual([]);
     expect(broken).toEqual([]);
   });
 }

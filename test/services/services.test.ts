@@ -1,7 +1,7 @@
 /** Each service of a worker alone: what it does when it starts, again and again, and when it stops. */
 import { describe, expect, test } from "vitest";
 import { WorkflowError } from "../../src/errors.ts";
-import { DUE_PREFIX, FOREIGN_PREFIX, READY_PREFIX, servingKey, stateKey, taskKey } from "../../src/keys.ts";
+import { DUE_PREFIX, FOREIGN_PREFIX, READY_PREFIX, announcementKey, stateKey, taskKey } from "../../src/keys.ts";
 import { claimTask } from "../../src/queue/claim.ts";
 import type { Claim } from "../../src/queue/claim.ts";
 import { Announcer } from "../../src/services/announcer.ts";
@@ -248,7 +248,7 @@ describe("an announcer", () => {
     const announcer = make(at);
     await announcer.start();
     const seenAt = async (): Promise<number> => {
-      const read = await at.store.get(servingKey("worker-1"));
+      const read = await at.store.get(announcementKey("worker-1"));
       return read.kind === "found" ? (JSON.parse(read.object.body) as { seen_at: number }).seen_at : 0;
     };
     const first = await seenAt();

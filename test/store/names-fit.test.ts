@@ -11,7 +11,7 @@ import {
   foreignKey,
   laterResultKey,
   meddlingKey,
-  servingKey,
+  announcementKey,
   signalKey,
   stateKey,
   stepResultKey,
@@ -33,7 +33,7 @@ const keysOf = (name: string, other = name): readonly string[] => [
   laterResultKey(other, name, 9_999),
   signalKey(other, name, SEGMENT),
   workerKey(name),
-  servingKey(name),
+  announcementKey(name),
   typeKey(name),
   meddlingKey(name),
 ];
