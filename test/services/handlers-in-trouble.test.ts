@@ -14,6 +14,9 @@ async function endOf(definition: AnyWorkflow) {
 
 const once = { retries: 0 } as const;
 
+/** How the line begins that a worker logs about a task which it could not drive to its end. */
+const UNDRIVEN = "a task could not be driven to its end";
+
 describe("what a handler throws or returns", () => {
   test.each<[string, () => unknown, string]>([
     [
@@ -198,7 +201,7 @@ describe("a record that is nearly full", () => {
     const run = await kit.client.start("undone");
     expect((await run.wait()).status).toBe("failed");
     expect(undone.toSorted()).toEqual([...RESULTS, "rest"].toSorted());
-    expect(kit.log.filter(({ message }) => message === "chain failed")).toEqual([]);
+    expect(kit.log.filter(({ message }) => message.startsWith(UNDRIVEN))).toEqual([]);
   });
 
   test("leaves signals where they are and can be cancelled", async () => {
@@ -209,7 +212,7 @@ describe("a record that is nearly full", () => {
     for (const letter of ["a", "b"]) await run.signal("big", letter.repeat(200_000));
     await kit.clock.advance("30m");
     expect((await run.get()).status).toBe("waiting_signal");
-    expect(kit.log.filter(({ message }) => message === "chain failed")).toEqual([]);
+    expect(kit.log.filter(({ message }) => message.startsWith(UNDRIVEN))).toEqual([]);
     expect(kit.log.some(({ message }) => message.includes("do not fit"))).toBe(true);
     await run.cancel();
     expect((await run.wait()).status).toBe("cancelled");
