@@ -1,4 +1,5 @@
 /** The surroundings of one service, on a bucket in memory under a virtual clock. */
+import type { Clock } from "../../src/host/host.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
 import type { LogLine } from "../../src/testing/time/process.ts";
 import { collectLog } from "../../src/testing/time/process.ts";
@@ -25,13 +26,15 @@ export interface Surroundings {
 }
 
 /** `through`: what becomes of the requests of the service. */
-export function makeSurroundings(through: (store: ObjectStore) => ObjectStore = (store) => store): Surroundings {
+export function makeSurroundings(
+  through: (store: ObjectStore, clock: Clock) => ObjectStore = (store) => store,
+): Surroundings {
   const time = new KitTime(START, 4_000, async () => 0);
   const clock = time.freeClock;
   const log: LogLine[] = [];
   const host = { clock, random: seededRandom(1), logger: collectLog(log, () => clock.now()) };
   const store = new MemoryStore({ clock });
-  const queue: QueueContext = { store: through(store), host, skewMarginMs: 2_000 };
+  const queue: QueueContext = { store: through(store, clock), host, skewMarginMs: 2_000 };
   const stopping = new AbortController();
   const scope: WorkerScope = {
     id: "worker-1",
