@@ -31,3 +31,13 @@ export interface StateConfig {
 
 /** The whole chart, as JSON. */
 export type MachineConfig = StateConfig & { readonly id: string };
+
+/** A transition of a chart, by its place: the state's id, the event as XState calls it, and which of those in a row. */
+export interface TakenTransition {
+  readonly state: string;
+  readonly event: string;
+  readonly index: number;
+}
+
+/** Is told of each transition that is taken. */
+export type OnTaken = (taken: TakenTransition) => void;

@@ -33,18 +33,9 @@ export type RunEvent =
   | { readonly type: "step.fenced"; readonly step: string; readonly generation: number; readonly outcome: Outcome }
   | { readonly type: "undo.done"; readonly step: string; readonly generation: number }
   | { readonly type: "undo.failed"; readonly step: string; readonly generation: number }
-  | { readonly type: "pause" }
-  /** Goes on after a pause; held steps are tried again as a new generation. */
+  /** Somebody wants the run to go on: held steps are tried again as a new generation. */
   | { readonly type: "resume" }
   /** Stops the run. Completed steps are undone unless `compensate` is false. */
   | { readonly type: "cancel"; readonly compensate: boolean }
-  /** Stops the run at once: no draining, no undo. */
-  | { readonly type: "terminate" }
   /** Goes on past a held step as if it had completed with the result null. */
   | { readonly type: "skip"; readonly step: string };
-
-/**
- * What can be done to a run: an event, or the retry that opens a failed run again. Steps that did not complete, or were undone, run as new
- * generations; a completed step that was not undone stays, and one behind an undone step is passed when that is over.
- */
-export type RunOperation = RunEvent | { readonly type: "retry" };

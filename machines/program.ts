@@ -2,7 +2,7 @@
  * What the engine runs: a plan's statechart, or another machine, behind one interface. The engine asks a program what follows from an event,
  * what a snapshot says and how an activity is to be run; it knows nothing else of it.
  */
-import type { MachineConfig } from "./chart.ts";
+import type { MachineConfig, OnTaken } from "./chart.ts";
 import type { Command } from "./commands.ts";
 import type { RunEvent } from "./events.ts";
 import type { PersistedSnapshot, Projection } from "./snapshot.ts";
@@ -76,10 +76,10 @@ export interface Program extends ProgramHashes {
   readonly signals: readonly string[] | undefined;
   /** The snapshot of a run that has not started. */
   initial(): PersistedSnapshot;
-  /** Applies events in order. Late, repeated and unknown ones change nothing. */
-  advance(snapshot: PersistedSnapshot, events: readonly RunEvent[]): Decision;
-  /** Opens a failed run again, and starts it; undefined: the run has not failed. */
-  reopen(snapshot: PersistedSnapshot): Decision | undefined;
+  /** Applies events in order. Late, repeated and unknown ones change nothing. `onTaken` is told of each transition on the way. */
+  advance(snapshot: PersistedSnapshot, events: readonly RunEvent[], onTaken?: OnTaken): Decision;
+  /** Opens a failed run again, and starts it; undefined: the run has not failed. `onTaken` is told of each transition on the way. */
+  reopen(snapshot: PersistedSnapshot, onTaken?: OnTaken): Decision | undefined;
   /** What a snapshot says, in words that need no machine. */
   project(snapshot: PersistedSnapshot): Projection;
   /** Why no run of this program can be in a snapshot; undefined: one can. */

@@ -25,7 +25,7 @@ export type StepPhase =
   | "pending"
   /** Startable, but its delay is not over. */
   | "delaying"
-  /** Startable, but the run is paused. */
+  /** Startable, but the run is paused. Said by whoever holds the pause, never by a program. */
   | "parked"
   | "running"
   | "waiting"
@@ -95,6 +95,4 @@ export interface Projection {
   readonly outcome: "failed" | "cancelled" | null;
   /** Stopping or draining: steps whose forward task is not over yet. */
   readonly draining: readonly string[];
-  /** True while the operator's pause stands (also when `status` says something else). */
-  readonly paused: boolean;
 }

@@ -9,7 +9,6 @@ import {
   type InternalEvent,
   isFor,
   isForWake,
-  isParked,
   needsUndo,
   type StepControl,
   wakeOf,
@@ -43,16 +42,10 @@ const NOTHING: Change = {};
 /** The guards, by the names that the compiler writes. */
 export const GUARDS: Readonly<Record<string, Guard>> = {
   isStep: (_context: ControlContext, event: InternalEvent, { step }: OfStep) => "step" in event && event.step === step,
-  answers: (context: ControlContext, event: InternalEvent, { step }: OfStep) =>
-    isFor(context, event, step) && !isParked(context, "run", step),
-  answersWake: (context: ControlContext, event: InternalEvent, { step }: OfStep) =>
-    isForWake(context, event, step) && !isParked(context, "run", step),
-  answersUndo: (context: ControlContext, event: InternalEvent, { step }: OfStep) =>
-    isFor(context, event, step) && !isParked(context, "undo", step),
+  answers: (context: ControlContext, event: InternalEvent, { step }: OfStep) => isFor(context, event, step),
+  answersWake: (context: ControlContext, event: InternalEvent, { step }: OfStep) => isForWake(context, event, step),
   isDue: (context: ControlContext, event: InternalEvent, { step, timer }: OfStep & { readonly timer: string }) =>
     event.type === "timer.due" && event.timer === timer && isForWake(context, event, step),
-  running: ({ paused }: ControlContext) => !paused,
-  paused: ({ paused }: ControlContext) => paused,
   compensates: (_context: ControlContext, event: InternalEvent) => event.type === "cancel" && event.compensate,
   draining: (context: ControlContext, event: InternalEvent) =>
     "step" in event && context.draining.includes(event.step) && isFor(context, event, event.step),
@@ -64,21 +57,8 @@ export const GUARDS: Readonly<Record<string, Guard>> = {
 
 /** The actions, by the names that the compiler writes. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
-  pause: (): Change => ({ assign: { paused: true } }),
-  /** In the next microstep: guards of this one still see the old configuration. */
-  resume: (): Change => ({ assign: { paused: false }, raise: [{ type: "unpark" }] }),
-  unpark: (context: ControlContext): Change => ({
-    assign: { parked: [] },
-    commands: context.parked.map(({ kind, step }): Command => {
-      const generation = generationOf(context, step);
-      return kind === "run"
-        ? { type: "step.start", step, generation, wake: wakeOf(context, step) }
-        : { type: "undo.start", step, generation };
-    }),
-  }),
   startStep(context: ControlContext, _event: InternalEvent, { step }: OfStep): Change {
     if (isKept(context, step)) return { raise: [{ type: "kept", step }] };
-    if (context.paused) return { assign: { parked: [...context.parked, { kind: "run", step }] } };
     return { commands: [{ type: "step.start", step, ...placeOf(context, step) }] };
   },
   /** The generation is written down, so that a retry does not take the timer of this one for its own. */
@@ -112,20 +92,12 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   wake: (context: ControlContext, _event: InternalEvent, { step }: OfStep): Change => ({
     assign: withStep(context, step, { wake: wakeOf(context, step) + 1 }),
   }),
-  /** A running step that is left for another reason than its own end drains; one that was only parked is over. */
+  /** A running step that is left for another reason than its own end drains. */
   leaveStep(context: ControlContext, event: InternalEvent, { step }: OfStep): Change {
-    const { generation, wake } = placeOf(context, step);
-    if (isParked(context, "run", step)) {
-      const parked = context.parked.filter((other) => !(other.kind === "run" && other.step === step));
-      const over = wake > 0 ? withStep(context, step, { phase: "cancelled", outcome: "unknown" }) : {};
-      return { assign: { parked, ...over } };
-    }
     if (isOwn(event, step)) return NOTHING;
-    if (event.type === "terminate")
-      return { assign: withStep(context, step, { phase: "cancelled", generation, outcome: "unknown" }) };
     return {
       assign: { draining: [...context.draining, step] },
-      commands: [{ type: "step.fence", step, generation, wake }],
+      commands: [{ type: "step.fence", step, ...placeOf(context, step) }],
     };
   },
   /** A wait that is left for another reason than its own end: the run stops, and no wait is open any more. */
@@ -176,23 +148,11 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     const released = params.steps.filter(({ needs }) => needs.every(over));
     return { raise: released.map(({ step }) => ({ type: forward ? "release" : "undo.release", step })) };
   },
-  /** What still runs is over as far as the run knows: it may or may not have happened. */
-  terminate(context: ControlContext): Change {
-    let steps = context.steps;
-    for (const step of context.draining) {
-      const change: StepControl = { phase: "cancelled", generation: generationOf(context, step), outcome: "unknown" };
-      ({ steps } = withStep({ ...context, steps }, step, change));
-    }
-    return { assign: { steps, outcome: "cancelled", draining: [], parked: [], waits: [], paused: false } };
-  },
-  /** Who cancels a paused run wants it to end: the pause goes. */
   stop: (
     context: ControlContext,
-    event: InternalEvent,
+    _event: InternalEvent,
     { outcome }: { readonly outcome: "failed" | "cancelled" },
-  ): Change => ({
-    assign: { outcome: context.outcome ?? outcome, paused: context.paused && event.type !== "cancel" },
-  }),
+  ): Change => ({ assign: { outcome: context.outcome ?? outcome } }),
   settle(
     context: ControlContext,
     event: InternalEvent,
@@ -216,7 +176,6 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   },
   startUndo(context: ControlContext, _event: InternalEvent, { step }: OfStep): Change {
     if (!needsUndo(context, step)) return { raise: [{ type: "undo.none", step }] };
-    if (context.paused) return { assign: { parked: [...context.parked, { kind: "undo", step }] } };
     return { commands: [{ type: "undo.start", step, generation: generationOf(context, step) }] };
   },
   recordUndo: (

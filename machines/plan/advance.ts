@@ -14,9 +14,9 @@ import {
   initialTransition,
   setup,
 } from "xstate";
-import type { MachineConfig } from "../chart.ts";
+import type { MachineConfig, OnTaken } from "../chart.ts";
 import type { Command } from "../commands.ts";
-import type { RunEvent, RunOperation } from "../events.ts";
+import type { RunEvent } from "../events.ts";
 import type { Decision } from "../program.ts";
 import type { PersistedSnapshot, Projection } from "../snapshot.ts";
 import { type Action, ACTIONS, type Guard, GUARDS } from "./actions.ts";
@@ -75,10 +75,8 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<RunEvent["type"]>([
   "step.fenced",
   "undo.done",
   "undo.failed",
-  "pause",
   "resume",
   "cancel",
-  "terminate",
   "skip",
 ]);
 
@@ -101,16 +99,6 @@ export function initial(machine: RunMachine): PersistedSnapshot {
   const [snapshot] = initialTransition(machine.machine);
   return persist(machine, snapshot as AnyMachineSnapshot);
 }
-
-/** A transition of the chart, by its place in the config: the state's id, the event as XState calls it, and which of those in a row. */
-export interface TakenTransition {
-  readonly state: string;
-  readonly event: string;
-  readonly index: number;
-}
-
-/** Is told of each transition that is taken. */
-type OnTaken = (taken: TakenTransition) => void;
 
 /** Scope without a live actor: actions are collected, nothing runs. */
 function inertScope(
@@ -222,17 +210,6 @@ export function reopen(machine: RunMachine, snapshot: PersistedSnapshot, onTaken
     context: reopenedContext(context as ControlContext),
   };
   return decide(machine, snapshot, restore(machine, reopened), [{ type: "start" }], onTaken);
-}
-
-/** An event, or the retry of a failed run: for who tries everything that can be done. */
-export function operate(
-  machine: RunMachine,
-  snapshot: PersistedSnapshot,
-  operation: RunOperation,
-  onTaken?: OnTaken,
-): Decision {
-  if (operation.type !== "retry") return advance(machine, snapshot, [operation], onTaken);
-  return reopen(machine, snapshot, onTaken) ?? { snapshot, commands: [], changed: false };
 }
 
 function decide(

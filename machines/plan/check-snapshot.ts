@@ -56,19 +56,13 @@ function isLeaf(states: Readonly<Record<string, StateConfig>>, name: string): bo
 /** What is wrong with what a snapshot wrote down of its steps; without a plan any step may be one of it. */
 export function contextProblem(context: unknown, plan?: Plan): string | undefined {
   if (!isObject(context)) return `context is ${show(context)}`;
-  const { steps, paused, outcome, draining, parked, waits } = context;
+  const { steps, outcome, draining, waits } = context;
   const names = plan === undefined ? undefined : new Set<unknown>(plan.steps.map(({ name }) => name));
   const isStep = (step: unknown): boolean => (names === undefined ? typeof step === "string" : names.has(step));
-  if (typeof paused !== "boolean") return `context.paused is ${show(paused)}`;
   if (outcome !== null && outcome !== "failed" && outcome !== "cancelled") return `context.outcome is ${show(outcome)}`;
   return (
     stepsProblem(steps, plan) ??
     listProblem("context.draining", draining, isStep) ??
-    listProblem(
-      "context.parked",
-      parked,
-      (entry) => isObject(entry) && (entry["kind"] === "run" || entry["kind"] === "undo") && isStep(entry["step"]),
-    ) ??
     listProblem(
       "context.waits",
       waits,

@@ -1,8 +1,8 @@
 /**
- * plan → statechart. The config is pure JSON: guards and actions are names with parameters, implemented in `advance.ts`.
+ * plan → statechart. The config is pure JSON: guards and actions are names with parameters, implemented in `actions.ts`.
  *
  * ```
- * pending → active { control: running ⇄ paused  ∥  flow: the series/parallel tree } → completed
+ * pending → active: the series/parallel tree → completed
  *           active → stopping (drain) → failed | cancelled
  *           active → compensating { draining → undo: the mirrored tree } → failed | cancelled
  * ```
@@ -42,20 +42,19 @@ function rootId(name: string): string {
 export function compilePlan(plan: Plan): MachineConfig {
   const steps = new Map(plan.steps.map((step) => [step.name, step]));
   const stepOf = (name: string): PlanStep => steps.get(name) as PlanStep;
-  const flow = build(plan, (name, group) => stepState(plan, stepOf(name), group));
+  const flow = buildTree(inSeries(decompose(plan)), needsOf(plan), (name, group) =>
+    stepState(plan, stepOf(name), group),
+  );
   const undo = undoGraph(plan);
   return {
     id: rootId(plan.name),
     description: plan.version === undefined ? plan.name : `${plan.name} (${plan.version})`,
     initial: "pending",
-    on: { terminate: [{ target: "#cancelled", actions: [act("terminate")] }] },
     states: {
       pending: {
         tags: ["pending"],
         on: {
           start: [{ target: "active" }],
-          pause: [{ guard: act("running"), actions: [act("pause")] }],
-          resume: [{ guard: act("paused"), actions: [act("resume")] }],
           cancel: [{ target: "#cancelled", actions: [act("stop", { outcome: "cancelled" })] }],
         },
       },
@@ -75,30 +74,14 @@ export function compilePlan(plan: Plan): MachineConfig {
 function activeState(flow: StateConfig, compensates: boolean): StateConfig {
   const stop = [act("stop", { outcome: "cancelled" })];
   return {
-    type: "parallel",
+    ...wrap(flow),
     on: {
       cancel: [
         ...(compensates ? [{ guard: act("compensates"), target: "#compensating", actions: stop }] : []),
         { target: "#stopping", actions: stop },
       ],
-      unpark: [{ actions: [act("unpark")] }],
     },
-    states: {
-      control: {
-        initial: "running",
-        states: {
-          running: {
-            on: {
-              // A run that was paused before it started is in here too.
-              pause: [{ guard: act("running"), target: "paused", actions: [act("pause")] }],
-              resume: [{ guard: act("paused"), actions: [act("resume")] }],
-            },
-          },
-          paused: { tags: ["paused"], on: { resume: [{ target: "running", actions: [act("resume")] }] } },
-        },
-      },
-      flow: { ...wrap(flow), onDone: [{ target: "#completed" }] },
-    },
+    onDone: [{ target: "#completed" }],
   };
 }
 
@@ -126,11 +109,6 @@ function compensatingState(plan: Plan, undo: Graph): StateConfig {
       plan.compensation === "chain"
         ? "undo strictly one after the other"
         : "undo in the reverse of the dependency order",
-    on: {
-      pause: [{ guard: act("running"), actions: [act("pause")] }],
-      resume: [{ guard: act("paused"), actions: [act("resume")] }],
-      unpark: [{ actions: [act("unpark")] }],
-    },
     states: {
       draining: drainState("draining", "wait for the steps in flight, or fence them", [
         { guard: act("drained"), target: "undo" },
@@ -295,7 +273,7 @@ function heldState(step: PlanStep, again: string, over: (phase: string) => reado
 
 function undoState(step: string, group: Group | undefined): StateConfig {
   const params = { step };
-  const answers = act("answersUndo", params);
+  const answers = act("answers", params);
   const after = releases(step, "undo", group);
   const over = (undo: string): readonly Named[] => [act("recordUndo", { ...params, undo }), ...after];
   const blocked = isBlocked(step, group);
@@ -370,8 +348,13 @@ function keyOf(tree: Tree): string {
 type Leaf = (step: string, group: Group | undefined) => StateConfig;
 
 function build(graph: Graph, leaf: Leaf): StateConfig {
-  return buildTree(decompose(graph), new Map(graph.steps.map((step) => [step.name, step.dependsOn])), leaf);
+  return buildTree(decompose(graph), needsOf(graph), leaf);
 }
+
+const needsOf = (graph: Graph): Group => new Map(graph.steps.map((step) => [step.name, step.dependsOn]));
+
+/** A single step as a row of one: the state of a run that goes on is not the state of its only step. */
+const inSeries = (tree: Tree): Tree => (tree.kind === "step" ? { kind: "series", parts: [tree] } : tree);
 
 function buildTree(tree: Tree, needs: Group, leaf: Leaf): StateConfig {
   if (tree.kind === "step") return leaf(tree.step, undefined);

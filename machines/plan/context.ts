@@ -17,12 +17,9 @@ export interface StepControl {
 
 export interface ControlContext {
   readonly steps: Readonly<Record<string, StepControl>>;
-  readonly paused: boolean;
   readonly outcome: "failed" | "cancelled" | null;
   /** Names of steps whose forward task is not over, while the run stops. */
   readonly draining: readonly string[];
-  /** Handlers that would start if the run were not paused. */
-  readonly parked: readonly { readonly kind: "run" | "undo"; readonly step: string }[];
   /** Open waits in the order in which they opened. */
   readonly waits: readonly { readonly step: string; readonly signal: string }[];
 }
@@ -32,16 +29,13 @@ export type InternalEvent =
   | RunEvent
   | { readonly type: "release" | "undo.release"; readonly step: string }
   | { readonly type: "kept"; readonly step: string }
-  | { readonly type: "undo.none"; readonly step: string }
-  | { readonly type: "unpark" };
+  | { readonly type: "undo.none"; readonly step: string };
 
 /** The context of a run that has not started. */
 export const freshContext = (): ControlContext => ({
   steps: {},
-  paused: false,
   outcome: null,
   draining: [],
-  parked: [],
   waits: [],
 });
 
@@ -68,11 +62,6 @@ export function isFor(context: ControlContext, event: InternalEvent, step: strin
 /** Whether it is addressed to exactly this wake too. */
 export function isForWake(context: ControlContext, event: InternalEvent, step: string): boolean {
   return isFor(context, event, step) && "wake" in event && event.wake === wakeOf(context, step);
-}
-
-/** Whether a handler would start if the run were not paused. */
-export function isParked(context: ControlContext, kind: "run" | "undo", step: string): boolean {
-  return context.parked.some((parked) => parked.kind === kind && parked.step === step);
 }
 
 /** A step that completed, and one whose effects may have happened (also if an operator skipped it then). */

@@ -1,5 +1,5 @@
 /** A plan as a program: its chart behind the interface that the engine asks. */
-import type { MachineConfig } from "../chart.ts";
+import type { MachineConfig, OnTaken } from "../chart.ts";
 import type { RunEvent } from "../events.ts";
 import type { ActivityPolicy, ActivityRef, Decision, Program, ProgramHashes, ProgramStep } from "../program.ts";
 import type { PersistedSnapshot, Projection } from "../snapshot.ts";
@@ -16,10 +16,11 @@ export class PlanProgram implements Program {
   readonly machine: RunMachine;
   readonly #steps: ReadonlyMap<string, PlanStep>;
 
-  constructor(plan: Plan, { planHash, definitionHash }: ProgramHashes) {
+  /** `config`: another chart for the plan, for tests that plant faults. */
+  constructor(plan: Plan, { planHash, definitionHash }: ProgramHashes, config?: MachineConfig) {
     this.planHash = planHash;
     this.definitionHash = definitionHash;
-    this.machine = buildMachine(plan);
+    this.machine = buildMachine(plan, config);
     this.#steps = new Map(plan.steps.map((step) => [step.name, step]));
     this.steps = plan.steps.map(({ name, kind, dependsOn, onFailure }) => ({
       name,
@@ -49,12 +50,12 @@ export class PlanProgram implements Program {
     return initial(this.machine);
   }
 
-  advance(snapshot: PersistedSnapshot, events: readonly RunEvent[]): Decision {
-    return advance(this.machine, snapshot, events);
+  advance(snapshot: PersistedSnapshot, events: readonly RunEvent[], onTaken?: OnTaken): Decision {
+    return advance(this.machine, snapshot, events, onTaken);
   }
 
-  reopen(snapshot: PersistedSnapshot): Decision | undefined {
-    return reopen(this.machine, snapshot);
+  reopen(snapshot: PersistedSnapshot, onTaken?: OnTaken): Decision | undefined {
+    return reopen(this.machine, snapshot, onTaken);
   }
 
   project(snapshot: PersistedSnapshot): Projection {

@@ -1,14 +1,14 @@
 /** A snapshot in words that need no machine. */
 import type { AnyMachineSnapshot } from "xstate";
 import type { OpenWait, Projection, RunStatus, StepPhase, StepView } from "../snapshot.ts";
-import { type ControlContext, control, generationOf, isParked, wakeOf, wasAsked } from "./context.ts";
+import { type ControlContext, control, generationOf, wakeOf, wasAsked } from "./context.ts";
 import type { Plan } from "./plan.ts";
 
 /** What a snapshot says, in words that need no machine. */
 export function projectionOf(plan: Plan, restored: AnyMachineSnapshot): Projection {
   const context = restored.context as ControlContext;
   const live = livePhases(restored);
-  const status = statusOf(restored, context);
+  const status = statusOf(restored);
   const stopped = !restored.tags.has("pending") && !isActive(restored);
   const steps = new Map<string, StepView>();
   for (const { name } of plan.steps)
@@ -28,7 +28,6 @@ export function projectionOf(plan: Plan, restored: AnyMachineSnapshot): Projecti
     })),
     outcome: context.outcome,
     draining: context.draining,
-    paused: context.paused,
   };
 }
 
@@ -60,20 +59,12 @@ function viewOf(
   stopped: boolean,
 ): StepView {
   const known = control(context, name);
-  const parked = isParked(context, "run", name);
   const draining = context.draining.includes(name);
   const phase: StepPhase = draining
     ? "running"
-    : parked
-      ? "parked"
-      : (known.kept ?? live ?? known.phase ?? (stopped ? "cancelled" : "pending"));
+    : (known.kept ?? live ?? known.phase ?? (stopped ? "cancelled" : "pending"));
   const asked = wasAsked(known) || phase === "running" || phase === "waiting";
-  const undo =
-    known.undo === undefined || known.undo === "needless"
-      ? undoing && !isParked(context, "undo", name)
-        ? "running"
-        : "none"
-      : known.undo;
+  const undo = known.undo === undefined || known.undo === "needless" ? (undoing ? "running" : "none") : known.undo;
   const outcome =
     phase === "failed" || phase === "held" || phase === "cancelled" ? (known.outcome ?? "never") : undefined;
   return {
@@ -85,10 +76,9 @@ function viewOf(
   };
 }
 
-function statusOf(snapshot: AnyMachineSnapshot, context: ControlContext): RunStatus {
+function statusOf(snapshot: AnyMachineSnapshot): RunStatus {
   for (const tag of ["completed", "failed", "cancelled", "pending"] as const) if (snapshot.tags.has(tag)) return tag;
-  const compensating = snapshot.tags.has("compensating");
-  if (snapshot.tags.has("paused") || (context.paused && (compensating || isActive(snapshot)))) return "paused";
-  if (compensating) return "compensating";
+  if (snapshot.tags.has("compensating")) return "compensating";
+  if (snapshot.tags.has("paused")) return "paused";
   return snapshot.tags.has("waiting") && !snapshot.tags.has("busy") ? "waiting_signal" : "running";
 }

@@ -20,5 +20,5 @@ export function reopenedContext(before: ControlContext): ControlContext {
         ? { kept: phase, generation, ...(known.wake === undefined ? {} : { wake: known.wake }), ...effects }
         : { generation: generation + 1, ...effects };
   }
-  return { ...before, steps, paused: false, outcome: null };
+  return { ...before, steps, outcome: null };
 }

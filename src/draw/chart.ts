@@ -206,8 +206,8 @@ function labelOf(state: Draft): string {
   return state.children.length > 0 && state.depth > PARTS ? contents(state) : state.key.replaceAll("_", " ");
 }
 
-/** Down to this depth states have names of their own (`active.flow`); below, keys are made of encoded names of steps. */
-const PARTS = 2;
+/** Down to this depth states have names of their own (`active`); below, keys are made of encoded names of steps. */
+const PARTS = 1;
 /** More steps are only counted. */
 const TOLD = 3;
 

@@ -128,7 +128,7 @@ function flatStep(node: ChartNode, wanted = 0): Box {
 export const PAD = 12;
 
 /** Children in a row, as wide as wanted if that is wider than they need. */
-export async function placeRow(node: ChartNode, wanted = 0): Promise<Box> {
+async function placeRow(node: ChartNode, wanted = 0): Promise<Box> {
   const boxes: Box[] = [];
   const between = (a: ChartNode, b: ChartNode): readonly ChartEdge[] =>
     node.edges.filter(({ from, to }) => (from === a.id && to === b.id) || (from === b.id && to === a.id));

@@ -3,7 +3,7 @@
  * stops; on the right the ends. Ways off leave through the lower side and come in on the right.
  *
  * ```
- * pending ─→ ┌ active: control, flow ┐ ─→ completed
+ * pending ─→ ┌ active: the steps ────┐ ─→ completed
  *    │       └─┬───┬─────────────────┘
  *    │         │   ▼
  *    │         │ ┌ compensating ─────┐ ─→ failed
@@ -15,7 +15,7 @@
 import { at, type Box, bottom, type Label, type Line, type Point, right } from "./box.ts";
 import { type ChartEdge, type ChartNode, nodesOf } from "./chart.ts";
 import { labelOfEdge, labelOfExit, titleOfEdge } from "./edges.ts";
-import { bend, box, PAD, pill, place, placeRow, SIZES, textLine } from "./layout.ts";
+import { bend, box, PAD, pill, place, SIZES, textLine } from "./layout.ts";
 import { measure, wrap } from "./text.ts";
 
 const MARGIN = 20;
@@ -39,9 +39,9 @@ export async function placeSheet(root: ChartNode): Promise<Box> {
   const steps = nodesOf(must("active")).filter(({ kind }) => kind === "step").length;
 
   const pending = pill(must("pending"), "pill");
-  const active = await placeActive(must("active"));
+  const active = await placePart(must("active"));
   const undoing = part("compensating");
-  const compensating = undoing === undefined ? undefined : await placeCompensating(undoing);
+  const compensating = undoing === undefined ? undefined : await placePart(undoing);
   const stopping = pill(must("stopping"), "pill");
   const [completed, failed, cancelled] = ["completed", "failed", "cancelled"].map((key) =>
     pill(must(key), "final"),
@@ -207,62 +207,34 @@ export async function placeSheet(root: ChartNode): Promise<Box> {
   return box(root, "root", width, height, { children, lines, labels });
 }
 
-/** Where the flow begins and ends inside of the active part, seen from the sheet. */
+/** Where the flow begins and ends inside of the active part, seen from the sheet. Steps side by side begin at its border. */
 function flowOf(active: Box): readonly [first: number, last: number] {
-  const flow = active.children.at(-1);
-  if (flow === undefined) return [active.x, right(active)];
-  const [first = flow] = flow.look === "lane" ? flow.children : [];
-  const last = flow.look === "lane" ? (flow.children.at(-1) ?? flow) : flow;
-  const base = active.x + (flow.look === "lane" ? flow.x : 0);
-  return [base + first.x, base + right(last)];
+  const [first] = active.children;
+  const last = active.children.at(-1);
+  if (active.node.kind !== "sequence" || first === undefined || last === undefined) return [active.x, right(active)];
+  return [active.x + first.x, active.x + right(last)];
 }
 
-/** Regions one below the other; the last one is the flow, through which the good way goes. */
-async function placeActive(node: ChartNode): Promise<Box> {
-  const line = textLine(node.label, SIZES.heading, 200);
-  const labels: Label[] = [{ line, x: PAD, y: 19, look: "heading" }];
-  const boxes: Box[] = [];
-  let y = 4;
-  for (const [index, child] of node.children.entries()) {
-    const placed = at(await place(child), index === 0 ? PAD + line.width + 4 : PAD, y);
-    boxes.push(placed);
-    y = bottom(placed) + 14;
-  }
-  const width = Math.max(...boxes.map(right)) + PAD;
-  const lines = boxes.slice(1).map(({ y }): Line => ({
-    points: [
-      [0, y - 7],
-      [width, y - 7],
-    ],
-    arrow: false,
-    look: "region",
-  }));
-  const flow = boxes.at(-1);
-  const enter = flow === undefined ? 0 : flow.y + flow.enter;
-  // A flow that is narrower than the controls ends where they do.
-  const leave = flow === undefined ? 0 : flow.y + flow.leave;
-  return box(node, "frame", width, y, { enter, leave, children: boxes, lines, labels });
-}
-
-async function placeCompensating(node: ChartNode): Promise<Box> {
-  const row = await placeRow(node);
+/** A part of the sheet: its steps as they are laid out anywhere, in a frame with its name. */
+async function placePart(node: ChartNode): Promise<Box> {
+  const inside = await place(node);
   const name = textLine(node.label, SIZES.heading, 200);
   const note = textLine(node.description, SIZES.note, 420);
   const labels: Label[] = [
     { line: name, x: PAD, y: 19, look: "heading" },
-    { line: note, x: PAD + name.width + 8, y: 19, look: "note" },
+    ...(note.text === "" ? [] : [{ line: note, x: PAD + name.width + 8, y: 19, look: "note" } as const]),
   ];
   const down = 16;
-  for (const child of row.children) child.y += down;
-  const lowered = row.lines.map((line): Line => ({
+  for (const child of inside.children) child.y += down;
+  const lines = inside.lines.map((line): Line => ({
     ...line,
     points: line.points.map(([x, y]): Point => [x, y + down]),
   }));
-  return box(node, "frame", Math.max(row.width, PAD * 2 + 8 + name.width + note.width), row.height + down, {
-    enter: row.enter + down,
-    leave: row.leave + down,
-    children: row.children,
-    lines: lowered,
-    labels: [...labels, ...row.labels.map((label) => ({ ...label, y: label.y + down }))],
+  return box(node, "frame", Math.max(inside.width, PAD * 2 + 8 + name.width + note.width), inside.height + down, {
+    enter: inside.enter + down,
+    leave: inside.leave + down,
+    children: inside.children,
+    lines,
+    labels: [...labels, ...inside.labels.map((label) => ({ ...label, y: label.y + down }))],
   });
 }

@@ -1,5 +1,6 @@
 /** Everything that a frame shows beside its chart, as plain JSON in our own words. Instants are texts; nothing comes from the process. */
 import type { Projection } from "../../machines/snapshot.ts";
+import type { RunProjection } from "../run/control.ts";
 import type { FailedAttempt, Flight, RunError, RunRecord } from "../run/record/record.ts";
 import { isTerminated } from "../run/view.ts";
 import { formatOpaque } from "../wire/instant.ts";
@@ -69,7 +70,7 @@ export type RunDetails = {
 };
 
 /** The details of a record. `view`: what its machine says; undefined where that is gone. */
-export function detailsOf(record: RunRecord, view: Projection | undefined): RunDetails {
+export function detailsOf(record: RunRecord, view: RunProjection | undefined): RunDetails {
   const { machine } = record;
   const timers = (machine?.timers ?? []).map(({ timer, step, dueAt }) => ({ timer, step, dueAt: instant(dueAt) }));
   return {

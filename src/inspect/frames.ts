@@ -1,7 +1,8 @@
 /** One stored version of a record as a frame. Pure; whatever cannot be read becomes a frame that says so. */
-import type { Projection, RunStatus } from "../../machines/snapshot.ts";
+import type { RunStatus } from "../../machines/snapshot.ts";
 import type { Frame } from "../draw/timeline.ts";
 import { stateKey } from "../keys.ts";
+import { projectRun, type RunProjection } from "../run/control.ts";
 import type { Program } from "../programs/programs.ts";
 import { type FailedAttempt, type MachinePart, RUN_STATUSES, type RunRecord } from "../run/record/record.ts";
 import { decodeRecord } from "../run/record/codec.ts";
@@ -84,7 +85,7 @@ export function showVersion(version: Version, before: Shown | undefined, program
 }
 
 interface View {
-  readonly view?: Projection;
+  readonly view?: RunProjection;
   readonly problem?: string;
 }
 
@@ -96,7 +97,7 @@ function viewOf(machine: MachinePart | undefined, program: Program | string | un
   if (program === undefined || typeof program === "string") return { problem: program ?? "its plan is not known" };
   try {
     // A copy: XState's snapshot of it must not live as long as the frame does.
-    return { view: program.project({ ...machine.snapshot }) };
+    return { view: projectRun(program, { ...machine, snapshot: { ...machine.snapshot } }) };
   } catch (error) {
     return { problem: `its snapshot does not fit its plan: ${reasonOf(error)}` };
   }

@@ -1,6 +1,7 @@
 /** What can happen to a run next, and where each thing leads. The run's own machine is asked; nothing is written. */
-import type { RunEvent, RunOperation } from "../../machines/events.ts";
+import type { RunEvent } from "../../machines/events.ts";
 import type { Projection, RunStatus } from "../../machines/snapshot.ts";
+import { operate, projectRun, type RunOperation } from "./control.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import type { Program } from "../programs/programs.ts";
 import type { MachinePart, RunRecord, TimerState } from "./record/record.ts";
@@ -82,7 +83,7 @@ const SAYS_NOTHING: Next = { signals: [], timers: [], steps: [], commands: [] };
 export function nextOf(record: RunRecord, program: Program): Next {
   const { machine } = record;
   if (machine === undefined) return SAYS_NOTHING;
-  const view = program.project(machine.snapshot);
+  const view = projectRun(program, machine);
   const leads = (event: RunEvent): Preview => previewOf(program, machine, event) ?? staysAt(view);
   const start = previewOf(program, machine, { type: "start" });
   return {
@@ -122,12 +123,10 @@ export function previewOfCommand(
 }
 
 function previewOf(program: Program, machine: MachinePart, operation: RunOperation): Preview | undefined {
-  const decision =
-    operation.type === "retry" ? program.reopen(machine.snapshot) : program.advance(machine.snapshot, [operation]);
-  if (decision?.changed !== true) return undefined;
-  const { snapshot, commands } = decision;
+  const { run, commands, changed } = operate(program, machine, operation);
+  if (!changed) return undefined;
   return {
-    status: program.project(snapshot).status,
+    status: projectRun(program, run).status,
     starts: commands.flatMap((command) => (command.type === "step.start" ? [command.step] : [])),
     undoes: commands.flatMap((command) => (command.type === "undo.start" ? [command.step] : [])),
     waits: commands.flatMap((command) => (command.type === "signal.await" ? [command.signal] : [])),
@@ -172,7 +171,7 @@ function commandsOf(
 /** Why a run can never take a signal of this name any more, for people; undefined: it may. */
 export function whyNever(record: RunRecord, program: Program, signal: string): string | undefined {
   if (record.machine === undefined) return undefined;
-  const view = program.project(record.machine.snapshot);
+  const view = projectRun(program, record.machine);
   if (view.outcome !== null) return `it is ${view.status} and starts no steps any more`;
   const isOpen = (name: string): boolean => {
     const { phase = "pending" } = view.steps.get(name) ?? {};

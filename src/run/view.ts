@@ -1,6 +1,7 @@
 /** What a record says, for those who only read it: clients and services. */
+import { projectRun, type RunProjection } from "./control.ts";
 import { marksOf } from "../programs/marks.ts";
-import type { OpenWait, Projection, SnapshotMarks, StepMarks } from "../../machines/snapshot.ts";
+import type { OpenWait, SnapshotMarks, StepMarks } from "../../machines/snapshot.ts";
 import type { Program } from "../programs/programs.ts";
 import { type ErrorData, summarize } from "../host/error-data.ts";
 import {
@@ -16,8 +17,8 @@ import {
 export type { PersistedSnapshot, RunStatus } from "../../machines/snapshot.ts";
 
 /** The machine's own words for a record; undefined when another program dropped its machine. */
-export function viewOf(record: RunRecord, program: Program): Projection | undefined {
-  return record.machine === undefined ? undefined : program.project(record.machine.snapshot);
+export function viewOf(record: RunRecord, program: Program): RunProjection | undefined {
+  return record.machine === undefined ? undefined : projectRun(program, record.machine);
 }
 
 /**
@@ -25,7 +26,7 @@ export function viewOf(record: RunRecord, program: Program): Projection | undefi
  * of the machine, never of the outbox: entries leave.
  */
 export function drains(machine: MachinePart, program: Program, ref: FlightRef): boolean {
-  return ref.kind === "run" && program.project(machine.snapshot).draining.includes(ref.step);
+  return ref.kind === "run" && projectRun(program, machine).draining.includes(ref.step);
 }
 
 /** The waits that are open, in the order in which signals are given to them. */

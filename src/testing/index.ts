@@ -11,6 +11,7 @@ export {
   type TestWorker,
   type WorkerRequest,
 } from "./kit.ts";
+export type { RunOperation } from "../run/control.ts";
 export type { LogLine } from "./time/process.ts";
 export { crashEverywhere, type CrashFinding, type CrashOptions, type CrashReport } from "./crash-everywhere.ts";
 export {
@@ -41,5 +42,5 @@ export type { ExploredCoverage } from "./explore/coverage.ts";
 export type { FaultKind, SignalBehaviour, WorldOptions } from "./oracle/setting.ts";
 export type { PathStep, TestImports, Violation } from "./explore/violation.ts";
 export type { Check, CheckAnswer, Effects, ExploredRun } from "./explore/view.ts";
-export type { Outcome, RunEvent, RunOperation } from "../../machines/events.ts";
+export type { Outcome, RunEvent } from "../../machines/events.ts";
 export type { StepPhase, StepView, UndoPhase } from "../../machines/snapshot.ts";

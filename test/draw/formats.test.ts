@@ -85,9 +85,6 @@ describe("Mermaid", () => {
     const { labels, live } = readMermaid(await drawWorkflow({ plan }, { format: "mermaid", snapshot: run.snapshot }));
     expect(live.map((name) => labels.get(name))).toEqual([
       "active",
-      "control",
-      "running",
-      "flow",
       "left and right",
       "left",
       "running",

@@ -201,7 +201,7 @@ test("a name cannot break out: the elements and attributes are always the same f
     expect([...attributes].filter((attribute) => /^on|href|src|style$/.test(attribute))).toEqual([]);
   }
   for (const name of HOSTILE)
-    expect(readPicture(await chartSvg(compilePlan(planOf([task(name)])))).states).toHaveLength(14);
+    expect(readPicture(await chartSvg(compilePlan(planOf([task(name)])))).states).toHaveLength(12);
 });
 
 test("what XML cannot hold is replaced", async () => {
@@ -228,7 +228,7 @@ describe("live states", () => {
       ._nodes.map(({ id }) => id);
     const lit = litOf(readPicture(svg));
     expect(lit.toSorted()).toEqual(active.filter((id) => id !== config.id).toSorted());
-    expect(lit).toContain("order.active.flow.left_and_right.right.running");
+    expect(lit).toContain("order.active.left_and_right.right.running");
   });
 
   test("of every run of random plans, from its start on", async () => {

@@ -1,10 +1,11 @@
 /** Records of every layout that was released, or is about to be: later versions read them and lead their runs to the same end. */
 import { describe, expect, test } from "vitest";
-import { buildMachine, project } from "../../machines/plan/advance.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey } from "../../src/keys.ts";
+import { projectRun } from "../../src/run/control.ts";
 import { decodeRecord, encodeRecord, RECORD_LAYOUT } from "../../src/run/record/codec.ts";
 import { createTestKit } from "../../src/testing/index.ts";
+import { programOf } from "../machines/build.ts";
 import { makeFleet } from "../services/fleet.ts";
 import { goldenLayouts, load } from "./golden-layout.ts";
 import { RUNS } from "./runs.ts";
@@ -21,12 +22,12 @@ describe.for(goldenLayouts())("%s", ([name, golden]) => {
 
   test("is read at every version, loses nothing, and stock XState loads it as it did", () => {
     expect(golden.versions.length).toBeGreaterThan(4);
-    const machine = buildMachine(golden.plan);
+    const program = programOf(golden.plan);
     for (const { body, loaded } of golden.versions) {
       const record = decodeRecord(body, key);
       if (golden.layout === RECORD_LAYOUT) expect(JSON.parse(encodeRecord(record))).toEqual(JSON.parse(body));
       expect(load(golden.plan, record)).toEqual(loaded);
-      const view = project(machine, record.machine?.snapshot ?? expect.fail("it has a machine"));
+      const view = projectRun(program, record.machine ?? expect.fail("it has a machine"));
       expect(view.status).toBe(record.status);
     }
   });

@@ -1,9 +1,16 @@
 /** Small plans by hand, and runs of them. */
-import { buildMachine, initial, operate, project } from "../../machines/plan/advance.ts";
+import type { MachineConfig } from "../../machines/chart.ts";
 import type { Command } from "../../machines/commands.ts";
-import type { RunOperation } from "../../machines/events.ts";
 import type { Plan, PlanStep, SignalStep, TaskStep } from "../../machines/plan/plan.ts";
-import type { PersistedSnapshot, Projection } from "../../machines/snapshot.ts";
+import { PlanProgram } from "../../machines/plan/program.ts";
+import type { PersistedSnapshot } from "../../machines/snapshot.ts";
+import {
+  type ControlledRun,
+  operate,
+  projectRun,
+  type RunOperation,
+  type RunProjection,
+} from "../../src/run/control.ts";
 
 /** A step that fails the run when it fails, without undo or delay. */
 export function task(name: string, options: Partial<Omit<TaskStep, "kind" | "name">> = {}): TaskStep {
@@ -38,6 +45,10 @@ export function signal(name: string, options: Partial<Omit<SignalStep, "kind" | 
 export function planOf(steps: readonly PlanStep[], options: Partial<Omit<Plan, "steps">> = {}): Plan {
   return { name: "order", steps, compensation: "mirror", foreign: false, ...options };
 }
+
+/** The program of a plan; `config`: with another chart. */
+export const programOf = (plan: Plan, config?: MachineConfig): PlanProgram =>
+  new PlanProgram(plan, { planHash: "plan", definitionHash: "definition" }, config);
 
 export const done = (step: string, generation = 1): RunOperation => ({ type: "step.done", step, generation });
 export const failed = (step: string, outcome: "never" | "unknown" = "never", generation = 1): RunOperation => ({
@@ -104,7 +115,7 @@ export function words(command: Command): string {
 export interface Run {
   /** Applies events one after the other; gives the commands of all of them. */
   send(...events: readonly RunOperation[]): string[];
-  readonly view: Projection;
+  readonly view: RunProjection;
   readonly snapshot: PersistedSnapshot;
   /** Phases of all steps, as `a completed, b running`. */
   readonly phases: string;
@@ -119,23 +130,23 @@ export function started(plan: Plan): Run {
 
 /** A run that has not started. */
 export function fresh(plan: Plan): Run {
-  const machine = buildMachine(plan);
-  let snapshot = initial(machine);
+  const program = programOf(plan);
+  let run: ControlledRun = { snapshot: program.initial() };
   return {
     send: (...events) =>
       events.flatMap((event) => {
-        const decision = operate(machine, JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot, event);
-        if (decision.changed) snapshot = decision.snapshot;
+        const decision = operate(program, JSON.parse(JSON.stringify(run)) as ControlledRun, event);
+        if (decision.changed) ({ run } = decision);
         return decision.commands.map(words);
       }),
     get view() {
-      return project(machine, snapshot);
+      return projectRun(program, run);
     },
     get snapshot() {
-      return snapshot;
+      return run.snapshot;
     },
     get phases() {
-      return [...project(machine, snapshot).steps].map(([name, { phase }]) => `${name} ${phase}`).join(", ");
+      return [...projectRun(program, run).steps].map(([name, { phase }]) => `${name} ${phase}`).join(", ");
     },
   };
 }

@@ -1,12 +1,19 @@
 /** Plays a list of events on the machine and on the oracle, and says where they differ. */
 import { isDeepStrictEqual } from "node:util";
 import { createActor } from "xstate";
-import { advance, buildMachine, initial, operate, project, type RunMachine } from "../../machines/plan/advance.ts";
-import type { Decision } from "../../machines/program.ts";
 import type { Command } from "../../machines/commands.ts";
-import type { RunEvent, RunOperation } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
-import type { PersistedSnapshot, Projection, RunStatus } from "../../machines/snapshot.ts";
+import type { PlanProgram } from "../../machines/plan/program.ts";
+import type { RunStatus } from "../../machines/snapshot.ts";
+import {
+  type ControlledDecision,
+  type ControlledRun,
+  operate,
+  projectRun,
+  type RunOperation,
+  type RunProjection,
+} from "../../src/run/control.ts";
+import { programOf } from "./build.ts";
 import { applyToModel, type Expected, expectedOf, type Model, newModel } from "./oracle.ts";
 
 /**
@@ -25,8 +32,7 @@ export const ALLOWED: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
 };
 
 /** A JSON round trip, as a crash or another process makes it. */
-export const reload = (snapshot: PersistedSnapshot): PersistedSnapshot =>
-  JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot;
+export const reload = (run: ControlledRun): ControlledRun => JSON.parse(JSON.stringify(run)) as ControlledRun;
 
 /** Whether the table allows the step from one status to another, by way of `running` when a run starts. */
 export function isAllowed(from: RunStatus, to: RunStatus, event: RunOperation): boolean {
@@ -38,7 +44,7 @@ const inOrder = (commands: readonly Command[]): readonly string[] =>
   commands.map((command) => JSON.stringify(Object.entries(command).toSorted())).toSorted();
 
 /** The first difference between what a projection says and what it must say. */
-export function difference(actual: Projection, expected: Expected): string | undefined {
+export function difference(actual: RunProjection, expected: Expected): string | undefined {
   for (const name of ["status", "outcome", "paused", "currentSteps"] as const)
     if (!isDeepStrictEqual(actual[name], expected[name]))
       return `${name} is ${JSON.stringify(actual[name])}, must be ${JSON.stringify(expected[name])}`;
@@ -53,7 +59,7 @@ export function difference(actual: Projection, expected: Expected): string | und
   return differentWaits(actual, expected);
 }
 
-function differentWaits(actual: Projection, expected: Expected): string | undefined {
+function differentWaits(actual: RunProjection, expected: Expected): string | undefined {
   const found = actual.waits.map((wait) => {
     const openedAt = expected.waits.find((other) => other.step === wait.step)?.openedAt ?? -1;
     return { ...wait, openedAt };
@@ -70,20 +76,20 @@ function differentWaits(actual: Projection, expected: Expected): string | undefi
 
 /** Both sides of a comparison, after some events. */
 export interface Pair {
-  readonly snapshot: PersistedSnapshot;
+  readonly run: ControlledRun;
   readonly model: Model;
 }
 
 /** Applies one event to both sides. `fault` says where they differ. */
 export function stepBoth(
-  machine: RunMachine,
+  program: PlanProgram,
   before: Pair,
   event: RunOperation,
 ): { readonly pair: Pair; readonly fault?: string; readonly accepted: boolean; readonly commands: readonly Command[] } {
-  const expected = applyToModel(machine.plan, before.model, event);
-  const reloaded = reload(before.snapshot);
-  const decision: Decision = operate(machine, reloaded, event);
-  const pair: Pair = { snapshot: decision.snapshot, model: expected?.model ?? before.model };
+  const expected = applyToModel(program.plan, before.model, event);
+  const reloaded = reload(before.run);
+  const decision = operate(program, reloaded, event);
+  const pair: Pair = { run: decision.run, model: expected?.model ?? before.model };
   const commands = expected?.commands ?? [];
   const result = { pair, accepted: expected !== undefined, commands };
   if (decision.changed !== result.accepted)
@@ -91,18 +97,17 @@ export function stepBoth(
       ...result,
       fault: `it ${decision.changed ? "changed" : "refused"} what it must ${result.accepted ? "accept" : "refuse"}`,
     };
-  if (!decision.changed && decision.snapshot !== reloaded)
-    return { ...result, fault: "it refused into another object" };
+  if (!decision.changed && decision.run !== reloaded) return { ...result, fault: "it refused into another object" };
   if (!isDeepStrictEqual(inOrder(decision.commands), inOrder(commands)))
     return {
       ...result,
       fault: `commands are ${JSON.stringify(decision.commands)}, must be ${JSON.stringify(commands)}`,
     };
   if (!decision.changed) return result;
-  const was = project(machine, before.snapshot).status;
-  const view = project(machine, reload(decision.snapshot));
+  const was = projectRun(program, before.run).status;
+  const view = projectRun(program, reload(decision.run));
   const fault =
-    difference(view, expectedOf(machine.plan, pair.model)) ??
+    difference(view, expectedOf(program.plan, pair.model)) ??
     (isAllowed(was, view.status, event) ? undefined : `${was} → ${view.status} is no transition of P51`);
   return fault === undefined ? result : { ...result, fault };
 }
@@ -115,28 +120,28 @@ export interface Case {
 
 /** The first fault of a case; undefined when machine and oracle agree after every event. */
 export function checkCase({ plan, events }: Case): string | undefined {
-  const machine = buildMachine(plan);
-  let pair: Pair = { snapshot: initial(machine), model: newModel(plan) };
-  const fault = difference(project(machine, pair.snapshot), expectedOf(plan, pair.model));
+  const program = programOf(plan);
+  let pair: Pair = { run: { snapshot: program.initial() }, model: newModel(plan) };
+  const fault = difference(projectRun(program, pair.run), expectedOf(plan, pair.model));
   if (fault !== undefined) return `before the start: ${fault}`;
   const accepted: RunOperation[] = [];
   const commands: Command[] = [];
   for (const [index, event] of events.entries()) {
-    const stepped = stepBoth(machine, pair, event);
+    const stepped = stepBoth(program, pair, event);
     if (stepped.fault !== undefined) return `event ${index} (${JSON.stringify(event)}): ${stepped.fault}`;
     pair = stepped.pair;
     if (stepped.accepted) accepted.push(event);
     commands.push(...stepped.commands);
-    const loaded = differentWhenLoaded(machine, pair.snapshot);
+    const loaded = differentWhenLoaded(program, pair.run);
     if (loaded !== undefined) return `event ${index}: ${loaded}`;
   }
-  return differentInOneGo(machine, accepted, pair.snapshot, commands);
+  return differentInOneGo(program, accepted, pair.run, commands);
 }
 
 /** P43: stock `createActor` loads the snapshot. */
-function differentWhenLoaded(machine: RunMachine, snapshot: PersistedSnapshot): string | undefined {
-  const json = reload(snapshot);
-  const loaded = createActor(machine.machine, { snapshot: json as never }).getSnapshot() as unknown as Record<
+function differentWhenLoaded(program: PlanProgram, run: ControlledRun): string | undefined {
+  const json = reload(run).snapshot;
+  const loaded = createActor(program.machine.machine, { snapshot: json as never }).getSnapshot() as unknown as Record<
     string,
     unknown
   >;
@@ -144,35 +149,19 @@ function differentWhenLoaded(machine: RunMachine, snapshot: PersistedSnapshot): 
   return wrong === undefined ? undefined : `createActor loads another ${wrong}`;
 }
 
-/** Without repeats, without reloads and in one call for all that comes between two retries: same run, same snapshot, same commands. */
+/** Without repeats and without reloads: same run, same snapshot, same commands. */
 function differentInOneGo(
-  machine: RunMachine,
+  program: PlanProgram,
   accepted: readonly RunOperation[],
-  snapshot: PersistedSnapshot,
+  run: ControlledRun,
   commands: readonly Command[],
 ): string | undefined {
-  if (accepted.length === 0) return undefined;
-  let once: Decision = { snapshot: initial(machine), commands: [], changed: false };
-  const go = (decide: (snapshot: PersistedSnapshot) => Decision): void => {
-    const next = decide(once.snapshot);
-    once = { ...next, commands: [...once.commands, ...next.commands] };
-  };
-  let events: RunEvent[] = [];
-  const goOn = (): void => {
-    const together = events;
-    events = [];
-    go((at) => advance(machine, at, together));
-  };
+  let once: ControlledDecision = { run: { snapshot: program.initial() }, commands: [], changed: false };
   for (const operation of accepted) {
-    if (operation.type !== "retry") {
-      events.push(operation);
-      continue;
-    }
-    goOn();
-    go((at) => operate(machine, at, operation));
+    const next = operate(program, once.run, operation);
+    once = { ...next, commands: [...once.commands, ...next.commands] };
   }
-  goOn();
-  if (!isDeepStrictEqual(reload(once.snapshot), reload(snapshot))) return "in one go it ends in another snapshot";
+  if (!isDeepStrictEqual(reload(once.run), reload(run))) return "in one go it ends in another snapshot";
   return isDeepStrictEqual(inOrder(once.commands), inOrder(commands)) ? undefined : "in one go it gives other commands";
 }
 

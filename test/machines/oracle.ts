@@ -3,8 +3,9 @@
  * no tree, no chart. Slow and small on purpose. It shares nothing with `machines/` but types.
  */
 import type { Command } from "../../machines/commands.ts";
-import type { Outcome, RunOperation } from "../../machines/events.ts";
+import type { Outcome } from "../../machines/events.ts";
 import type { Plan, PlanStep } from "../../machines/plan/plan.ts";
+import type { RunOperation } from "../../src/run/control.ts";
 import type { OpenWait, RunStatus, StepPhase, StepView, UndoPhase } from "../../machines/snapshot.ts";
 
 /** One step, as far as the promises speak of it. */
@@ -160,6 +161,9 @@ function react(plan: Plan, model: Model, event: RunOperation, commands: Command[
     case "terminate":
       for (const step of model.steps) {
         if (step.draining || step.phase === "running") step.maybe = true;
+        // Nobody looks any more at what became of an earlier generation.
+        if (step.generation > 1 && !isOver(step) && step.phase !== "held" && step.phase !== "cancelled")
+          step.maybe = true;
         if (step.undo === "running") step.undo = "none";
         step.draining = false;
       }
@@ -253,8 +257,8 @@ function begin(plan: Plan, model: Model, index: number, commands: Command[]): vo
 function run(plan: Plan, model: Model, index: number, commands: Command[]): void {
   const step = model.steps[index] as ModelStep;
   step.phase = model.paused ? "parked" : "running";
-  if (model.paused) return;
   step.started = true;
+  if (model.paused) return;
   const { name } = plan.steps[index] as PlanStep;
   commands.push({ type: "step.start", step: name, generation: step.generation, wake: step.wake });
 }

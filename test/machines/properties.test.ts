@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { advance, buildMachine, initial, project } from "../../machines/plan/advance.ts";
-import type { RunEvent, RunOperation } from "../../machines/events.ts";
+import type { RunEvent } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { validatePlan } from "../../machines/plan/validate.ts";
 import { seededRandom } from "../../src/host/seeded.ts";
+import type { RunOperation } from "../../src/run/control.ts";
 import { checkCase, explain } from "./check.ts";
 import { randomPlan } from "./plans.ts";
 import { count, type Histogram, randomHistory } from "./world.ts";
@@ -70,7 +71,7 @@ test(
 test("an event that the machine raises itself is refused from outside", () => {
   const machine = buildMachine(randomPlan(seededRandom(SEED).next, 8));
   const running = advance(machine, initial(machine), [{ type: "start" }]).snapshot;
-  for (const type of ["xstate.done.state.random.active.flow", "unpark", "undo.none", "release", "kept"]) {
+  for (const type of ["xstate.done.state.random.active", "pause", "terminate", "undo.none", "release", "kept"]) {
     const forged = { type, step: machine.plan.steps[0]?.name } as unknown as RunEvent;
     expect(advance(machine, running, [forged])).toEqual({ snapshot: running, commands: [], changed: false });
   }

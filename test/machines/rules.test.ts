@@ -292,7 +292,7 @@ test("a step that was parked and never began is over at once and owes nothing", 
   expect(run.view).toMatchObject({ status: "cancelled", paused: false });
   expect(run.view.steps.get("b")).toEqual({
     phase: "cancelled",
-    generation: 0,
+    generation: 1,
     wake: 0,
     outcome: "never",
     undo: "none",
@@ -528,7 +528,7 @@ test("the chart reads like the workflow, and the rollback is in it", () => {
     "failed",
     "cancelled",
   ]);
-  expect(shape(config.states?.["active"]?.states?.["flow"] ?? {})).toEqual({
+  expect(shape(config.states?.["active"] ?? {})).toEqual({
     validate: "validate",
     reserve_and_charge: { reserve: "reserve", charge: "charge" },
     ship: "ship",
@@ -549,18 +549,13 @@ test("the chart reads like the workflow, and the rollback is in it", () => {
 
 test("keys of states are unique, in order and readable, whatever the steps are called", () => {
   const flow = (...names: readonly string[]): readonly string[] =>
-    Object.keys(
-      compilePlan(planOf(names.map((name) => task(name)))).states?.["active"]?.states?.["flow"]?.states?.["all"]
-        ?.states ?? {},
-    );
+    Object.keys(compilePlan(planOf(names.map((name) => task(name)))).states?.["active"]?.states?.["all"]?.states ?? {});
   expect(flow("b", "1", "done", "__proto__", "a.b")).toEqual(["b", "n1~1", "n2~done", "n3~__proto__", "a~2e~b"]);
   const long = "x".repeat(80);
   expect(flow(`${long}1`, `${long}2`)).toEqual([long.slice(0, 60), `n1~${long.slice(0, 60)}`]);
   expect(compilePlan(planOf([task("a")], { name: "🦀" })).id).toBe("~1f980~");
   const knot = [task("a"), task("b"), task("c", { dependsOn: ["a", "b"] }), task("d", { dependsOn: ["b"] }), task("e")];
-  const keys = Object.keys(
-    compilePlan(planOf(knot)).states?.["active"]?.states?.["flow"]?.states?.["all"]?.states ?? {},
-  );
+  const keys = Object.keys(compilePlan(planOf(knot)).states?.["active"]?.states?.["all"]?.states ?? {});
   expect(keys).toEqual(["a_and_b_and_c_and_d", "e"]);
   expect(buildMachine(planOf(knot)).machine.id).toBe("order");
 });

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import { buildMachine, initial, project } from "../../machines/plan/advance.ts";
-import type { RunOperation } from "../../machines/events.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import type { RunStatus } from "../../machines/snapshot.ts";
-import { planOf, signal, task } from "./build.ts";
+import { projectRun, type RunOperation } from "../../src/run/control.ts";
+import { planOf, programOf, signal, task } from "./build.ts";
 import { ALLOWED, type Pair, reload, stepBoth } from "./check.ts";
 import { newModel } from "./oracle.ts";
 import { WHOLE } from "../setting.ts";
@@ -44,20 +43,20 @@ function allEvents(plan: Plan, pair: Pair): RunOperation[] {
 
 /** Every reachable state of a plan, each event tried in each of them on machine and oracle. */
 function walk(plan: Plan, edges: Set<string>): number {
-  const machine = buildMachine(plan);
-  const first: Pair = { snapshot: reload(initial(machine)), model: newModel(plan) };
-  const seen = new Set([JSON.stringify(first.snapshot)]);
+  const program = programOf(plan);
+  const first: Pair = { run: reload({ snapshot: program.initial() }), model: newModel(plan) };
+  const seen = new Set([JSON.stringify(first.run)]);
   const open: Pair[] = [first];
   for (let pair = open.pop(); pair !== undefined; pair = open.pop()) {
-    const from = project(machine, pair.snapshot).status;
+    const from = projectRun(program, pair.run).status;
     for (const event of allEvents(plan, pair)) {
-      const next = stepBoth(machine, pair, event);
+      const next = stepBoth(program, pair, event);
       if (next.fault !== undefined)
-        expect.fail(`${JSON.stringify(pair.snapshot)} at ${JSON.stringify(event)}: ${next.fault}`);
+        expect.fail(`${JSON.stringify(pair.run)} at ${JSON.stringify(event)}: ${next.fault}`);
       if (!next.accepted) continue;
-      const to = project(machine, next.pair.snapshot).status;
+      const to = projectRun(program, next.pair.run).status;
       if (to !== from) edges.add(`${from}→${to}`);
-      const key = JSON.stringify(next.pair.snapshot);
+      const key = JSON.stringify(next.pair.run);
       if (seen.has(key)) continue;
       seen.add(key);
       open.push(next.pair);

@@ -1,6 +1,6 @@
 /** A world around a run: it answers the commands that the oracle owes, late, twice, out of order, and an operator interferes. */
 import type { Command } from "../../machines/commands.ts";
-import type { RunOperation } from "../../machines/events.ts";
+import type { RunOperation } from "../../src/run/control.ts";
 import type { Plan } from "../../machines/plan/plan.ts";
 import { applyToModel, type Model, newModel } from "./oracle.ts";
 

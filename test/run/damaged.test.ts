@@ -28,7 +28,7 @@ test.each<[string, (machine: Json) => Json, string]>([
   [
     "a context without members",
     (machine) => ({ ...machine, snapshot: { ...(machine["snapshot"] as Json), context: {} } }),
-    "context.paused is nothing",
+    "context.outcome is nothing",
   ],
   ...[
     { steps: { "s:wait": null } },

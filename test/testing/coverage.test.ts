@@ -30,7 +30,7 @@ test("a run adds the states and edges that it took, and no others", async () => 
   expect(taken.states.missing).not.toContain("compensating");
   expect(taken.states.missing).not.toContain("failed");
   expect(taken.states.missing).toContain("cancelled");
-  expect(taken.edges.missing.some((edge) => edge.includes("terminate"))).toBe(true);
+  expect(taken.edges.missing.some((edge) => edge.includes("cancel"))).toBe(true);
   expect(String(taken)).toContain(`${taken.states.taken} of ${taken.states.total} states`);
 });
 

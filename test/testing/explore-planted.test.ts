@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { buildMachine } from "../../machines/plan/advance.ts";
-import { exploreMachine } from "../../src/testing/explore/explore.ts";
+import { programOf } from "../machines/build.ts";
+import { exploreProgram } from "../../src/testing/explore/explore.ts";
 import { DEFAULT_FAULTS } from "../../src/testing/oracle/setting.ts";
 import { EXAMPLES } from "./explore/examples.ts";
 import { equivalence, mutantsOf, UNREACHED } from "./explore/planted.ts";
@@ -10,7 +10,7 @@ const ONE_OF = process.env["HUNT"] === "all" ? 1 : 24;
 const KINDS = [...DEFAULT_FAULTS, "terminate", "retry"] as const;
 
 test.for(EXAMPLES)("$name breaks no rule", ({ workflow, signals }) => {
-  const result = exploreMachine(buildMachine(workflow.plan), { faults: 3, kinds: KINDS, signals });
+  const result = exploreProgram(programOf(workflow.plan), { faults: 3, kinds: KINDS, signals });
   expect(result.violations.map(({ text }) => text)).toEqual([]);
   expect(result.truncated).toBe(false);
   expect(Object.keys(result.ends).toSorted()).toEqual(["cancelled", "completed", "failed"]);
@@ -23,7 +23,7 @@ test("every fault that is planted in the charts of the examples is found, withou
   const reasons = new Map<string, number>();
   for (const { name, workflow, signals } of EXAMPLES) {
     const { plan } = workflow;
-    const mutants = mutantsOf(buildMachine(plan).config).filter((_, index) => index % ONE_OF === 0);
+    const mutants = mutantsOf(programOf(plan).chart()).filter((_, index) => index % ONE_OF === 0);
     for (const { kind, place, config } of mutants) {
       const counts = kinds.get(kind) ?? { planted: 0, found: 0, equivalent: 0 };
       kinds.set(kind, counts);
@@ -35,11 +35,11 @@ test("every fault that is planted in the charts of the examples is found, withou
       }
       // What no run can come to need not be walked.
       if (reason === UNREACHED) continue;
-      const machine = buildMachine(plan, config);
+      const program = programOf(plan, config);
       const walked = { faults: 2, signals, violations: 1 };
-      const { violations: first } = exploreMachine(machine, walked);
+      const { violations: first } = exploreProgram(program, walked);
       const { violations } =
-        first.length > 0 ? { violations: first } : exploreMachine(machine, { ...walked, kinds: KINDS });
+        first.length > 0 ? { violations: first } : exploreProgram(program, { ...walked, kinds: KINDS });
       if (violations.length > 0) counts.found += 1;
       if (violations.length === 0 && reason === undefined) missed.push(`${name}: ${kind}: ${place}`);
       if (violations.length > 0 && reason !== undefined) needless.push(`${name}: ${kind}: ${place}: ${reason}`);

@@ -32,7 +32,7 @@ describe("the events of a model", () => {
     .step("c", { dependsOn: ["b"], onFailure: "pause_workflow", run: () => 1 });
 
   test("are those of the engine, never one that the chart raises itself or that XState makes up", () => {
-    const events = eventsOf(model(saga, { pause: true, terminate: true, waits: { c: [{ signal: "go" }] } }));
+    const events = eventsOf(model(saga, { waits: { c: [{ signal: "go" }] } }));
     const known: readonly RunEvent["type"][] = [
       "start",
       "step.done",
@@ -43,10 +43,8 @@ describe("the events of a model", () => {
       "timer.due",
       "undo.done",
       "undo.failed",
-      "pause",
       "resume",
       "cancel",
-      "terminate",
       "skip",
     ];
     expect([...events].toSorted()).toEqual(["xstate.init", ...known].toSorted());

@@ -32,11 +32,11 @@ describe("the engine takes the paths of the model", () => {
     console.log(`${workflow.name}: ${all.length} paths, ${events} events taken`);
   });
 
-  test("with pauses, holds and a signal node that may be late", async () => {
+  test("with holds and a signal node that may be late", async () => {
     const definition = workflow("steered")
       .step("a", { onFailure: "pause_workflow", run: () => 1, compensate: () => {} })
       .signal("b", { dependsOn: ["a"], timeout: "1d", onTimeout: "continue" });
-    await take(paths(definition, { pause: true, terminate: true, failures: 1 }));
+    await take(paths(definition, { failures: 1 }));
   });
 
   test("simple ones too", async () => {
@@ -65,7 +65,7 @@ describe("the engine takes the paths of the model", () => {
       };
       const own = plan.steps.filter((step) => step.kind === "task" && !step.remote).slice(0, 1);
       const waits = Object.fromEntries(own.map(({ name }) => [name, [{ signal: "go", timeout: "1m" } as const]]));
-      const options: PathsOptions = { waits, failures: 1, pause: seed % 2 === 0 };
+      const options: PathsOptions = { waits, failures: 1 };
       try {
         events += await take(paths(definition, options), 10);
       } catch (error) {
@@ -114,7 +114,7 @@ test.each<[object, string]>([
     `failures is ${failures}; it must be a whole number from 0`,
   ]),
   [{ generations: 0 }, "generations is 0; it must be a whole number from 1"],
-  [{ pause: "yes" }, 'pause is "yes"; it must be true or false'],
+  [{ cancel: "yes" }, 'cancel is "yes"; it must be true or false'],
   [{ waits: { shpi: [{ signal: "go" }] } }, "waits.shpi is for no step; there are ask, far, node"],
   [{ waits: { node: [{ signal: "go" }] } }, "waits.node is for a handler; node is a signal node"],
   [{ waits: { far: [{ signal: "go" }] } }, "waits.far is for a handler; far is remote"],
@@ -176,8 +176,7 @@ test("coverage is told by the paths that were taken", async () => {
   const definition = workflow("covered").step("a", { run: () => 1, compensate: () => {} });
   const taken = coverage(definition);
   const before = taken.states.taken;
-  for (const path of paths(definition, { coverage: taken, waits: { a: [{ signal: "go" }] }, pause: true }))
-    await path.run();
+  for (const path of paths(definition, { coverage: taken, waits: { a: [{ signal: "go" }] } })) await path.run();
   expect(before).toBe(1);
   expect(taken.states.missing).toEqual([]);
 });

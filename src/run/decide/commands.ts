@@ -1,10 +1,10 @@
 /** What operators ask for, and the pause of a run whose definition does not fit. */
-import type { RunEvent } from "../../../machines/events.ts";
+import type { RunOperation } from "../control.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import type { Fact } from "../facts.ts";
 import { removeMoot } from "../outbox.ts";
 import { isOver } from "../record/record.ts";
-import { blame, type Draft, heal, hold } from "./draft.ts";
+import { blame, type Draft, heal, hold, projectionOf } from "./draft.ts";
 import { move } from "./move.ts";
 import { applyRetry } from "./retry.ts";
 import { completeStep } from "./steps.ts";
@@ -16,7 +16,7 @@ const APPLIED_KEPT = 64;
 export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command" }>): void {
   if (draft.machine.applied.includes(fact.id)) return;
   const { command } = fact;
-  const before = draft.program.project(draft.machine.snapshot);
+  const before = projectionOf(draft);
   // R6: what is over does not hear of it any more, and nothing is written. Only what failed can be opened again.
   if (isOver(before.status) && !(command.type === "retry" && before.status === "failed")) return;
   const applied = [...draft.machine.applied, fact.id].slice(-APPLIED_KEPT);
@@ -28,13 +28,13 @@ export function applyCommand(draft: Draft, fact: Extract<Fact, { fact: "command"
     if (fact.at < (draft.machine.steered_at ?? 0)) return;
     draft.machine = { ...draft.machine, steered_at: fact.at };
   }
-  const event: RunEvent =
+  const operation: RunOperation =
     command.type === "cancel"
       ? { type: "cancel", compensate: command.compensate }
       : command.type === "skip"
         ? command
         : { type: command.type };
-  if (!move(draft, event, command.type)) return;
+  if (!move(draft, operation, command.type)) return;
   if (command.type === "skip") {
     const { step } = command;
     completeStep(draft, { step, generation: before.steps.get(step)?.generation ?? 1 }, STORED_NULL, 0);

@@ -14,7 +14,7 @@ import { type Actor, type FlightRef, isHeldBy, isOver, type RunError, type RunRe
 import { addEntry, confirmEntries } from "../outbox.ts";
 import { flightTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
-import { type Draft, findFlight, mapFlight } from "./draft.ts";
+import { type Draft, findFlight, mapFlight, projectionOf } from "./draft.ts";
 import {
   applyBackoff,
   applyBegun,
@@ -148,7 +148,7 @@ function ownsSomething(draft: Draft, batch: FactBatch): boolean {
 }
 
 function finishDraft(draft: Draft, before: RunRecord, by: string | undefined, writeId: string): RunRecord {
-  const view = draft.program.project(draft.machine.snapshot);
+  const view = projectionOf(draft);
   syncSteps(draft, view);
   const over = isOver(view.status);
   if (over) draft.machine = { ...draft.machine, timers: [], flights: [] };

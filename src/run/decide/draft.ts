@@ -1,5 +1,6 @@
 /** A record while facts are applied to it, and the small edits that every rule is made of. */
 import type { Program } from "../../programs/programs.ts";
+import { projectRun, type RunProjection } from "../control.ts";
 import type { EffectKind } from "../effects/effect.ts";
 import {
   type Actor,
@@ -30,6 +31,11 @@ export type Draft = {
   by: Actor | undefined;
   force: boolean;
 };
+
+/** What the run says at this point of the decision. */
+export function projectionOf({ program, machine }: Draft): RunProjection {
+  return projectRun(program, machine);
+}
 
 /** The flight of this reference, if it is in the air. */
 export function findFlight(draft: Draft, ref: FlightRef): Flight | undefined {
@@ -71,13 +77,13 @@ export function blame(draft: Draft, error: RunError): void {
 
 /** The run says why it is held; one that stops goes on to say why it stops. */
 export function hold(draft: Draft, error: RunError): void {
-  const { outcome } = draft.program.project(draft.machine.snapshot);
+  const { outcome } = projectionOf(draft);
   if (outcome === null || draft.record.error === undefined) draft.record = { ...draft.record, error };
 }
 
 /** What held the run is gone; what stopped it is not. */
 export function heal(draft: Draft): void {
-  const { outcome } = draft.program.project(draft.machine.snapshot);
+  const { outcome } = projectionOf(draft);
   const { error: _healed, ...record } = draft.record;
   const { cause, ...machine } = draft.machine;
   if (outcome === null) {

@@ -1,7 +1,6 @@
-/** Feeds the machine and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
+/** Does something to a run, and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
 import type { Command } from "../../../machines/commands.ts";
-import type { Decision } from "../../../machines/program.ts";
-import type { RunEvent } from "../../../machines/events.ts";
+import { operate, type RunOperation } from "../control.ts";
 import type { FlightRef, GivenSignals, TimerState } from "../record/record.ts";
 import { entryId } from "../effects/effect.ts";
 import { fenceEntry } from "../effects/fence.ts";
@@ -9,22 +8,14 @@ import { timerEntry } from "../effects/timer.ts";
 import { addEntry, removeEntry } from "../outbox.ts";
 import type { Draft } from "./draft.ts";
 
-/** Feeds the machine. Returns false when it did not move: then nothing else may change either. */
-export function move(draft: Draft, event: RunEvent, label: string): boolean {
-  return follow(draft, draft.program.advance(draft.machine.snapshot, [event]), label);
-}
-
-/** Opens a failed run again. Returns false when it has not failed. */
-export function reopen(draft: Draft): boolean {
-  const decision = draft.program.reopen(draft.machine.snapshot);
-  return decision !== undefined && follow(draft, decision, "retry");
-}
-
-function follow(draft: Draft, decision: Decision, label: string): boolean {
-  if (!decision.changed) return false;
+/** Applies an operation. Returns false when the run did not move: then nothing else may change either. */
+export function move(draft: Draft, operation: RunOperation, label: string): boolean {
+  const { run, commands, changed } = operate(draft.program, draft.machine, operation);
+  if (!changed) return false;
   draft.applied.push(label);
-  draft.machine = { ...draft.machine, snapshot: decision.snapshot };
-  for (const command of decision.commands) applyEmitted(draft, command);
+  const { snapshot: _before, paused: _paused, parked: _parked, terminated: _terminated, ...machine } = draft.machine;
+  draft.machine = { ...machine, ...run };
+  for (const command of commands) applyEmitted(draft, command);
   return true;
 }
 

@@ -5,13 +5,13 @@
 import type { StepView } from "../../../machines/snapshot.ts";
 import { STORED_NULL, type StoredValue } from "../../wire/value.ts";
 import { keepResult } from "../outbox.ts";
-import { type Draft, setStep } from "./draft.ts";
-import { reopen } from "./move.ts";
+import { type Draft, projectionOf, setStep } from "./draft.ts";
+import { move } from "./move.ts";
 import { bumpEpoch } from "./steps.ts";
 
 /** Opens a failed run. `nth` counts its retries from 1: one that was given for an earlier failure is void. Undefined: for any. */
 export function applyRetry(draft: Draft, nth: number | undefined, givenAt: number): void {
-  const view = draft.program.project(draft.machine.snapshot);
+  const view = projectionOf(draft);
   const count = (draft.machine.reopened?.count ?? 0) + 1;
   if (view.status !== "failed" || (nth ?? count) !== count) return;
   for (const [name, step] of view.steps) if (!stays(step)) renewStep(draft, name, step);
@@ -19,7 +19,7 @@ export function applyRetry(draft: Draft, nth: number | undefined, givenAt: numbe
   const { cause: _cause, ...machine } = draft.machine;
   draft.record = record;
   draft.machine = { ...machine, given: [], compensation_errors: [], reopened: { count, at: givenAt } };
-  reopen(draft);
+  move(draft, { type: "retry" }, "retry");
 }
 
 const stays = ({ phase, undo }: StepView): boolean => (phase === "completed" || phase === "skipped") && undo === "none";

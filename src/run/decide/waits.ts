@@ -2,7 +2,7 @@
 import { STORED_NULL } from "../../wire/value.ts";
 import type { FoundSignal } from "../facts.ts";
 import type { GivenSignals, TimerState } from "../record/record.ts";
-import { type Draft, isSignalNode } from "./draft.ts";
+import { type Draft, isSignalNode, projectionOf } from "./draft.ts";
 import { move } from "./move.ts";
 import { completeStep, failStep } from "./steps.ts";
 
@@ -10,7 +10,7 @@ import { completeStep, failStep } from "./steps.ts";
 export function applySignal(draft: Draft, signal: FoundSignal): void {
   const consumed = draft.machine.consumed.find((entry) => entry.name === signal.name);
   if (consumed?.ids.includes(signal.segment) === true) return;
-  const wait = draft.program.project(draft.machine.snapshot).waits.find((open) => open.signal === signal.name);
+  const wait = projectionOf(draft).waits.find((open) => open.signal === signal.name);
   if (wait === undefined) return;
   give(draft, wait, { signal: signal.name, id: signal.id, payload: signal.payload });
   const { step: name, generation, wake } = wait;
@@ -51,7 +51,7 @@ export function applyDue(
 
 /** The deadline of a signal node passed: it completed with null or failed, as its plan says. */
 function endSignalNode(draft: Draft, name: string, generation: number): void {
-  const view = draft.program.project(draft.machine.snapshot).steps.get(name);
+  const view = projectionOf(draft).steps.get(name);
   if (view?.phase === "completed") return completeStep(draft, { step: name, generation }, STORED_NULL, 1);
   const message = `no signal ${JSON.stringify(name)} arrived in time`;
   failStep(draft, { step: name, generation }, { type: "SignalTimeout", message, outcome: "never", attempt: 1 });

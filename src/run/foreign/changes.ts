@@ -4,7 +4,7 @@
  */
 import { STORED_NULL } from "../../wire/value.ts";
 import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record/record.ts";
-import { blame, type Draft, heal, hold, mapFlight } from "../decide/draft.ts";
+import { blame, type Draft, heal, hold, mapFlight, projectionOf } from "../decide/draft.ts";
 import { applyDone, applyFailed } from "../decide/executions.ts";
 import { move } from "../decide/move.ts";
 
@@ -113,7 +113,7 @@ function applyStatus(draft: Draft, before: RunRecord, after: RunRecord): void {
     if (move(draft, { type: "pause" }, "paused by another program") && after.error !== undefined)
       hold(draft, after.error);
   } else if (after.status === "cancelled" || after.status === "failed") {
-    const { outcome } = draft.program.project(draft.machine.snapshot);
+    const { outcome } = projectionOf(draft);
     if (outcome !== null) return;
     if (
       move(draft, { type: "cancel", compensate: true }, `${after.status} by another program`) &&

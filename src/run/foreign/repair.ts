@@ -5,6 +5,7 @@
  * is applied as events; where it keeps none, the machine is made from the plain fields (protocol §7). A reader that finds a record
  * like that always writes.
  */
+import { projectRun } from "../control.ts";
 import { isWorkflowError } from "../../errors.ts";
 import { stateKey } from "../../keys.ts";
 import type { Codec } from "../../store/document.ts";
@@ -55,7 +56,7 @@ export async function repairRecord(context: RepairContext, record: RunRecord): P
 
 /** The plain fields as the machine tells them. */
 function asTold(record: RunRecord, machine: MachinePart, program: Program): RunRecord {
-  const view = program.project(machine.snapshot);
+  const view = projectRun(program, machine);
   const steps = new Map(record.steps);
   for (const [name, { phase }] of view.steps) {
     const state = steps.get(name);

@@ -8,7 +8,7 @@ import type { Projection } from "../../../machines/snapshot.ts";
 import { parseInstant } from "../../wire/instant.ts";
 import { STORED_NULL } from "../../wire/value.ts";
 import { isOver, refOf, type RunRecord, type StepState, type TimerState } from "../record/record.ts";
-import type { Draft } from "../decide/draft.ts";
+import { type Draft, projectionOf } from "../decide/draft.ts";
 import { timerEntry } from "../effects/timer.ts";
 import { addEntry } from "../outbox.ts";
 import { applyDone, applyFailed, applyFenced } from "../decide/executions.ts";
@@ -31,8 +31,6 @@ export function applyRestore(draft: Draft, told: RunRecord): void {
   keepPlainFields(draft, plain);
 }
 
-const viewOf = (draft: Draft): Projection => draft.program.project(draft.machine.snapshot);
-
 /** Steps whose failure ends the run. */
 function stoppers(draft: Draft): ReadonlySet<string> {
   const { steps } = draft.program;
@@ -54,7 +52,7 @@ function replayAll(draft: Draft, plain: RunRecord, fits: (state: StepState, step
   // A wait does not drain: where one failed, it failed before the run was stopped.
   const ordered = [...steps.filter(({ kind }) => kind === "signal"), ...steps.filter(({ kind }) => kind !== "signal")];
   const first = (wanted: StepState["status"]): boolean => {
-    const view = viewOf(draft);
+    const view = projectionOf(draft);
     return ordered.some(({ name }) => {
       const state = plain.steps.get(name);
       if (state?.status !== wanted || (wanted === "cancelled" && state.started_at === undefined)) return false;
@@ -62,13 +60,13 @@ function replayAll(draft: Draft, plain: RunRecord, fits: (state: StepState, step
       const { machine, record } = draft;
       const events = draft.applied.length;
       const moved = replayStep(draft, name, state, view);
-      if (!isOver(viewOf(draft).status)) return moved;
+      if (!isOver(projectionOf(draft).status)) return moved;
       // It has not ended yet: its last step ended after it was told to stop or to pause.
       draft.machine = machine;
       draft.record = record;
       draft.applied.length = events;
       stopAsTold(draft, plain);
-      return replayStep(draft, name, state, viewOf(draft));
+      return replayStep(draft, name, state, projectionOf(draft));
     });
   };
   while (first("completed") || first("failed") || first("running") || first("cancelled"));
@@ -101,22 +99,22 @@ function replayStep(draft: Draft, name: string, state: StepState, view: Projecti
 function stopAsTold(draft: Draft, plain: RunRecord): void {
   const told = plain.error?.type;
   if (told === "Terminated") move(draft, { type: "terminate" }, "terminate");
-  const { outcome } = viewOf(draft);
+  const { outcome } = projectionOf(draft);
   const stops = plain.status === "compensating" || plain.status === "cancelled" || plain.status === "failed";
   const cancels = told === "Cancelled" || [...plain.steps.values()].some(({ status }) => status === "cancelled");
   if (outcome === null && (stops || cancels)) move(draft, { type: "cancel", compensate: true }, "cancel");
-  if (plain.status === "paused" && !viewOf(draft).paused) move(draft, { type: "pause" }, "pause");
+  if (plain.status === "paused" && !projectionOf(draft).paused) move(draft, { type: "pause" }, "pause");
 }
 
 /** What the rebuilt run would have started before it stopped, and the plain fields do not know, was never begun. */
 function fenceUnknown(draft: Draft, plain: RunRecord): void {
   for (const flight of draft.machine.flights) {
     const state = plain.steps.get(flight.step);
-    const drains = flight.kind === "run" && viewOf(draft).draining.includes(flight.step);
+    const drains = flight.kind === "run" && projectionOf(draft).draining.includes(flight.step);
     if (!drains || state?.status === "running") continue;
     const { machine, record } = draft;
     applyFenced(draft, { ref: refOf(flight), outcome: state?.started_at === undefined ? "never" : "unknown" });
-    if (!isOver(viewOf(draft).status)) continue;
+    if (!isOver(projectionOf(draft).status)) continue;
     // The run has not ended yet: the last one is fenced like any other.
     draft.machine = machine;
     draft.record = record;

@@ -38,5 +38,6 @@ function problemOf(
 
 function namedSteps(machine: MachinePart, effects: readonly EffectKind[]): readonly string[] {
   const outbox = machine.outbox.flatMap((entry) => kindOf(effects, entry).stepOf(entry) ?? []);
-  return [...machine.flights.map(({ step }) => step), ...machine.timers.map(({ step }) => step), ...outbox];
+  const { flights, timers, parked = [] } = machine;
+  return [...[...flights, ...timers, ...parked].map(({ step }) => step), ...outbox];
 }

@@ -250,6 +250,12 @@ export interface MachinePart {
   readonly layout: number;
   readonly plan_hash: string;
   readonly snapshot: PersistedSnapshot;
+  /** Somebody paused the run. */
+  readonly paused?: boolean;
+  /** Activities that the program asked for while the run was paused, in that order: nobody has them until somebody resumes the run. */
+  readonly parked?: readonly FlightRef[];
+  /** An operator ended the run at once; its program has not heard of it. */
+  readonly terminated?: boolean;
   readonly flights: readonly Flight[];
   readonly timers: readonly TimerState[];
   readonly outbox: readonly OutboxEntry[];
@@ -288,6 +294,9 @@ export function machinePartOf(outboxEntry: z.ZodType<OutboxEntry>): z.ZodType<Ma
     plan_hash: z.string(),
     // Its program reads the rest.
     snapshot: z.looseObject({ status: z.string() }) as unknown as z.ZodType<PersistedSnapshot>,
+    paused: z.boolean().optional(),
+    parked: z.array(flightRef).optional(),
+    terminated: z.boolean().optional(),
     flights: z.array(flight),
     timers: z.array(timerState),
     outbox: z.array(outboxEntry),

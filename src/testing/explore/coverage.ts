@@ -1,9 +1,8 @@
 /** What a walk never came to: states, transitions and policies. */
-import type { TakenTransition } from "../../../machines/plan/advance.ts";
-import type { MachineConfig, StateConfig, TransitionConfig } from "../../../machines/chart.ts";
+import type { MachineConfig, StateConfig, TakenTransition, TransitionConfig } from "../../../machines/chart.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import { liveStates, stateId, type StateValue } from "../../draw/live.ts";
-import type { Key } from "./key.ts";
+import type { Key } from "../oracle/key.ts";
 import type { Move } from "../oracle/moves.ts";
 import type { FaultKind, Setting } from "../oracle/setting.ts";
 

@@ -4,17 +4,24 @@
  * The machine is the real one. The world around it answers only what was asked for, in every order and with every kind of end; people
  * interfere; at most `faults` things go wrong on one path. States are walked breadth first, so the path to a broken rule is the shortest.
  */
-import { buildMachine, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { Program } from "../../../machines/program.ts";
+import type { RunOperation } from "../../run/control.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { isFinal } from "../oracle/checks.ts";
 import { type ExploredCoverage, meterCoverage } from "./coverage.ts";
-import { type Key, keyReader } from "./key.ts";
+import { type Key, keyReader } from "../oracle/key.ts";
 import type { Move } from "../oracle/moves.ts";
-import { notesOf } from "./notes.ts";
+import { notesOf } from "../oracle/notes.ts";
 import { checkExploreOptions } from "./options.ts";
-import { type FaultKind, prepare, type Setting, type SignalBehaviour, type WorldOptions } from "../oracle/setting.ts";
-import { interchangeable, orbitOf, textOf } from "./symmetry.ts";
+import {
+  type FaultKind,
+  prepare,
+  programOf,
+  type Setting,
+  type SignalBehaviour,
+  type WorldOptions,
+} from "../oracle/setting.ts";
+import { interchangeable, orbitOf, textOf } from "../oracle/symmetry.ts";
 import type { Check } from "./view.ts";
 import { type Violation, violationOf } from "./violation.ts";
 import { beginWalk, type Point, type Walk } from "./walk.ts";
@@ -118,7 +125,7 @@ export interface Exploration {
  * ```
  */
 export function explore<W extends AnyWorkflow>(workflow: W, options: ExploreOptions<StepNameOf<W>> = {}): Exploration {
-  return exploreMachine(buildMachine(workflow.plan), options as unknown as ExploreOptions);
+  return exploreProgram(programOf(workflow), options as unknown as ExploreOptions);
 }
 
 interface Visit {
@@ -129,10 +136,10 @@ interface Visit {
   readonly before: number | undefined;
 }
 
-/** The same for a machine, which need not be what its plan says. */
-export function exploreMachine(machine: RunMachine, options: ExploreOptions): Exploration {
+/** The same for a program, whose chart need not be what its plan says. */
+export function exploreProgram(program: Program, options: ExploreOptions): Exploration {
   checkExploreOptions(options, "explore");
-  const { setting, walk, meter, read } = openWalk(machine, options);
+  const { setting, walk, meter, read } = openWalk(program, options);
   const {
     faults: budget = DEFAULT_FAULT_BUDGET,
     limit = DEFAULT_LIMIT,
@@ -161,12 +168,12 @@ export function exploreMachine(machine: RunMachine, options: ExploreOptions): Ex
   const report = (error: unknown, moves: readonly Move[]): void => {
     if (!(error instanceof Breach)) throw error;
     const name = `${error.check}\n${error.message}`;
-    if (!found.has(name)) found.set(name, violationOf(machine, walk, error, moves));
+    if (!found.has(name)) found.set(name, violationOf(program, walk, error, moves));
   };
 
   const queue: (Visit | undefined)[] = [];
   const enqueue = (point: Point, faults: number, parent: number, move: Move | undefined): void => {
-    const key = read(point.snapshot, point.world);
+    const key = read(point.run, point.world);
     const text = textOf(key, classes);
     const before = seen.get(text);
     if (before !== undefined && before <= faults) return;
@@ -191,7 +198,7 @@ export function exploreMachine(machine: RunMachine, options: ExploreOptions): Ex
   };
   const look = (point: Point, key: Key): void => {
     const { status } = point.projection;
-    meter.reached(point.snapshot, key);
+    meter.reached(point.run.snapshot, key);
     const moves = walk.moves(point);
     if (isFinal(status) || !moves.some((move) => move.expected)) ends[status] = (ends[status] ?? 0) + 1;
     walk.examine(point, moves, key);
@@ -217,9 +224,9 @@ export function exploreMachine(machine: RunMachine, options: ExploreOptions): Ex
     }
   }
   const violations = [...found.values()];
-  if (truncated) violations.push(limitViolation(machine, walk, limit));
+  if (truncated) violations.push(limitViolation(program, walk, limit));
   return {
-    workflow: machine.plan.name,
+    workflow: program.name,
     states: seen.size,
     represents,
     edges,
@@ -231,13 +238,13 @@ export function exploreMachine(machine: RunMachine, options: ExploreOptions): Ex
   };
 }
 
-function limitViolation(machine: RunMachine, walk: Walk, limit: number): Violation {
+function limitViolation(program: Program, walk: Walk, limit: number): Violation {
   const message = `there are more than ${limit.toLocaleString("en")} states; the rest was not looked at (fewer faults, fewer kinds, symmetry, or a higher limit)`;
-  return violationOf(machine, walk, { check: "limit", message }, []);
+  return violationOf(program, walk, { check: "limit", message }, []);
 }
 
 function openWalk(
-  machine: RunMachine,
+  program: Program,
   options: ExploreOptions,
 ): {
   readonly setting: Setting;
@@ -246,16 +253,16 @@ function openWalk(
   readonly read: ReturnType<typeof keyReader>;
 } {
   const { always, finally: last, outputs = {}, reduce = true } = options;
-  const setting = prepare(machine.plan, options);
-  const meter = meterCoverage(setting, machine.config);
+  const setting = prepare(program, options);
+  const meter = meterCoverage(setting, program.chart());
   const forget = reduce && always === undefined && last === undefined && !setting.kinds.has("retry");
   const walk = beginWalk(
-    machine,
+    program,
     setting,
     { oneOrder: reduce && always === undefined, always, finally: last, outputs },
     meter.taken,
   );
-  return { setting, walk, meter, read: keyReader(setting, machine.config, forget) };
+  return { setting, walk, meter, read: keyReader(setting, program.chart(), forget) };
 }
 
 /** One move of a path, as a generated test holds it. */
@@ -283,27 +290,27 @@ export function replay<W extends AnyWorkflow>(
   path: readonly PathMove[],
   options: ExploreOptions<StepNameOf<W>> = {},
 ): string | undefined {
-  return replayMachine(buildMachine(workflow.plan), path, options as unknown as ExploreOptions);
+  return replayProgram(programOf(workflow), path, options as unknown as ExploreOptions);
 }
 
-/** The same for a machine. */
-export function replayMachine(
-  machine: RunMachine,
+/** The same for a program. */
+export function replayProgram(
+  program: Program,
   path: readonly PathMove[],
   options: ExploreOptions,
 ): string | undefined {
   checkExploreOptions(options, "replay");
   // Every order and every fault that the path may hold.
   const kinds = [...new Set([...(options.kinds ?? []), ...path.flatMap(({ fault }) => fault ?? [])])];
-  const { walk, read } = openWalk(machine, { ...options, kinds, reduce: false });
+  const { walk, read } = openWalk(program, { ...options, kinds, reduce: false });
   let point: Point = walk.first;
   try {
-    walk.examine(point, walk.moves(point), read(point.snapshot, point.world));
+    walk.examine(point, walk.moves(point), read(point.run, point.world));
     for (const { event, output = 0 } of path) {
       const move = walk.moves(point).find((other) => isSame(other, event, output));
       if (move === undefined) return undefined;
       point = walk.take(point, move);
-      walk.examine(point, walk.moves(point), read(point.snapshot, point.world));
+      walk.examine(point, walk.moves(point), read(point.run, point.world));
     }
   } catch (error) {
     if (error instanceof Breach) return `${error.message} (${error.check})`;

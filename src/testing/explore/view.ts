@@ -1,5 +1,6 @@
 /** What checks of users see of a state. */
-import type { Projection, RunStatus, StepView } from "../../../machines/snapshot.ts";
+import type { RunStatus, StepView } from "../../../machines/snapshot.ts";
+import type { RunProjection } from "../../run/control.ts";
 import { WorkflowError } from "../../errors.ts";
 import type { Setting } from "../oracle/setting.ts";
 import type { World } from "../oracle/world.ts";
@@ -40,7 +41,7 @@ export type CheckAnswer = void | boolean | string | undefined;
 export function exploredRunOf(
   setting: Setting,
   world: World,
-  projection: Projection,
+  projection: RunProjection,
   outputs: Readonly<Record<string, readonly unknown[] | undefined>>,
 ): ExploredRun {
   const worldOf = (name: string): World["steps"][number] | undefined => world.steps[setting.position.get(name) ?? -1];

@@ -1,6 +1,7 @@
 /** A counterexample: for people, as JSON, as a test and as a timeline. */
-import type { RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import { planOf } from "../../../machines/plan/program.ts";
+import type { Program } from "../../../machines/program.ts";
+import type { RunOperation } from "../../run/control.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { Frame, Timeline } from "../../draw/timeline.ts";
 import type { FaultKind } from "../oracle/setting.ts";
@@ -53,14 +54,14 @@ export interface Violation {
 
 /** Tells a violation again from its moves. */
 export function violationOf(
-  machine: RunMachine,
+  program: Program,
   walk: Walk,
   breach: { readonly check: string; readonly message: string },
   moves: readonly Move[],
 ): Violation {
   const { check, message } = breach;
   const { path, frames } = retrace(walk, moves);
-  const { name } = machine.plan;
+  const { name } = program;
   const text = storyOf(name, check, message, path);
   return {
     check,
@@ -68,7 +69,7 @@ export function violationOf(
     path,
     text,
     toTest: (imports) => testOf(name, check, message, path, imports),
-    toTimeline: () => ({ id: `${name}: ${message}`, plan: machine.plan, frames }),
+    toTimeline: () => ({ id: `${name}: ${message}`, plan: planOf(program) as never, frames }),
   };
 }
 
@@ -97,13 +98,13 @@ function retrace(walk: Walk, moves: readonly Move[]): { readonly path: PathStep[
 }
 
 function frameOf(point: Point, events: readonly string[]): Frame {
-  const { snapshot, world, projection } = point;
+  const { run, world, projection } = point;
   const names = [...projection.steps.keys()];
   return {
     at: null,
     events,
     status: projection.status,
-    snapshot,
+    snapshot: run.snapshot,
     details: {
       steps: Object.fromEntries([...projection.steps].map(([name, view]) => [name, { ...view }])),
       effects: Object.fromEntries(world.steps.map((step, index) => [names[index] ?? "", step.effect])),

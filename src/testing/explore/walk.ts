@@ -1,10 +1,17 @@
 /** One step of a walk: a move, what the machine makes of it, and every check on where it leads. */
-import { initial, operate, project, type RunMachine, type TakenTransition } from "../../../machines/plan/advance.ts";
+import type { OnTaken } from "../../../machines/chart.ts";
+import type { Program } from "../../../machines/program.ts";
+import {
+  type ControlledProgram,
+  type ControlledRun,
+  operate,
+  projectRun,
+  type RunOperation,
+  type RunProjection,
+} from "../../run/control.ts";
 import type { Command } from "../../../machines/commands.ts";
-import type { RunOperation } from "../../../machines/events.ts";
-import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 import { checkEnd, checkGoesOn, checkWords, isFinal } from "../oracle/checks.ts";
-import type { Key } from "./key.ts";
+import type { Key } from "../oracle/key.ts";
 import { type Move, movesOf, needless, strays } from "../oracle/moves.ts";
 import type { Setting, StepSetting } from "../oracle/setting.ts";
 import { type Check, objection, exploredRunOf } from "./view.ts";
@@ -13,10 +20,10 @@ import { reasonOf } from "../../host/error-data.ts";
 
 /** A run somewhere on its way. */
 export interface Point {
-  readonly snapshot: PersistedSnapshot;
+  readonly run: ControlledRun;
   readonly world: World;
-  /** What the machine says of itself; asked for when it is looked at, since most moves lead to a state that is known. */
-  readonly projection: Projection;
+  /** What the run says of itself; asked for when it is looked at, since most moves lead to a state that is known. */
+  readonly projection: RunProjection;
   /** What it asked for in its last move. */
   readonly commands: readonly Command[];
 }
@@ -29,7 +36,7 @@ export interface WalkOptions {
   readonly outputs: Readonly<Record<string, readonly unknown[] | undefined>>;
 }
 
-/** A walk through a machine. */
+/** A walk through a program. */
 export interface Walk {
   readonly first: Point;
   moves(point: Point): readonly Move[];
@@ -40,13 +47,14 @@ export interface Walk {
 }
 
 /** Begins a walk. `onTaken` is told of every transition. */
-export function beginWalk(
-  machine: RunMachine,
-  setting: Setting,
-  options: WalkOptions,
-  onTaken?: (taken: TakenTransition) => void,
-): Walk {
-  const begun = initial(machine);
+export function beginWalk(program: Program, setting: Setting, options: WalkOptions, onTaken?: OnTaken): Walk {
+  const begun: ControlledRun = { snapshot: program.initial() };
+  const watched: ControlledProgram = {
+    steps: program.steps,
+    advance: (snapshot, events) => program.advance(snapshot, events, onTaken),
+    reopen: (snapshot) => program.reopen(snapshot, onTaken),
+    project: (snapshot) => program.project(snapshot),
+  };
   const tried = new Set<string>();
   const guarded = <T>(work: () => T): T => {
     try {
@@ -56,29 +64,29 @@ export function beginWalk(
       throw new Breach("exception", `the machine throws: ${reasonOf(error)}`);
     }
   };
-  const pointAt = (snapshot: PersistedSnapshot, world: World, commands: readonly Command[]): Point => {
-    let projection: Projection | undefined;
+  const pointAt = (run: ControlledRun, world: World, commands: readonly Command[]): Point => {
+    let projection: RunProjection | undefined;
     return {
-      snapshot,
+      run,
       world,
       commands,
       get projection() {
-        projection ??= guarded(() => project(machine, snapshot));
+        projection ??= guarded(() => projectRun(program, run));
         return projection;
       },
     };
   };
   const take: Walk["take"] = (point, move) => {
-    const decision = guarded(() => operate(machine, point.snapshot, move.event, onTaken));
+    const decision = guarded(() => operate(watched, point.run, move.event));
     if (!decision.changed) throw new Breach("lost", `the run does not hear of it`);
-    if (decision.snapshot["status"] === "error") throw new Breach("exception", "the machine is in error");
+    if (decision.run.snapshot["status"] === "error") throw new Breach("exception", "the machine is in error");
     let world = happen(setting, point.world, move.event, move.output ?? 0);
     for (const command of decision.commands) world = ask(setting, world, command);
     settled(setting, world);
-    return pointAt(decision.snapshot, world, decision.commands);
+    return pointAt(decision.run, world, decision.commands);
   };
   const refuses = (point: Point, event: RunOperation, what: string): void => {
-    if (guarded(() => operate(machine, point.snapshot, event)).changed)
+    if (guarded(() => operate(program, point.run, event)).changed)
       throw new Breach("stray", `${what} moves the run, which nobody asked for`);
   };
   /** An answer to one step cannot be heard by another, so each situation of a step is tried once, not once in every state. */

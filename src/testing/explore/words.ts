@@ -1,6 +1,6 @@
 /** Moves and commands in the words of the field. */
 import type { Command } from "../../../machines/commands.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunOperation } from "../../run/control.ts";
 import type { FaultKind } from "../oracle/setting.ts";
 
 /** What happens, as a sentence. */

@@ -1,8 +1,8 @@
 /** Which states and edges of the chart of a workflow its tests have covered. */
 import { type AnyTransitionDefinition, createActor, type InspectionEvent } from "xstate";
 import { getStateNodes } from "xstate/graph";
-import { buildMachine, initial } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import { PlanProgram } from "../../../machines/plan/program.ts";
+import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { liveStates, type StateValue } from "../../draw/live.ts";
@@ -32,7 +32,7 @@ export interface Coverage {
   /** The coverage of the edges, including those that only an operator or the chart itself takes. */
   readonly edges: Covered;
   /** Adds what one event leads to from a snapshot. */
-  take(before: PersistedSnapshot, event: RunOperation): void;
+  take(before: PersistedSnapshot, event: RunEvent): void;
   /**
    * Adds a run, read from the versions of its record. It works on any bucket that keeps versions, such as that of a kit. Resolves with the
    * number of writes that it could not follow: those of other programs, retries, and versions that are gone.
@@ -60,7 +60,8 @@ interface Edge {
  * ```
  */
 export function coverage(workflow: Pick<AnyWorkflow, "plan">): Coverage {
-  const machine = buildMachine(workflow.plan);
+  const program = new PlanProgram(workflow.plan, { planHash: "", definitionHash: "" });
+  const { machine } = program;
   const nodes = getStateNodes(machine.machine.root);
   const edges = [machine.machine.root, ...nodes].flatMap((node): Edge[] =>
     [...node.transitions.values(), node.always ?? []].flat().map((definition) => ({
@@ -73,9 +74,9 @@ export function coverage(workflow: Pick<AnyWorkflow, "plan">): Coverage {
   const be = (snapshot: PersistedSnapshot): void => {
     for (const id of liveStates(machine.config, snapshot["value"] as StateValue)) states.add(id);
   };
-  be(initial(machine));
+  be(program.initial());
 
-  const take = (before: PersistedSnapshot, event: RunOperation): void => {
+  const take = (before: PersistedSnapshot, event: RunEvent): void => {
     const inspect = (inspected: InspectionEvent): void => {
       if (inspected.type !== "@xstate.microstep") return;
       for (const definition of inspected._transitions) taken.add(definition);
@@ -94,10 +95,10 @@ export function coverage(workflow: Pick<AnyWorkflow, "plan">): Coverage {
       let lost = 0;
       const moments = await momentsOf(store, runId, workflow.plan.name);
       for (const [index, moment] of moments.entries()) {
-        be(moment.snapshot);
+        be(moment.run.snapshot);
         const before = moments[index - 1];
         if (before === undefined) continue;
-        const events = retrace(machine, before, moment);
+        const events = retrace(program, before, moment);
         if (events === undefined) lost += 1;
         else for (const step of events) take(step.before, step.event);
       }
@@ -152,6 +153,6 @@ async function momentsOf(store: ObjectStore, runId: string, workflow: string): P
       `run ${JSON.stringify(runId)} is one of ${JSON.stringify(other.type)}; this is the coverage of ${JSON.stringify(workflow)}`,
     );
   return records.flatMap(({ machine }) =>
-    machine === undefined ? [] : [{ snapshot: machine.snapshot, facts: machine.write.events }],
+    machine === undefined ? [] : [{ run: machine, facts: machine.write.events }],
   );
 }

@@ -1,6 +1,6 @@
 /** An engine in a kit that follows a path, one event at a time. Its clock hardly moves: timers are fired directly. */
 import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunEvent } from "../../../machines/events.ts";
 import type { Projection } from "../../../machines/snapshot.ts";
 import type { Run } from "../../client/client.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
@@ -25,7 +25,7 @@ export interface EngineOptions extends EventOptions {
 /** A run of the user's plan, with stubs for handlers. */
 export interface Engine extends AsyncDisposable {
   /** Brings an event about and lets everything happen that follows from it. */
-  bring(event: RunOperation): Promise<void>;
+  bring(event: RunEvent): Promise<void>;
   /** The record as it is now. */
   record(): Promise<RunRecord>;
   /** What the machine in a record says. */
@@ -68,7 +68,7 @@ class KitEngine implements Engine {
     this.#run = kit.client.run(RUN_ID);
   }
 
-  async bring(event: RunOperation): Promise<void> {
+  async bring(event: RunEvent): Promise<void> {
     await this.#bring(event);
     await this.#kit.idle();
     // A task is given back, past whoever asked it to stop at the same moment, and taken by the next check at the queue.
@@ -91,7 +91,7 @@ class KitEngine implements Engine {
     return this.#kit[Symbol.asyncDispose]();
   }
 
-  async #bring(event: RunOperation): Promise<void> {
+  async #bring(event: RunEvent): Promise<void> {
     const { client } = this.#kit;
     switch (event.type) {
       case "start":
@@ -113,16 +113,12 @@ class KitEngine implements Engine {
         return this.#signal(event.step);
       case "timer.due":
         return this.#fire(event);
-      case "pause":
       case "resume":
-      case "terminate":
-        return client[event.type](RUN_ID);
+        return client.resume(RUN_ID);
       case "cancel":
         return client.cancel(RUN_ID, { compensate: event.compensate });
       case "skip":
         return client.skip(RUN_ID, event.step);
-      case "retry":
-        throw new WorkflowError("invalid", "no client sends retry");
     }
   }
 
@@ -143,7 +139,7 @@ class KitEngine implements Engine {
   }
 
   /** The task of a timer is due when its time has come; one more of the same timer is due at once. */
-  async #fire(event: Extract<RunOperation, { type: "timer.due" }>): Promise<void> {
+  async #fire(event: Extract<RunEvent, { type: "timer.due" }>): Promise<void> {
     const { machine } = await this.record();
     const timer = machine?.timers.find(
       (open) => open.timer === event.timer && open.step === event.step && open.generation === event.generation,

@@ -1,6 +1,6 @@
 /** The events that may happen next to a run: finitely many, and only those that an engine can bring about. */
 import { hasCompensation } from "../../../machines/plan/compile.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunEvent } from "../../../machines/events.ts";
 import type { Plan } from "../../../machines/plan/plan.ts";
 import type { Projection, StepView } from "../../../machines/snapshot.ts";
 import { type Duration, parseDuration } from "../../wire/duration.ts";
@@ -25,16 +25,12 @@ export interface EventOptions {
   readonly failures?: number;
   /** Whether a run may be cancelled, with its undos and (where there are any) without. @defaultValue true */
   readonly cancel?: boolean;
-  /** Whether a run may be paused. @defaultValue false */
-  readonly pause?: boolean;
-  /** Whether a run may be terminated. @defaultValue false */
-  readonly terminate?: boolean;
   /** How often a held step may begin, the first time included. @defaultValue 2 */
   readonly generations?: number;
 }
 
 /** Events by what a run looks like. */
-export type EventSource = (view: Projection) => readonly RunOperation[];
+export type EventSource = (view: Projection) => readonly RunEvent[];
 
 const DEFAULT_GENERATIONS = 2;
 
@@ -72,13 +68,13 @@ function answersOf(
   view: Projection,
   step: string,
   mayFail: boolean,
-): readonly RunOperation[] {
+): readonly RunEvent[] {
   const { phase, generation, wake, undo } = view.steps.get(step) as StepView;
   if (undo === "running")
     return [{ type: "undo.done", step, generation }, ...failed(mayFail, { type: "undo.failed", step, generation })];
   switch (phase) {
     case "running": {
-      const answers: readonly RunOperation[] = [
+      const answers: readonly RunEvent[] = [
         { type: "step.done", step, generation },
         ...failed(mayFail, { type: "step.failed", step, generation, outcome: "never" }),
         ...failed(mayFail, { type: "step.failed", step, generation, outcome: "unknown" }),
@@ -107,7 +103,7 @@ function answersOf(
   }
 }
 
-const failed = (mayFail: boolean, event: RunOperation): readonly RunOperation[] => (mayFail ? [event] : []);
+const failed = (mayFail: boolean, event: RunEvent): readonly RunEvent[] => (mayFail ? [event] : []);
 
 const timeoutOf = (wait: HandlerWait | undefined): number =>
   wait?.timeout === undefined ? 0 : parseDuration(wait.timeout);
@@ -119,7 +115,7 @@ function waitEvents(
   view: Projection,
   step: string,
   mayFail: boolean,
-): readonly RunOperation[] {
+): readonly RunEvent[] {
   const wait = view.waits.find((open) => open.step === step);
   if (wait === undefined) return [];
   const { generation, wake } = wait;
@@ -134,18 +130,14 @@ function waitEvents(
   ];
 }
 
-function operatorEvents(plan: Plan, options: EventOptions, view: Projection): readonly RunOperation[] {
-  const { cancel = true, pause = false, terminate = false, generations = DEFAULT_GENERATIONS } = options;
-  const events: RunOperation[] = [];
-  const isStopping = view.outcome !== null;
-  if (cancel && !isStopping) {
+function operatorEvents(plan: Plan, options: EventOptions, view: Projection): readonly RunEvent[] {
+  const { cancel = true, generations = DEFAULT_GENERATIONS } = options;
+  const events: RunEvent[] = [];
+  if (cancel && view.outcome === null) {
     events.push({ type: "cancel", compensate: true });
     if (hasCompensation(plan)) events.push({ type: "cancel", compensate: false });
   }
-  if (pause && !view.paused && (!isStopping || view.status === "compensating")) events.push({ type: "pause" });
   const held = [...view.steps.values()].filter(({ phase }) => phase === "held");
-  if ((view.paused || held.length > 0) && held.every(({ generation }) => generation < generations))
-    events.push({ type: "resume" });
-  if (terminate) events.push({ type: "terminate" });
+  if (held.length > 0 && held.every(({ generation }) => generation < generations)) events.push({ type: "resume" });
   return events;
 }

@@ -2,7 +2,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from "xstate";
 import { createTestModel, type TestModel } from "xstate/graph";
 import { buildMachine, project, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunEvent } from "../../../machines/events.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { sortedJson } from "../../wire/hash.ts";
@@ -13,12 +13,12 @@ import { checkModelOptions } from "./options.ts";
 export type ModelState = AnyMachineSnapshot;
 
 /** A model with its own events. */
-export type WorkflowModel = TestModel<ModelState, RunOperation, unknown>;
+export type WorkflowModel = TestModel<ModelState, RunEvent, unknown>;
 
 /** The options that `model` passes to `createTestModel`. */
 export interface GivenTestModelOptions {
   /** The events that may follow a state. */
-  readonly events: (state: ModelState) => readonly RunOperation[];
+  readonly events: (state: ModelState) => readonly RunEvent[];
   /** Returns the same text for equal states. */
   readonly serializeState: (state: ModelState) => string;
 }
@@ -50,7 +50,7 @@ export function model(
   checkModelOptions(workflow.plan, options, "model");
   const machine = buildMachine(workflow.plan);
   const eventsOf = eventsFor(workflow.plan, options);
-  const events = (state: ModelState): readonly RunOperation[] => eventsOf(projectState(machine, state));
+  const events = (state: ModelState): readonly RunEvent[] => eventsOf(projectState(machine, state));
   const create = options.createTestModel ?? (createTestModel as unknown as CreateTestModel<{ options: object }>);
   const made = create(machine.machine, { events, serializeState });
   // As an option `events` only fills in what events carry: every event of the chart, also those that it raises itself, is sent bare.
@@ -70,13 +70,6 @@ export function persistedOf(machine: RunMachine, state: ModelState): PersistedSn
 
 /** States that differ only in the order in which things were written down are one. */
 function serializeState({ value, context }: ModelState): string {
-  const { draining, parked, ...rest } = context as { draining: readonly string[]; parked: readonly object[] };
-  return sortedJson({
-    value,
-    context: {
-      ...rest,
-      draining: draining.toSorted(),
-      parked: parked.map((entry) => JSON.stringify(entry)).toSorted(),
-    },
-  });
+  const { draining, ...rest } = context as { draining: readonly string[] };
+  return sortedJson({ value, context: { ...rest, draining: draining.toSorted() } });
 }

@@ -29,8 +29,6 @@ const CHECKS = {
   failures: countOrNoLimit(0),
   generations: countOrNoLimit(1),
   cancel: flag,
-  pause: flag,
-  terminate: flag,
   input: anything,
   outputs: recordOf(anything),
   signals: recordOf(anything),

@@ -1,6 +1,6 @@
 /** Every path of a model as a test of the engine. */
 import { buildMachine } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunEvent } from "../../../machines/events.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { AnyWorkflow } from "../../define/workflow.ts";
 import { WorkflowError } from "../../errors.ts";
@@ -24,7 +24,7 @@ export interface WorkflowPath {
   /** What happens on it, as the name of a test. */
   readonly description: string;
   /** The events on it, in order. */
-  readonly events: readonly RunOperation[];
+  readonly events: readonly RunEvent[];
   /** The status of the run at its end. */
   readonly status: RunStatus;
   /**
@@ -35,7 +35,7 @@ export interface WorkflowPath {
 }
 
 interface Stage {
-  readonly event: RunOperation;
+  readonly event: RunEvent;
   readonly state: ModelState;
 }
 
@@ -74,7 +74,7 @@ export function paths(workflow: AnyWorkflow, options: PathsOptions = {}): readon
 
 async function compareAfter(
   engine: Engine,
-  event: RunOperation,
+  event: RunEvent,
   expected: () => ReturnType<typeof projectState>,
 ): Promise<readonly string[]> {
   await engine.bring(event);

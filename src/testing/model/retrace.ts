@@ -1,42 +1,62 @@
 /** Finds the events that led from one version of a record to the next, from what each write says that it applied. */
 import { isDeepStrictEqual } from "node:util";
-import { operate, project, type RunMachine } from "../../../machines/plan/advance.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunEvent } from "../../../machines/events.ts";
+import type { Program } from "../../../machines/program.ts";
 import type { PersistedSnapshot, Projection } from "../../../machines/snapshot.ts";
+import { type ControlledRun, operate, projectRun, type RunOperation } from "../../run/control.ts";
 
-/** A version of a run: its machine, and the words of the facts that the write applied. */
+/** A version of a run: what its record holds of it, and the words of the facts that the write applied. */
 export interface Moment {
-  readonly snapshot: PersistedSnapshot;
+  readonly run: ControlledRun;
   readonly facts: readonly string[];
 }
 
-/** One event, and where it was met. */
+/** One event of the chart, and where it was met. */
 export interface Retraced {
   readonly before: PersistedSnapshot;
-  readonly event: RunOperation;
+  readonly event: RunEvent;
 }
 
 /** The events between two versions that follow each other; undefined when none lead there. Words leave some things open: all are tried. */
-export function retrace(machine: RunMachine, from: Moment, to: Moment): readonly Retraced[] | undefined {
-  const follow = (snapshot: PersistedSnapshot, rest: readonly string[]): readonly Retraced[] | undefined => {
+export function retrace(program: Program, from: Moment, to: Moment): readonly Retraced[] | undefined {
+  const end = runOf(to.run);
+  const follow = (run: ControlledRun, rest: readonly string[]): readonly Retraced[] | undefined => {
     const [fact, ...others] = rest;
-    if (fact === undefined) return isDeepStrictEqual(snapshot, to.snapshot) ? [] : undefined;
-    const events = meaningsOf(fact, project(machine, snapshot), project(machine, to.snapshot));
-    // A fact that moves no machine: a backoff, a release, a fence.
-    if (events.length === 0) return follow(snapshot, others);
-    for (const event of events) {
-      const next = operate(machine, snapshot, event);
-      const found = next.changed ? follow(jsonOf(next.snapshot), others) : undefined;
-      if (found !== undefined) return [{ before: snapshot, event }, ...found];
+    if (fact === undefined) return isDeepStrictEqual(run, end) ? [] : undefined;
+    const operations = meaningsOf(fact, projectRun(program, run), projectRun(program, end));
+    // A fact that moves nothing: a backoff, a release, a fence.
+    if (operations.length === 0) return follow(run, others);
+    for (const operation of operations) {
+      const events: Retraced[] = [];
+      const next = operate(recorded(program, events), run, operation);
+      const found = next.changed ? follow(runOf(next.run), others) : undefined;
+      if (found !== undefined) return [...events, ...found];
     }
     return undefined;
   };
-  return follow(from.snapshot, to.facts);
+  return follow(runOf(from.run), to.facts);
+}
+
+/** A program that says which events it was told. */
+function recorded(program: Program, told: Retraced[]): Pick<Program, "steps" | "advance" | "reopen" | "project"> {
+  return {
+    steps: program.steps,
+    advance: (snapshot, events) => {
+      let before = snapshot;
+      for (const event of events) {
+        told.push({ before, event });
+        before = program.advance(before, [event]).snapshot;
+      }
+      return program.advance(snapshot, events);
+    },
+    reopen: (snapshot) => program.reopen(snapshot),
+    project: (snapshot) => program.project(snapshot),
+  };
 }
 
 /** As a record holds it: members that are undefined are gone. */
-const jsonOf = (snapshot: PersistedSnapshot): PersistedSnapshot =>
-  JSON.parse(JSON.stringify(snapshot)) as PersistedSnapshot;
+const runOf = ({ snapshot, paused, parked, terminated }: ControlledRun): ControlledRun =>
+  JSON.parse(JSON.stringify({ snapshot, paused, parked, terminated })) as ControlledRun;
 
 /** What the words of a fact may stand for, in the state in which it was applied. */
 function meaningsOf(fact: string, view: Projection, after: Projection): readonly RunOperation[] {

@@ -1,16 +1,13 @@
 /** Events in words. */
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunEvent } from "../../../machines/events.ts";
 
 /** An event in a few words: `charge fails`, `approve is signalled`. */
-export function eventWords(event: RunOperation): string {
+export function eventWords(event: RunEvent): string {
   const nth = "generation" in event && event.generation > 1 ? ` (generation ${event.generation})` : "";
   const who = "step" in event ? `${event.step}${nth}` : "";
   switch (event.type) {
     case "start":
-    case "pause":
     case "resume":
-    case "terminate":
-    case "retry":
       return event.type;
     case "cancel":
       return event.compensate ? "cancel" : "cancel without undo";

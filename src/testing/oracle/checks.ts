@@ -1,5 +1,6 @@
 /** The checks that need no code of the user. Each throws a breach; those of single commands are in `world.ts`. */
-import type { Projection, RunStatus } from "../../../machines/snapshot.ts";
+import type { RunStatus } from "../../../machines/snapshot.ts";
+import type { RunProjection } from "../../run/control.ts";
 import type { Move } from "./moves.ts";
 import type { Setting } from "./setting.ts";
 import { AWAIT, Breach, DELAY, isOver, START, type StepWorld, UNDO, undoes, type World } from "./world.ts";
@@ -22,7 +23,7 @@ function expectedStatus(setting: Setting, world: World): RunStatus {
 }
 
 /** Words that fit: status, current steps. */
-export function checkWords(setting: Setting, world: World, projection: Projection): void {
+export function checkWords(setting: Setting, world: World, projection: RunProjection): void {
   const { status } = projection;
   checkOutcome(world, projection);
   checkWaits(setting, world, projection);
@@ -41,7 +42,7 @@ export function checkWords(setting: Setting, world: World, projection: Projectio
 }
 
 /** Why a run stops, and whether somebody's pause stands. */
-function checkOutcome({ cause, paused }: World, projection: Projection): void {
+function checkOutcome({ cause, paused }: World, projection: RunProjection): void {
   const outcome = cause === undefined ? null : cause.includes("failure") ? "failed" : "cancelled";
   if (projection.outcome !== outcome)
     throw new Breach("status", `the run is said to stop as ${projection.outcome} where it is ${outcome}`);
@@ -50,7 +51,7 @@ function checkOutcome({ cause, paused }: World, projection: Projection): void {
 }
 
 /** What a step is called when it is over, or not begun. */
-function checkPhases(setting: Setting, world: World, projection: Projection): void {
+function checkPhases(setting: Setting, world: World, projection: RunProjection): void {
   for (const [index, { result, open }] of world.steps.entries()) {
     const { name = "" } = setting.steps[index] ?? {};
     const expected =
@@ -68,7 +69,7 @@ function checkPhases(setting: Setting, world: World, projection: Projection): vo
 }
 
 /** Signals are given to the waits that the machine names. */
-function checkWaits(setting: Setting, world: World, projection: Projection): void {
+function checkWaits(setting: Setting, world: World, projection: RunProjection): void {
   const open = world.steps.filter((step) => (step.open & AWAIT) !== 0).length;
   const said = projection.waits.filter((wait) => {
     const step = world.steps[setting.position.get(wait.step) ?? -1];

@@ -1,5 +1,5 @@
 /** What may happen next: answers to what was really asked, and people. */
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunOperation } from "../../run/control.ts";
 import type { RunStatus } from "../../../machines/snapshot.ts";
 import type { FaultKind, Setting, StepSetting } from "./setting.ts";
 import { AWAIT, DEADLINE, DELAY, FENCE, START, type StepWorld, UNDO, undoes, type World } from "./world.ts";

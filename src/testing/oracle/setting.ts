@@ -2,6 +2,9 @@
 import { hasCompensation } from "../../../machines/plan/compile.ts";
 import { sortSteps } from "../../../machines/plan/decompose.ts";
 import type { Plan, PlanStep } from "../../../machines/plan/plan.ts";
+import { PlanProgram, planOf } from "../../../machines/plan/program.ts";
+import type { Program } from "../../../machines/program.ts";
+import type { AnyWorkflow } from "../../define/workflow.ts";
 import { WorkflowError } from "../../errors.ts";
 
 /** What may go wrong or come in between; each of these counts against the budget of faults. */
@@ -86,8 +89,15 @@ export interface WorldOptions<Step extends string = string> {
   readonly outputs?: Partial<Readonly<Record<Step, readonly unknown[]>>>;
 }
 
-/** @throws {WorkflowError} `invalid` when the options name a step or signal that is not there. */
-export function prepare(plan: Plan, options: WorldOptions): Setting {
+/** The program of a workflow. */
+export function programOf(workflow: AnyWorkflow): Program {
+  return new PlanProgram(workflow.plan, workflow);
+}
+
+/** @throws {WorkflowError} `invalid` when the options name a step or signal that is not there, or nothing is promised of such a program. */
+export function prepare(program: Program, options: WorldOptions): Setting {
+  const plan = planOf(program);
+  if (plan === undefined) throw new WorkflowError("invalid", `${program.name} is no workflow of steps`);
   const position = new Map(plan.steps.map((step, index) => [step.name, index]));
   const known = (name: string): number => {
     const index = position.get(name);

@@ -5,7 +5,7 @@
  * Effects are counted at their worst: a step whose outcome is unknown has happened, and so has one that waited inside its handler.
  */
 import type { Command } from "../../../machines/commands.ts";
-import type { RunOperation } from "../../../machines/events.ts";
+import type { RunOperation } from "../../run/control.ts";
 import type { Setting, StepSetting } from "./setting.ts";
 
 /** What the machine may ask for, as bits. */

@@ -3,23 +3,22 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { getAdjacencyMap } from "xstate/graph";
-import { advance, buildMachine, initial } from "../../../machines/plan/advance.ts";
 import type { RunEvent } from "../../../machines/events.ts";
 import { workflow } from "../../../src/index.ts";
-import { exploreMachine } from "../../../src/testing/explore/explore.ts";
+import { exploreProgram } from "../../../src/testing/explore/explore.ts";
 import { DEFAULT_FAULTS } from "../../../src/testing/oracle/setting.ts";
 import { explore, replay } from "../../../src/testing/index.ts";
-import { planOf, signal, task } from "../../machines/build.ts";
+import { planOf, programOf, signal, task } from "../../machines/build.ts";
 import { WHOLE } from "../../setting.ts";
 
 const side = (width: number) =>
-  buildMachine(
+  programOf(
     planOf(
       Array.from({ length: width }, (_, index) => task(`s${index}`, { compensate: true, onFailure: "compensate" })),
     ),
   );
 
-const everything = buildMachine(
+const everything = programOf(
   planOf(
     [
       task("a", { compensate: true, onFailure: "pause_workflow" }),
@@ -32,7 +31,7 @@ const everything = buildMachine(
 );
 
 test("our own machine breaks no rule with every policy, delays, holds, waits and undos", () => {
-  const result = exploreMachine(everything, { faults: 2, signals: { x: { by: "b" } } });
+  const result = exploreProgram(everything, { faults: 2, signals: { x: { by: "b" } } });
   expect(result.violations.map(({ text }) => text)).toEqual([]);
   expect(result.coverage.states.never).toEqual([]);
 });
@@ -45,23 +44,23 @@ test("entangled and chained undos break no rule, also when an operator terminate
     task("d", { dependsOn: ["a", "b"], compensate: true, onFailure: "fail_workflow" }),
   ];
   for (const compensation of ["mirror", "chain"] as const) {
-    const machine = buildMachine(planOf(steps, { compensation }));
-    const { violations } = exploreMachine(machine, { faults: 2, kinds: [...DEFAULT_FAULTS, "terminate", "retry"] });
+    const program = programOf(planOf(steps, { compensation }));
+    const { violations } = exploreProgram(program, { faults: 2, kinds: [...DEFAULT_FAULTS, "terminate", "retry"] });
     expect(violations.map(({ text }) => text)).toEqual([]);
   }
 });
 
 test("waits without a deadline break no rule: a signal node's, and a handler's that is said to have none", () => {
-  const machine = buildMachine(planOf([signal("go"), task("ask", { dependsOn: ["go"] })], { signals: ["x"] }));
-  const { violations, coverage } = exploreMachine(machine, { signals: { x: { by: "ask", deadline: false } } });
+  const program = programOf(planOf([signal("go"), task("ask", { dependsOn: ["go"] })], { signals: ["x"] }));
+  const { violations, coverage } = exploreProgram(program, { signals: { x: { by: "ask", deadline: false } } });
   expect(violations.map(({ text }) => text)).toEqual([]);
   expect(coverage.states.never).toEqual([]);
 });
 
 test("a failure that leaves what could be undone is no breach, since somebody wrote it, but is told", () => {
   const undo = { compensate: true, onFailure: "compensate" } as const;
-  const { violations, notes } = exploreMachine(
-    buildMachine(
+  const { violations, notes } = exploreProgram(
+    programOf(
       planOf([
         task("a", undo),
         task("b", { dependsOn: ["a"] }),
@@ -76,13 +75,13 @@ test("a failure that leaves what could be undone is no breach, since somebody wr
     "when b fails, nothing is undone (fail_workflow): effects of a, d may be left",
     "when d fails, nothing is undone (fail_workflow): effects of a, c, d may be left",
   ]);
-  expect(exploreMachine(side(2), {}).notes).toEqual([]);
+  expect(exploreProgram(side(2), {}).notes).toEqual([]);
 });
 
 describe("reductions", () => {
   test("five steps that could change places: the symmetric states stand for exactly the full ones", () => {
-    const full = exploreMachine(side(5), { faults: 1, reduce: false });
-    const symmetric = exploreMachine(side(5), { faults: 1, reduce: false, symmetry: true });
+    const full = exploreProgram(side(5), { faults: 1, reduce: false });
+    const symmetric = exploreProgram(side(5), { faults: 1, reduce: false, symmetry: true });
     expect(symmetric.represents).toBe(full.states);
     expect(symmetric.states).toBeLessThan(full.states / 5);
     expect(symmetric.violations).toEqual(full.violations);
@@ -90,8 +89,8 @@ describe("reductions", () => {
   });
 
   test("what is left out makes no difference: same kinds of ends, same verdicts", () => {
-    const full = exploreMachine(side(3), { faults: 2, reduce: false });
-    const reduced = exploreMachine(side(3), { faults: 2 });
+    const full = exploreProgram(side(3), { faults: 2, reduce: false });
+    const reduced = exploreProgram(side(3), { faults: 2 });
     expect(reduced.states).toBeLessThan(full.states);
     expect(reduced.violations).toEqual(full.violations);
     expect(Object.keys(reduced.ends).toSorted()).toEqual(Object.keys(full.ends).toSorted());
@@ -100,12 +99,12 @@ describe("reductions", () => {
 
 test("without faults it finds the states and edges of xstate/graph, which answers everything", () => {
   for (const width of [1, 2, 3]) {
-    const machine = side(width);
+    const program = side(width);
     const events: RunEvent[] = [
       { type: "start" },
-      ...machine.plan.steps.map(({ name }): RunEvent => ({ type: "step.done", step: name, generation: 1 })),
+      ...program.plan.steps.map(({ name }): RunEvent => ({ type: "step.done", step: name, generation: 1 })),
     ];
-    const map = getAdjacencyMap(machine.machine, {
+    const map = getAdjacencyMap(program.machine.machine, {
       events: events as never,
       serializeState: (state) => JSON.stringify((state as { value: unknown }).value),
     });
@@ -115,7 +114,7 @@ test("without faults it finds the states and edges of xstate/graph, which answer
         ({ state }) => JSON.stringify(state.value) !== from,
       ),
     );
-    const explored = exploreMachine(machine, { faults: 0 });
+    const explored = exploreProgram(program, { faults: 0 });
     expect(explored.states).toBe(nodes.length);
     expect(explored.edges).toBe(edges.length);
   }
@@ -152,8 +151,8 @@ test("a step that is not there is refused", () => {
 });
 
 test("a path of a machine that was mended breaks nothing any more", () => {
-  const machine = buildMachine(order.plan);
-  const started = advance(machine, initial(machine), [{ type: "start" }]);
+  const program = programOf(order.plan);
+  const started = program.advance(program.initial(), [{ type: "start" }]);
   expect(started.changed).toBe(true);
   expect(
     replay(order, [{ event: { type: "start" } }, { event: { type: "step.done", step: "charge", generation: 1 } }]),

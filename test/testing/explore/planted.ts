@@ -55,7 +55,7 @@ function plantInEdges(state: StateConfig, path: readonly string[], plant: Plant)
         plant("drop a guard", path, what, (copy) => void delete (of(copy)[index] as Edge).guard);
       for (const [at, action] of (edge.actions ?? []).entries())
         plant(`drop ${action.type}`, path, what, (copy) => void (of(copy)[index] as Edge).actions?.splice(at, 1));
-      if (edge.target?.startsWith("#") === true && name !== "terminate")
+      if (edge.target?.startsWith("#") === true)
         for (const other of ["#completed", "#failed", "#cancelled"].filter((target) => target !== edge.target))
           plant("swap a target", path, `${what} → ${other}`, (copy) => {
             (of(copy)[index] as Edge).target = other;
@@ -101,7 +101,6 @@ export function equivalence(
     return UNREACHED;
   if (kind === "drop a tag") {
     if (place.endsWith(" draining")) return "the tag draining is for people who look at the chart";
-    if (place === "active.control.paused paused") return "the run also knows from its context that it is paused";
     if (place.endsWith(" busy")) return "busy counts only beside a wait, and no wait is open beside it";
   }
   const own = plan.steps.find(({ name }) => name === step);

@@ -1,13 +1,13 @@
 /**
- * When two states are the same: an exact, short text for a snapshot and the world around it.
+ * When two states are the same: an exact, short text for a run and the world around it.
  *
  * Generations are compared, never counted: a key only says whether something has one, and whether what is open in the world is of it.
  * The order in which a run remembers parked, draining and waiting steps says nothing about what may follow and is left out.
  */
 import type { MachineConfig, StateConfig } from "../../../machines/chart.ts";
 import { encodeName } from "../../../machines/plan/names.ts";
-import type { PersistedSnapshot } from "../../../machines/snapshot.ts";
 import type { StateValue } from "../../draw/live.ts";
+import type { ControlledRun } from "../../run/control.ts";
 import type { Setting } from "../oracle/setting.ts";
 import { START, type StepWorld, UNDO, type World } from "../oracle/world.ts";
 
@@ -39,10 +39,8 @@ interface Control {
 
 interface Context {
   readonly steps: Readonly<Record<string, Control>>;
-  readonly paused: boolean;
   readonly outcome: string | null;
   readonly draining: readonly string[];
-  readonly parked: readonly { readonly kind: "run" | "undo"; readonly step: string }[];
 }
 
 /** Reads keys. `forget`: leave out of a run that stops what nothing will ask for again (how a step ended that needs no undo). */
@@ -50,7 +48,7 @@ export function keyReader(
   setting: Setting,
   config: MachineConfig,
   forget: boolean,
-): (snapshot: PersistedSnapshot, world: World) => Key {
+): (run: ControlledRun, world: World) => Key {
   const { steps, position } = setting;
   const encoded = steps.map(({ name }) => encodeName(name));
   const root = nodeOf(config, "", position);
@@ -68,7 +66,7 @@ export function keyReader(
     controls.set(control, code);
     return code;
   };
-  return (snapshot, world) => {
+  return ({ snapshot, paused = false, parked = [], terminated = false }, world) => {
     const context = snapshot["context"] as Context;
     const places: string[] = Array.from({ length: steps.length * 2 }, () => "");
     const shape = readValue(root, snapshot["value"] as StateValue, places);
@@ -78,7 +76,7 @@ export function keyReader(
       if (index !== undefined) marks[index] = `${marks[index] ?? ""}${sign}`;
     };
     for (const name of context.draining) mark(name, "d");
-    for (const { kind, step } of context.parked) mark(step, kind === "run" ? "p" : "u");
+    for (const { kind, step } of parked) mark(step, kind === "run" ? "p" : "u");
     const stopping = forget && (world.cause !== undefined || snapshot["status"] === "done");
     const keys = world.steps.map((step, index) => {
       const control = context.steps[encoded[index] ?? ""];
@@ -88,7 +86,7 @@ export function keyReader(
       const outside = short ? `${step.effect}${step.open}${step.asked & UNDO}` : codeOf(step);
       return `${places[index] ?? ""}${places[index + steps.length] ?? ""}${marks[index] ?? ""}${own}${behind}/${outside}`;
     });
-    const frame = `${shape}|${context.paused ? "P" : ""}${context.outcome ?? ""}|${world.paused ? "p" : ""}${world.started ? "s" : ""}${world.cause ?? ""}`;
+    const frame = `${shape}|${paused ? "P" : ""}${terminated ? "T" : ""}${context.outcome ?? ""}|${world.paused ? "p" : ""}${world.started ? "s" : ""}${world.cause ?? ""}`;
     return { frame, steps: keys };
   };
 }
