@@ -56,7 +56,7 @@ export const OWN_PREFIX = "x-workflow/";
 export const ACTIVE_PREFIX: string = `${OWN_PREFIX}active/`;
 export const DUE_PREFIX: string = `${OWN_PREFIX}due/`;
 export const ANNOUNCEMENTS_PREFIX: string = `${OWN_PREFIX}serving/`;
-export const MEDDLING_PREFIX: string = `${OWN_PREFIX}meddling/`;
+export const INTERFERENCE_PREFIX: string = `${OWN_PREFIX}interference/`;
 export const FOREIGN_PREFIX: string = `${OWN_PREFIX}foreign/`;
 
 /** Where servers are probed. Only the verdicts stay, one for each server. */
@@ -64,7 +64,8 @@ export const PROBE_PREFIX: string = `${OWN_PREFIX}probe/`;
 export const verdictKey = (answerer: string): string => `${PROBE_PREFIX}${encodeURIComponent(answerer)}.json`;
 
 /** A run that is not over, filed under the minute of its next check. */
-export const activeKey = (runId: string, lookAt: number): string => `${ACTIVE_PREFIX}${minuteOf(lookAt)}/${runId}`;
+export const activeKey = (runId: string, nextCheckAt: number): string =>
+  `${ACTIVE_PREFIX}${minuteOf(nextCheckAt)}/${runId}`;
 /** A run that is not over and that other programs may change: workers poll it every ten seconds. */
 export const foreignKey = (runId: string): string => `${FOREIGN_PREFIX}${runId}`;
 /** A later result of a step whose first result was undone. `workflow/{run}/steps/{step}.json` keeps the first one. */
@@ -76,7 +77,7 @@ export const dueKey = (taskId: string, availableAt: number): string =>
 /** A stored plan; runs name it by its hash (`sha256:` and hex; the colon is left out of the key). */
 export const planKey = (planHash: string): string => `${OWN_PREFIX}plans/${planHash.replace(":", "-")}.json`;
 /** A note that a worker of another program drove runs that it must not drive; for `doctor`. */
-export const meddlingKey = (workflow: string): string => `${MEDDLING_PREFIX}${segmentOf(workflow)}.json`;
+export const interferenceKey = (workflow: string): string => `${INTERFERENCE_PREFIX}${segmentOf(workflow)}.json`;
 /** What the workers serve under a workflow name: hashes and the schema of the input. */
 export const typeKey = (workflow: string): string => `${OWN_PREFIX}types/${segmentOf(workflow)}.json`;
 /** The announcement of one worker, renewed every minute. */

@@ -4,7 +4,7 @@ import {
   activeKey,
   foreignKey,
   laterResultKey,
-  meddlingKey,
+  interferenceKey,
   announcementKey,
   signalKey,
   stateKey,
@@ -32,7 +32,7 @@ function keysWith(name: string): readonly string[] {
     workerKey(name),
     announcementKey(name),
     typeKey(name),
-    meddlingKey(name),
+    interferenceKey(name),
   ];
 }
 

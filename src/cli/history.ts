@@ -112,7 +112,7 @@ function* linesOf(details: Partial<RunDetails>): Generator<string> {
   for (const { timer, step, dueAt } of timers)
     if (!waits.some((wait) => timer === "deadline" && wait.step === step))
       yield printable(`${timer} of ${step} is due at ${dueAt}`);
-  for (const { kind, step, owner, begun, retries, availableAt } of details.flights ?? []) {
+  for (const { kind, step, owner, begun, retries, availableAt } of details.executions ?? []) {
     const what = kind === "run" ? `step ${step}` : `the undo of ${step}`;
     const holder =
       owner === null

@@ -6,9 +6,9 @@ import { millisOf, type QueueContext, type TaskRecord } from "../queue/task.ts";
 import { attemptsOfText } from "../run/attempts-text.ts";
 import type { Program } from "../programs/programs.ts";
 import { checkFits } from "../run/record/check-fits.ts";
-import { type Flight, isOver, type MachinePart, ownerOf, type RunRecord } from "../run/record/record.ts";
+import { type Execution, isOver, type MachinePart, ownerOf, type RunRecord } from "../run/record/record.ts";
 import { StoredPrograms } from "../programs/stored-programs.ts";
-import { flightTaskId } from "../run/tasks.ts";
+import { executionTaskId } from "../run/tasks.ts";
 import { failedStepOf, openWaits, stepsOf, stoppingAs } from "../run/view.ts";
 import { listAnnouncements } from "../programs/announcements.ts";
 import { parseInstant } from "../wire/instant.ts";
@@ -31,8 +31,8 @@ export async function explainRun(queue: QueueContext, record: RunRecord): Promis
     reasons.push("it has not begun; a worker has yet to take its start");
     reasons.push(...passedOver(queue, "its start", parseInstant(record.created_at)?.ms ?? Number.NaN));
   }
-  for (const flight of machine.flights) {
-    reasons.push(...(await explainFlight(queue, record, flight, served, program)));
+  for (const execution of machine.executions) {
+    reasons.push(...(await explainExecution(queue, record, execution, served, program)));
   }
   for (const timer of machine.timers)
     reasons.push(`${timer.timer} of ${timer.step} is due at ${new Date(timer.dueAt).toISOString()}`);
@@ -119,16 +119,16 @@ function* stopped(record: RunRecord): Generator<string> {
   yield `it is stopped, and will end ${end}${why}`;
 }
 
-async function explainFlight(
+async function explainExecution(
   queue: QueueContext,
   record: RunRecord,
-  flight: Flight,
+  execution: Execution,
   served: readonly AnnouncedPlan[],
   own: Program | undefined,
 ): Promise<readonly string[]> {
-  const what = flight.kind === "run" ? `step ${flight.step}` : `the undo of ${flight.step}`;
-  const task = await getTask(queue, ownerOf(flight)?.task ?? flightTaskId(record.id, flight));
-  const before = lastAttempt(record, flight, task);
+  const what = execution.kind === "run" ? `step ${execution.step}` : `the undo of ${execution.step}`;
+  const task = await getTask(queue, ownerOf(execution)?.task ?? executionTaskId(record.id, execution));
+  const before = lastAttempt(record, execution, task);
   const reasons: string[] = [];
   if (task?.status === "running") {
     const until = String(task.lease_expires_at);
@@ -140,9 +140,9 @@ async function explainFlight(
         : `${what} is leased by ${holder} until ${until}${before}`,
     ];
   }
-  if (served.length > 0 && !served.some(({ program }) => program === undefined || hasHandler(program, flight))) {
+  if (served.length > 0 && !served.some(({ program }) => program === undefined || hasHandler(program, execution))) {
     reasons.push(
-      own?.activity({ kind: "run", step: flight.step })?.remote === true
+      own?.activity({ kind: "run", step: execution.step })?.remote === true
         ? `${what} waits for a program on this bucket that is not ours: the step is remote`
         : `no worker that was seen in the last minute has a handler for ${what}`,
     );
@@ -163,12 +163,12 @@ async function explainFlight(
  * The failure of the previous attempt, as the end of a sentence; empty when there was none. The task may know of attempts that the record
  * does not hold yet.
  */
-function lastAttempt({ machine }: RunRecord, flight: Flight, task: TaskRecord | undefined): string {
-  const { kind, step, generation } = flight;
+function lastAttempt({ machine }: RunRecord, execution: Execution, task: TaskRecord | undefined): string {
+  const { kind, step, generation } = execution;
   const told = machine?.failures?.findLast(
     (one) => one.kind === kind && one.step === step && one.generation === generation,
   );
-  const own = ownerOf(flight) === undefined && task?.last_error != null;
+  const own = ownerOf(execution) === undefined && task?.last_error != null;
   const last = (own ? attemptsOfText(task.last_error, { attempt: task.retry_count }).at(-1) : undefined) ?? told;
   return last === undefined ? "" : `; attempt ${last.attempt} failed: ${summarize(last.error)}`;
 }
@@ -185,15 +185,15 @@ function* passedOver(queue: QueueContext, what: string, readyAt: number): Genera
 
 /** When the run is compared with its tasks, and how to have that done now. */
 function nextLook({ id, machine }: RunRecord): string {
-  const at = machine?.look_at;
+  const at = machine?.next_check_at;
   const when =
     at === null || at === undefined ? "" : `it is compared with its tasks at ${new Date(at).toISOString()}; `;
   return `${when}to do that now: buquet-workflow sweeper --run ${id}`;
 }
 
-function hasHandler(program: Program, flight: Flight): boolean {
-  const activity = program.activity(flight);
-  return activity !== undefined && (flight.kind === "undo" || !activity.remote);
+function hasHandler(program: Program, execution: Execution): boolean {
+  const activity = program.activity(execution);
+  return activity !== undefined && (execution.kind === "undo" || !activity.remote);
 }
 
 /** The steps about which an operator must decide, even when the plan is missing. */

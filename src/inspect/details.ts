@@ -1,7 +1,7 @@
 /** Everything that a frame shows beside its chart, as plain JSON in our own words. Instants are texts; nothing comes from the process. */
 import type { Projection } from "../../machines/snapshot.ts";
 import type { RunProjection } from "../run/control.ts";
-import type { FailedAttempt, Flight, RunError, RunRecord } from "../run/record/record.ts";
+import type { FailedAttempt, Execution, RunError, RunRecord } from "../run/record/record.ts";
 import { isTerminated } from "../run/view.ts";
 import { formatOpaque } from "../wire/instant.ts";
 import { toPlain } from "../wire/json.ts";
@@ -51,7 +51,7 @@ export type RunDetails = {
   readonly taken: Readonly<Record<string, readonly string[]>>;
   readonly compensationErrors: readonly { readonly step: string; readonly message: string }[];
   /** Handlers that were asked for and are not over. `owner`: task and attempt that hold it; null: its own task does. */
-  readonly flights: readonly {
+  readonly executions: readonly {
     readonly kind: "run" | "undo";
     readonly step: string;
     readonly generation: number;
@@ -64,7 +64,7 @@ export type RunDetails = {
   /** What was decided and is not known to be carried out. `by`: the task whose holder carries it out. */
   readonly outbox: readonly { readonly id: string; readonly by: string | null }[];
   /** When somebody looks at the run next; null: nobody needs to. */
-  readonly lookAt: string | null;
+  readonly nextCheckAt: string | null;
   /** The task whose holder wrote it; null: a client, or another program. */
   readonly writtenBy: string | null;
 };
@@ -93,9 +93,9 @@ export function detailsOf(record: RunRecord, view: RunProjection | undefined): R
     })),
     taken: Object.fromEntries((machine?.consumed ?? []).map(({ name, ids }) => [name, ids])),
     compensationErrors: machine?.compensation_errors ?? [],
-    flights: (machine?.flights ?? []).map(flightOf),
+    executions: (machine?.executions ?? []).map(executionOf),
     outbox: (machine?.outbox ?? []).map(({ id, by }) => ({ id, by: by?.task ?? null })),
-    lookAt: machine?.look_at == null ? null : instant(machine.look_at),
+    nextCheckAt: machine?.next_check_at == null ? null : instant(machine.next_check_at),
     writtenBy: machine?.write.by ?? null,
   };
 }
@@ -131,8 +131,8 @@ function stepOf(
   };
 }
 
-function flightOf(flight: Flight): RunDetails["flights"][number] {
-  const { kind, step, generation, wake, owner, begun, retries, availableAt } = flight;
+function executionOf(execution: Execution): RunDetails["executions"][number] {
+  const { kind, step, generation, wake, owner, begun, retries, availableAt } = execution;
   const holder = owner === undefined || owner === "unknown" ? owner : `${owner.task} attempt ${owner.attempt}`;
   return {
     kind,

@@ -18,7 +18,7 @@ import type { Command } from "../../machines/commands.ts";
 import type { RunEvent } from "../../machines/events.ts";
 import type { Decision, Program } from "../../machines/program.ts";
 import type { Projection, StepView } from "../../machines/snapshot.ts";
-import { type FlightRef, isOver, type MachinePart } from "./record/record.ts";
+import { type ExecutionRef, isOver, type MachinePart } from "./record/record.ts";
 
 /**
  * What can be done to a run: an event into its program, or an operation on its record. A retry opens a failed run again: steps that did not
@@ -102,13 +102,13 @@ function resume(program: ControlledProgram, run: ControlledRun): ControlledDecis
   };
 }
 
-const commandOf = ({ kind, step, generation, wake }: FlightRef): Command =>
+const commandOf = ({ kind, step, generation, wake }: ExecutionRef): Command =>
   kind === "run" ? { type: "step.start", step, generation, wake } : { type: "undo.start", step, generation };
 
 /** Parks what must not begin, and answers at once for what was parked and is to be stopped. */
 function follow(program: ControlledProgram, before: ControlledRun, decided: Decision): ControlledDecision {
   const commands: Command[] = [];
-  let parked: readonly FlightRef[] = before.parked ?? [];
+  let parked: readonly ExecutionRef[] = before.parked ?? [];
   let { snapshot } = decided;
   for (let open = decided.commands; open.length > 0;) {
     const answers: RunEvent[] = [];
@@ -136,7 +136,7 @@ function follow(program: ControlledProgram, before: ControlledRun, decided: Deci
 }
 
 /** The activity that a command begins or stops. */
-function refOf(command: Command): FlightRef | undefined {
+function refOf(command: Command): ExecutionRef | undefined {
   const { step, generation } = command;
   switch (command.type) {
     case "step.start":
@@ -172,7 +172,7 @@ export function projectRun(program: ControlledProgram, run: ControlledRun): RunP
 }
 
 /** What still ran is over as far as the run knows: it may or may not have happened. */
-function terminatedView(program: ControlledProgram, view: Projection, parked: readonly FlightRef[]): RunProjection {
+function terminatedView(program: ControlledProgram, view: Projection, parked: readonly ExecutionRef[]): RunProjection {
   const nodes = new Set(program.steps.filter(({ kind }) => kind === "signal").map(({ name }) => name));
   const steps = new Map<string, StepView>();
   for (const [name, step] of view.steps) {

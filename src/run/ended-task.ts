@@ -4,7 +4,7 @@ import { millisOf, type QueueContext, type TaskRecord } from "../queue/task.ts";
 import { attemptsOfText } from "./attempts-text.ts";
 import { readResult } from "./effects/result.ts";
 import type { Fact } from "./facts.ts";
-import { type Flight, refOf } from "./record/record.ts";
+import { type Execution, refOf } from "./record/record.ts";
 import { readOutput } from "./step-output.ts";
 
 /**
@@ -14,17 +14,17 @@ import { readOutput } from "./step-output.ts";
 export async function endedWithoutUs(
   queue: QueueContext,
   runId: string,
-  flight: Flight,
+  execution: Execution,
   task: TaskRecord,
 ): Promise<readonly Fact[]> {
   const { status, attempt } = task;
   if (status === "pending" || status === "running") return [];
-  const ref = refOf(flight);
+  const ref = refOf(execution);
   const output = status === "completed" ? readOutput(task.output) : undefined;
   if (output !== undefined) return output.waits ? [] : [{ fact: "done", ref, result: output.result, attempt }];
   // buquet's worker puts the result before the record. Where it loses the race for that, it fails its task though the step is done (W-2).
   const left =
-    flight.kind === "run" && flight.generation === 1 ? await readResult(queue, runId, flight.step) : undefined;
+    execution.kind === "run" && execution.generation === 1 ? await readResult(queue, runId, execution.step) : undefined;
   if (left !== undefined) return [{ fact: "done", ref, result: left.result, attempt }];
   // A monitor of buquet leaves the name of the worker that it gave up in the task; who ends its own task takes its name out.
   const type = status === "failed" && task.worker_id !== null ? "WorkerLost" : "StepFailed";

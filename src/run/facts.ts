@@ -2,7 +2,7 @@
 import type { StoredValue } from "../wire/value.ts";
 import type { Outcome } from "../../machines/events.ts";
 import type { ErrorData } from "../host/error-data.ts";
-import type { Actor, FlightRef, RunErrorType, RunRecord } from "./record/record.ts";
+import type { Actor, ExecutionRef, RunErrorType, RunRecord } from "./record/record.ts";
 import type { RunCommand } from "./wakeups/command.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { RunCommand } from "./wakeups/command.ts";
  * execution's task, or is another program.
  */
 interface OfExecution {
-  readonly ref: FlightRef;
+  readonly ref: ExecutionRef;
   readonly claim?: Actor;
 }
 
@@ -55,7 +55,7 @@ export type Fact =
   | ({ readonly fact: "failed"; readonly failure: Failure } & OfExecution & Told)
   /** The handler waits for a signal inside itself. */
   | ({ readonly fact: "waiting"; readonly signal: string; readonly timeoutMs: number } & OfExecution & Told)
-  /** The next attempt comes later: the flight goes back to the queue. */
+  /** The next attempt comes later: the execution goes back to the queue. */
   | ({
       readonly fact: "backoff";
       readonly availableAt: number;
@@ -97,7 +97,7 @@ export interface FactSource {
   /** The claim under which it acts; absent: it cannot own a step. */
   readonly actor?: Actor;
   /** Whether it takes the next step itself (hand-off). */
-  takes(ref: FlightRef): boolean;
+  takes(ref: ExecutionRef): boolean;
 }
 
 /** The facts of one source. */

@@ -97,7 +97,7 @@ export function nextOf(record: RunRecord, program: Program): Next {
     timers: machine.timers
       .filter(({ timer }) => timer === "delay")
       .map((timer) => ({ step: timer.step, at: formatOpaque(timer.dueAt), leads: leads(due(timer)) })),
-    steps: machine.flights.map(({ kind, step, generation }): NextStep => ({
+    steps: machine.executions.map(({ kind, step, generation }): NextStep => ({
       step,
       kind,
       completed: leads({ type: kind === "run" ? "step.done" : "undo.done", step, generation }),

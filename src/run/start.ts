@@ -43,7 +43,7 @@ export function firstRecord(input: StartInput, nowMs: number, writeId: string): 
     rest: {},
     machine: {
       ...emptyMachine(program),
-      look_at: nowMs + CHECK_MS,
+      next_check_at: nowMs + CHECK_MS,
       write: { id: writeId, events: ["created"] },
     },
   };

@@ -2,7 +2,7 @@
 import { computeUuid } from "../host/uuid.ts";
 import type { TaskSpec } from "../queue/task.ts";
 import type { Program } from "../programs/programs.ts";
-import type { Flight, FlightRef, RunRecord } from "./record/record.ts";
+import type { Execution, ExecutionRef, RunRecord } from "./record/record.ts";
 
 /** Never runs out, so that a foreign monitor can only make the task ready again. */
 export const ENDLESS_RETRIES = 2_147_483_647;
@@ -16,7 +16,7 @@ export function computedId(run: string, kind: string, subject: string, generatio
 }
 
 /** The id of the task of a handler execution. */
-export function flightTaskId(runId: string, ref: FlightRef): string {
+export function executionTaskId(runId: string, ref: ExecutionRef): string {
   return computedId(runId, ref.kind, ref.step, ref.generation, ref.wake);
 }
 
@@ -36,7 +36,7 @@ export function workflowOfTick(taskType: string): string | undefined {
 export function readOwnTaskType(
   taskType: string,
   step: string,
-): { readonly workflow: string; readonly kind: FlightRef["kind"] } | undefined {
+): { readonly workflow: string; readonly kind: ExecutionRef["kind"] } | undefined {
   // Names may have colons: the step tells where the name of the workflow ends.
   const end = taskType.length - step.length - 1;
   for (const [kind, typeOf] of [
@@ -55,18 +55,23 @@ export function isTick(taskType: string): boolean {
 }
 
 /** The task of a handler execution, as it is put on the queue. */
-export function flightTask(record: RunRecord, program: Program, flight: FlightRef & Partial<Flight>): TaskSpec {
-  const activity = program.activity(flight);
+export function executionTask(
+  record: RunRecord,
+  program: Program,
+  execution: ExecutionRef & Partial<Execution>,
+): TaskSpec {
+  const activity = program.activity(execution);
   const policy = activity?.retryPolicy;
   return {
-    id: flightTaskId(record.id, flight),
-    taskType: flight.kind === "run" ? stepTaskType(record.type, flight.step) : undoTaskType(record.type, flight.step),
-    input: { workflow_id: record.id, step: flight.step, data: record.data },
+    id: executionTaskId(record.id, execution),
+    taskType:
+      execution.kind === "run" ? stepTaskType(record.type, execution.step) : undoTaskType(record.type, execution.step),
+    input: { workflow_id: record.id, step: execution.step, data: record.data },
     timeoutMs: activity?.timeoutMs ?? TICK_TIMEOUT_MS,
     maxRetries: activity?.retries ?? 3,
-    retryCount: flight.retries ?? 0,
+    retryCount: execution.retries ?? 0,
     ...(policy === undefined ? {} : { retryPolicy: policy }),
-    ...(flight.availableAt === undefined ? {} : { availableAt: flight.availableAt }),
+    ...(execution.availableAt === undefined ? {} : { availableAt: execution.availableAt }),
     ownOnly: activity?.remote !== true,
   };
 }

@@ -6,8 +6,8 @@ import type { Program } from "../programs/programs.ts";
 import { type ErrorData, summarize } from "../host/error-data.ts";
 import {
   type FailedAttempt,
-  type Flight,
-  type FlightRef,
+  type Execution,
+  type ExecutionRef,
   isOver,
   type MachinePart,
   type RunRecord,
@@ -22,10 +22,10 @@ export function viewOf(record: RunRecord, program: Program): RunProjection | und
 }
 
 /**
- * Whether the run stops and waits for the end of this flight: then it is not started any more, and its task is fenced, not created. Asked
+ * Whether the run stops and waits for the end of this execution: then it is not started any more, and its task is fenced, not created. Asked
  * of the machine, never of the outbox: entries leave.
  */
-export function drains(machine: MachinePart, program: Program, ref: FlightRef): boolean {
+export function drains(machine: MachinePart, program: Program, ref: ExecutionRef): boolean {
   return ref.kind === "run" && projectRun(program, machine).draining.includes(ref.step);
 }
 
@@ -84,14 +84,18 @@ export function stepsOf(record: RunRecord): readonly (readonly [string, StepWord
 
 /** What a machine says of all steps without its plan: executions that are not over, by step, and its marks. */
 interface ReadMachine {
-  readonly run: ReadonlyMap<string, Flight>;
-  readonly undo: ReadonlyMap<string, Flight>;
+  readonly run: ReadonlyMap<string, Execution>;
+  readonly undo: ReadonlyMap<string, Execution>;
   readonly marks: SnapshotMarks | undefined;
 }
 
 function readMachine({ machine }: RunRecord): ReadMachine {
-  const of = (kind: "run" | "undo"): ReadonlyMap<string, Flight> =>
-    new Map(machine?.flights.filter((flight) => flight.kind === kind).map((flight) => [flight.step, flight]));
+  const of = (kind: "run" | "undo"): ReadonlyMap<string, Execution> =>
+    new Map(
+      machine?.executions
+        .filter((execution) => execution.kind === kind)
+        .map((execution) => [execution.step, execution]),
+    );
   return { run: of("run"), undo: of("undo"), marks: machine && marksOf(machine.snapshot) };
 }
 

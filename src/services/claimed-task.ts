@@ -1,4 +1,4 @@
-/** Everything between a claimed task and its end: the lease, the handlers of the chain, and how the first task is finished. */
+/** Everything between a claimed task and its end: the lease, the handlers that its driver runs, and how the first task is finished. */
 import type { StepQueue } from "../define/context.ts";
 import { summarize } from "../host/error-data.ts";
 import type { Logger } from "../host/host.ts";
@@ -14,13 +14,20 @@ import type { AttemptFailure, Fact } from "../run/facts.ts";
 import { FAILURES_KEPT } from "../run/decide/failures.ts";
 import type { RunWriters } from "../run/commit.ts";
 import type { ActivityPolicy, Program } from "../programs/programs.ts";
-import { type Flight, type FlightRef, ownerOf, refOf, type RunRecord, sameFlight } from "../run/record/record.ts";
+import {
+  type Execution,
+  type ExecutionRef,
+  ownerOf,
+  refOf,
+  type RunRecord,
+  sameExecution,
+} from "../run/record/record.ts";
 import { outputOf, resultOutput } from "../run/step-output.ts";
 import { drivenOutput } from "../run/outbox.ts";
-import { flightTask, flightTaskId } from "../run/tasks.ts";
+import { executionTask, executionTaskId } from "../run/tasks.ts";
 import { drains } from "../run/view.ts";
 import type { WakeUp } from "../run/wakeups/wake-up.ts";
-import { type DriveContext, type DriveEnd, Driver, type AfterExecution, ownFlight, type Unfit } from "./driver.ts";
+import { type DriveContext, type DriveEnd, Driver, type AfterExecution, ownExecution, type Unfit } from "./driver.ts";
 import type { Writable } from "../wire/json.ts";
 import { type AttemptEnd, factOf, runAttempt } from "./handler.ts";
 import { KeptLease, type LeaseWatch } from "./lease.ts";
@@ -39,7 +46,7 @@ export interface ClaimedTaskContext {
   readonly leaseMs: number;
   readonly leaseWatch: LeaseWatch;
   /** Handlers of this process; undefined: none for this step. */
-  handlerOf(workflow: string, ref: FlightRef): ((context: unknown, result?: unknown) => unknown) | undefined;
+  handlerOf(workflow: string, ref: ExecutionRef): ((context: unknown, result?: unknown) => unknown) | undefined;
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
   isDriven(taskId: string): Promise<boolean>;
   /** Aborts when the worker shuts down: then no step is handed off and no attempt begun any more. */
@@ -70,17 +77,17 @@ export class ClaimedTask {
     this.#lease = new KeptLease(context.queue, claim, context.leaseMs, context.leaseWatch);
   }
 
-  /** The run that this chain drives. */
+  /** The run that is driven. */
   get runId(): string {
     return this.#runId;
   }
 
-  /** Ids of the tasks whose leases this chain holds. */
+  /** Ids of the tasks whose leases are held. */
   get taskIds(): readonly string[] {
     return [this.#lease.claim.task.id, ...this.#long.keys()];
   }
 
-  /** If the task is this chain's, tells its running handler that its run stops. The answer says whether the lease of the task is live. */
+  /** If one of these is the task, tells its running handler that its run stops. The answer says whether the lease of the task is live. */
   requestCancel(taskId: string): boolean {
     const lease = this.#lease.claim.task.id === taskId ? this.#lease : this.#long.get(taskId);
     if (lease === undefined) return false;
@@ -111,7 +118,7 @@ export class ClaimedTask {
       checkVersion: (record) => this.#lease.insist(() => context.checkVersion(record)),
       isDriven: (id) => this.#lease.insist(() => context.isDriven(id)),
       finishOwn: (taskId, end) => this.#finishOwn(taskId, end),
-      run: (flight, record, program, isWanted) => this.#runFlight(flight, record, program, isWanted),
+      run: (execution, record, program, isWanted) => this.#runExecution(execution, record, program, isWanted),
     };
   }
 
@@ -151,27 +158,27 @@ export class ClaimedTask {
     else await completeClaim(this.#context.queue, claim, own?.output ?? driven);
   }
 
-  async #runFlight(
-    flight: Flight,
+  async #runExecution(
+    execution: Execution,
     record: RunRecord,
     program: Program,
     isWanted: () => Promise<boolean>,
   ): Promise<AfterExecution> {
     const context = this.#context;
-    const handler = context.handlerOf(this.#workflow, flight);
-    const policy = program.activity(flight);
+    const handler = context.handlerOf(this.#workflow, execution);
+    const policy = program.activity(execution);
     if (handler === undefined || policy === undefined)
-      return this.#giveBack(flight, 0, flight.retries, "no handler here", new Story(flight));
-    const own = ownerOf(flight) === undefined;
-    let retries = own ? this.#lease.claim.task.retry_count : flight.retries;
-    const story = new Story(flight);
+      return this.#giveBack(execution, 0, execution.retries, "no handler here", new Story(execution));
+    const own = ownerOf(execution) === undefined;
+    let retries = own ? this.#lease.claim.task.retry_count : execution.retries;
+    const story = new Story(execution);
     // Attempts are counted by the retries that were used up: one that its handler asked for is none, however often it was claimed.
     for (;;) {
-      if (context.stopping.aborted) return this.#giveBack(flight, 0, retries, "its worker shuts down", story, false);
+      if (context.stopping.aborted) return this.#giveBack(execution, 0, retries, "its worker shuts down", story, false);
       const attempt = retries + 1;
       const beganAt = serverNow(context.queue);
       story.began(beganAt);
-      const end = await this.#attempt(flight, record, program, policy, handler, attempt);
+      const end = await this.#attempt(execution, record, program, policy, handler, attempt);
       const error = "error" in end ? end.error : undefined;
       if (error !== undefined) story.failed({ attempt, beganAt, endedAt: serverNow(context.queue), error });
       let isLast = false;
@@ -179,28 +186,28 @@ export class ClaimedTask {
         // Mostly it failed because its run stops: then no line says that it is tried again.
         isLast = end.kind === "again" && this.#lease.takeCancelRequest() && !(await isWanted());
       } finally {
-        this.#logEnd(flight, attempt, end, isLast);
+        this.#logEnd(execution, attempt, end, isLast);
       }
-      if (end.kind === "abandoned") return this.#abandoned(flight, retries, story);
-      if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
+      if (end.kind === "abandoned") return this.#abandoned(execution, retries, story);
+      if (!(await this.#holds(execution))) return this.#dropped(execution, attempt);
       if (end.kind !== "again") {
-        this.#remember(flight, end);
-        return { kind: "facts", facts: [story.tell(factOf(end, refOf(flight), attempt))] };
+        this.#remember(execution, end);
+        return { kind: "facts", facts: [story.tell(factOf(end, refOf(execution), attempt))] };
       }
-      if (isLast) return this.#notAgain(flight, end.message, story);
+      if (isLast) return this.#notAgain(execution, end.message, story);
       const counts = error !== undefined;
       if (counts) retries += 1;
       const { clock } = context.queue.host;
       const dueAt = clock.monotonic() + end.delayMs;
       const isInPlace = counts && end.delayMs <= context.leaseMs / LONG_STEP_SHARE;
       if (!(await this.#rest(isInPlace ? dueAt : 0, isWanted))) {
-        context.log.info("the next attempt is called off: its run stops", { run: this.#runId, step: flight.step });
-        return this.#notAgain(flight, end.message, story);
+        context.log.info("the next attempt is called off: its run stops", { run: this.#runId, step: execution.step });
+        return this.#notAgain(execution, end.message, story);
       }
-      if (!(await this.#holds(flight))) return this.#dropped(flight, attempt);
+      if (!(await this.#holds(execution))) return this.#dropped(execution, attempt);
       if (isInPlace && !context.stopping.aborted) continue;
       const leftMs = Math.max(0, dueAt - clock.monotonic());
-      return this.#giveBack(flight, leftMs, retries, end.message, story, counts);
+      return this.#giveBack(execution, leftMs, retries, end.message, story, counts);
     }
   }
 
@@ -215,7 +222,7 @@ export class ClaimedTask {
       if (this.#lease.takeCancelRequest() && !(await isWanted())) return false;
       const leftMs = dueAt - queue.host.clock.monotonic();
       if (leftMs <= 0 || lost.aborted || stopping.aborted) return true;
-      // The chain may have been told before, of another step: it would not rest at all.
+      // The driver may have been told before, of another step: it would not rest at all.
       const rest = joinSignals(lost, stopping, cancelRequested.aborted ? undefined : cancelRequested);
       await queue.host.clock.sleep(leftMs, { signal: rest.signal });
       rest.release();
@@ -223,40 +230,40 @@ export class ClaimedTask {
   }
 
   /** No later attempt begins, here or elsewhere: its run stops. Whether the last one had effects is not known. */
-  #notAgain(flight: Flight, error: string, story: Story): AfterExecution {
-    this.#ended.set(flightTaskId(this.#runId, flight), { status: "failed", error });
-    return { kind: "facts", facts: [story.tell({ fact: "fenced", ref: refOf(flight), outcome: "unknown" })] };
+  #notAgain(execution: Execution, error: string, story: Story): AfterExecution {
+    this.#ended.set(executionTaskId(this.#runId, execution), { status: "failed", error });
+    return { kind: "facts", facts: [story.tell({ fact: "fenced", ref: refOf(execution), outcome: "unknown" })] };
   }
 
-  #dropped(flight: Flight, attempt: number): AfterExecution {
+  #dropped(execution: Execution, attempt: number): AfterExecution {
     this.#context.log.warn("the lease of a step is over; what its handler comes to is dropped", {
       run: this.#runId,
-      step: flight.step,
+      step: execution.step,
       attempt,
     });
     return { kind: "dropped" };
   }
 
   /** What a step came to, for the end of its task in case it is long. Only what may still be asked for is kept. */
-  #remember(flight: Flight, end: AttemptEnd): void {
+  #remember(execution: Execution, end: AttemptEnd): void {
     if (end.kind !== "completed" && end.kind !== "failed") return;
     for (const taskId of this.#ended.keys()) if (!this.#long.has(taskId)) this.#ended.delete(taskId);
     this.#ended.set(
-      flightTaskId(this.#runId, flight),
+      executionTaskId(this.#runId, execution),
       end.kind === "completed"
-        ? { status: "completed", output: resultOutput(flight.step, end.result) }
+        ? { status: "completed", output: resultOutput(execution.step, end.result) }
         : { status: "failed", error: end.message },
     );
   }
 
   /** GATE: a long handed-off step is held by two leases, and both are looked at. */
-  async #holds(flight: Flight): Promise<boolean> {
-    const long = this.#long.get(flightTaskId(this.#runId, flight));
+  async #holds(execution: Execution): Promise<boolean> {
+    const long = this.#long.get(executionTaskId(this.#runId, execution));
     return (await this.#lease.hold()) && (long === undefined || (await long.hold()));
   }
 
   async #attempt(
-    flight: Flight,
+    execution: Execution,
     record: RunRecord,
     program: Program,
     policy: ActivityPolicy,
@@ -265,20 +272,20 @@ export class ClaimedTask {
   ): Promise<AttemptEnd> {
     const context = this.#context;
     const ended = new AbortController();
-    const long = this.#long.get(flightTaskId(record.id, flight));
+    const long = this.#long.get(executionTaskId(record.id, execution));
     const stop = joinSignals(this.#lease.lost, context.halt, ended.signal, long?.lost);
-    // Two tasks may be asked to stop: the first of the chain, on whose behalf a run stops its steps, and that of the step itself.
+    // Two tasks may be asked to stop: the one that was claimed, on whose behalf a run stops its steps, and that of the step itself.
     const cancelRequested = new AbortController();
     const requestCancel = (): void => cancelRequested.abort();
     // What is stopped are the steps; their undos are what the stop asks for.
-    if (flight.kind === "run") whenAborted(this.#lease.cancelRequested, requestCancel, ended.signal);
+    if (execution.kind === "run") whenAborted(this.#lease.cancelRequested, requestCancel, ended.signal);
     if (long !== undefined) whenAborted(long.cancelRequested, requestCancel, ended.signal);
-    void this.#becomeLong(flight, record, program, ended, requestCancel);
+    void this.#becomeLong(execution, record, program, ended, requestCancel);
     const end = await runAttempt(
       {
         host: context.queue.host,
         record,
-        flight,
+        execution,
         policy,
         attempt,
         isSignal: (name) => program.takes(name),
@@ -300,31 +307,31 @@ export class ClaimedTask {
 
   /** Protocol 1.3: a handed-off step that turns out long gets its task object, as running, and a lease. Refused: somebody released it. */
   async #becomeLong(
-    flight: Flight,
+    execution: Execution,
     record: RunRecord,
     program: Program,
     ended: AbortController,
     requestCancel: () => void,
   ): Promise<void> {
-    if (ownerOf(flight) === undefined) return;
+    if (ownerOf(execution) === undefined) return;
     const context = this.#context;
-    const id = flightTaskId(record.id, flight);
+    const id = executionTaskId(record.id, execution);
     if (this.#long.has(id)) return;
     await context.queue.host.clock.sleep(context.leaseMs / LONG_STEP_SHARE, { signal: ended.signal });
     if (ended.signal.aborted) return;
     if (!(await this.#lease.hold())) return ended.abort();
-    const spec = flightTask(record, program, flight);
+    const spec = executionTask(record, program, execution);
     const { clock } = context.queue.host;
     const giveUpAt = clock.monotonic() + context.leaseMs;
     try {
       const made = await createRunningTask(context.queue, spec, {
         workerId: context.workerId,
         leaseMs: context.leaseMs,
-        // Until then the lease of the chain holds the step: nobody else runs it.
+        // Until then the lease of the claimed task holds the step: nobody else runs it.
         mayGoOn: () => !ended.signal.aborted && this.#lease.isLive() && clock.monotonic() < giveUpAt,
       });
       if (made.kind === "refused") return ended.abort();
-      // The chain ended meanwhile: nobody would stop the heartbeats of this lease. It runs out.
+      // The drive ended meanwhile: nobody would stop the heartbeats of this lease. It runs out.
       if (this.#over) return;
       const lease = new KeptLease(context.queue, made.claim, context.leaseMs, context.leaseWatch);
       this.#long.set(id, lease);
@@ -338,16 +345,16 @@ export class ClaimedTask {
 
   /** The next attempt comes from the queue. */
   #giveBack(
-    flight: Flight,
+    execution: Execution,
     delayMs: number,
     retries: number,
     message: string,
     story: Story,
     counts = true,
   ): Promise<AfterExecution> {
-    return ownerOf(flight) === undefined
+    return ownerOf(execution) === undefined
       ? this.#requeue(delayMs, retries, story.text ?? message, counts)
-      : this.#release(flight, delayMs, retries, message, story, counts);
+      : this.#release(execution, delayMs, retries, message, story, counts);
   }
 
   async #requeue(delayMs: number, retries: number, error: string, counts: boolean): Promise<AfterExecution> {
@@ -368,7 +375,7 @@ export class ClaimedTask {
   }
 
   async #release(
-    flight: Flight,
+    execution: Execution,
     delayMs: number,
     retries: number,
     message: string,
@@ -376,8 +383,8 @@ export class ClaimedTask {
     counts: boolean,
   ): Promise<AfterExecution> {
     const availableAt = this.#now() + delayMs;
-    const long = this.#long.get(flightTaskId(this.#runId, flight));
-    const fact: Fact = { fact: "backoff", ref: refOf(flight), availableAt, retries, asked: !counts };
+    const long = this.#long.get(executionTaskId(this.#runId, execution));
+    const fact: Fact = { fact: "backoff", ref: refOf(execution), availableAt, retries, asked: !counts };
     return {
       kind: "facts",
       facts: [story.tell(fact)],
@@ -385,34 +392,34 @@ export class ClaimedTask {
         if (long === undefined) return;
         const taskId = long.claim.task.id;
         // The run was terminated meanwhile: nobody asks for the step any more.
-        if (record.machine?.flights.some((other) => sameFlight(other, flight)) !== true) {
+        if (record.machine?.executions.some((other) => sameExecution(other, execution)) !== true) {
           this.#ended.set(taskId, { status: "failed", error: message });
           return;
         }
         long.stop();
         this.#long.delete(taskId);
         // What stopped the run in the same write may have found the task running: whoever claims it next says that it does not go on.
-        const stops = record.machine !== undefined && drains(record.machine, program, flight);
+        const stops = record.machine !== undefined && drains(record.machine, program, execution);
         await this.#putBack(long.claim, stops ? 0 : delayMs, retries, message, counts);
       },
     };
   }
 
-  async #abandoned(flight: Flight, retries: number, story: Story): Promise<AfterExecution> {
+  async #abandoned(execution: Execution, retries: number, story: Story): Promise<AfterExecution> {
     const halted = this.#context.halt.aborted && !this.#lease.lost.aborted;
-    if (!halted || !(await this.#lease.hold())) return this.#dropped(flight, retries + 1);
+    if (!halted || !(await this.#lease.hold())) return this.#dropped(execution, retries + 1);
     const message = "handed back: its worker shut down";
-    this.#context.log.warn("step handed back: its worker shuts down", { run: this.#runId, step: flight.step });
+    this.#context.log.warn("step handed back: its worker shuts down", { run: this.#runId, step: execution.step });
     const now = serverNow(this.#context.queue);
     story.failed({ attempt: retries + 1, endedAt: now, error: { name: "WorkerStopped", message } });
-    return this.#giveBack(flight, 0, retries + 1, message, story);
+    return this.#giveBack(execution, 0, retries + 1, message, story);
   }
 
   /** A line for what did not go well. The last failure of a step is told here, by who knows most of it, whatever becomes of the commit. */
-  #logEnd(flight: Flight, attempt: number, end: AttemptEnd, isLast: boolean): void {
+  #logEnd(execution: Execution, attempt: number, end: AttemptEnd, isLast: boolean): void {
     const { log } = this.#context;
-    const fields = { run: this.#runId, workflow: this.#workflow, step: flight.step, attempt };
-    const what = flight.kind === "run" ? "step" : "undo";
+    const fields = { run: this.#runId, workflow: this.#workflow, step: execution.step, attempt };
+    const what = execution.kind === "run" ? "step" : "undo";
     if (end.kind === "again") {
       const { message: reason, delayMs: again_in_ms, error } = end;
       const asked = `${what} asked to be run again later`;
@@ -436,9 +443,9 @@ class Story {
   readonly #failures: AttemptFailure[] = [];
   #beganAt: number | undefined;
 
-  constructor(flight: Flight) {
+  constructor(execution: Execution) {
     // Retries that were used up before were made elsewhere, and it began then.
-    this.#isFirst = flight.retries === 0;
+    this.#isFirst = execution.retries === 0;
   }
 
   /** An attempt begins. */
@@ -472,13 +479,13 @@ function whenAborted(signal: AbortSignal, then: () => void, over: AbortSignal): 
   else signal.addEventListener("abort", then, { once: true, signal: over });
 }
 
-/** What the first task of a chain ends with, when it is the task of a step itself. */
+/** What the claimed task ends with, when it is the task of a step itself. */
 function ownStep(
   record: RunRecord,
   claim: Claim,
   { activity }: WakeUp,
 ): { failed: boolean; message: string; output: Writable } | undefined {
-  if (activity?.kind !== "run" || ownFlight(record, claim) !== undefined) return undefined;
+  if (activity?.kind !== "run" || ownExecution(record, claim) !== undefined) return undefined;
   const state = record.steps.get(activity.step);
   if (state === undefined) return undefined;
   return {

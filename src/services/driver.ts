@@ -1,6 +1,6 @@
 /**
- * Drives a run under the claim of one task: apply, persist, carry out, and go on with the next step at once (hand-off). The first
- * task of the chain stays leased and is finished last; its lease key is the token of the whole chain.
+ * Drives a run under the claim of one task: apply, persist, dispatch, and go on with the next step at once (hand-off). The claimed
+ * task stays leased and is finished last; its lease key is the token of the whole drive.
  */
 import type { Claim } from "../queue/claim.ts";
 import type { TaskRecord } from "../queue/task.ts";
@@ -14,16 +14,16 @@ import { lookIntoInbox } from "../run/inbox.ts";
 import type { Program } from "../programs/programs.ts";
 import {
   type Actor,
-  type Flight,
-  type FlightRef,
+  type Execution,
+  type ExecutionRef,
   isHeldBy,
   isOver,
   refOf,
   type RunRecord,
-  sameFlight,
+  sameExecution,
 } from "../run/record/record.ts";
 import { Outbox } from "../run/outbox.ts";
-import { flightTaskId } from "../run/tasks.ts";
+import { executionTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
 import type { WakeUp } from "../run/wakeups/wake-up.ts";
 
@@ -37,8 +37,8 @@ export type AfterExecution =
     }
   | Extract<DriveEnd, { kind: "requeued" | "dropped" }>;
 
-/** The lease under which a chain runs. */
-export interface ChainLease {
+/** The lease under which a driver acts. */
+export interface DriverLease {
   readonly claim: Claim;
   /** GATE: unexpired by our own clock, renewed if need be. */
   hold(): Promise<boolean>;
@@ -51,14 +51,19 @@ export interface ChainLease {
 export interface DriveContext {
   readonly dispatch: DispatchContext;
   /** Whether this process runs the handler and wants to (not while it shuts down). */
-  takes(ref: FlightRef): boolean;
+  takes(ref: ExecutionRef): boolean;
   /** Whether the definition served here fits the run: leave it to others, or pause it with this message. */
   checkVersion(record: RunRecord): Promise<Unfit | undefined>;
   /** Whether everything that the drivers of a task added to the outbox is durable: their task is over. */
   isDriven(taskId: string): Promise<boolean>;
-  /** `isWanted`: whether the run, read anew, still wants this flight from this claim. */
-  run(flight: Flight, record: RunRecord, program: Program, isWanted: () => Promise<boolean>): Promise<AfterExecution>;
-  /** Ends a task that this chain holds beside its first one. False: it does not hold it. */
+  /** `isWanted`: whether the run, read anew, still wants this execution from this claim. */
+  run(
+    execution: Execution,
+    record: RunRecord,
+    program: Program,
+    isWanted: () => Promise<boolean>,
+  ): Promise<AfterExecution>;
+  /** Ends a task that is held beside the claimed one. False: it does not hold it. */
   finishOwn(taskId: string, end: TaskEnd): Promise<boolean>;
 }
 
@@ -67,7 +72,7 @@ export type Unfit =
   | { readonly kind: "leave"; readonly reason: string }
   | { readonly kind: "mismatch"; readonly message: string };
 
-/** Why a chain ended. Only after `finished` may its first task be completed. */
+/** Why a drive ended. Only after `finished` may the claimed task be completed. */
 export type DriveEnd =
   | { readonly kind: "finished"; readonly record?: RunRecord }
   /** The task itself went back to the queue, for another attempt. */
@@ -86,10 +91,12 @@ export type DriveEnd =
 /** A task that only another definition can go on with is asked for again after this. */
 const UNFIT_DELAY_MS = 60_000;
 
-/** The flight that the holder of this claim runs: handed off to it, or the one whose own task it holds. */
-export function ownFlight(record: RunRecord, claim: Claim): Flight | undefined {
+/** The execution that the holder of this claim runs: handed off to it, or the one whose own task it holds. */
+export function ownExecution(record: RunRecord, claim: Claim): Execution | undefined {
   const actor = { task: claim.task.id, attempt: claim.task.attempt };
-  return record.machine?.flights.find((flight) => isHeldBy(flight, flightTaskId(record.id, flight), actor));
+  return record.machine?.executions.find((execution) =>
+    isHeldBy(execution, executionTaskId(record.id, execution), actor),
+  );
 }
 
 /** A record as it was read or written last, and the program that it follows. */
@@ -117,7 +124,7 @@ type State =
   /** The record holds everything that this driver knows: what follows from it is to be done. */
   | ({ readonly at: "decided" } & Decided)
   /** The claim of this driver holds an execution. */
-  | ({ readonly at: "running"; readonly flight: Flight } & Decided)
+  | ({ readonly at: "running"; readonly execution: Execution } & Decided)
   /** Nothing is left to run under this claim. */
   | ({ readonly at: "idle" } & Decided)
   | { readonly at: "over"; readonly end: DriveEnd };
@@ -126,7 +133,7 @@ type State =
 export class Driver {
   readonly #context: DriveContext;
   readonly #writer: RunWriter;
-  readonly #lease: ChainLease;
+  readonly #lease: DriverLease;
   readonly #wakeUp: WakeUp;
   readonly #outbox: Outbox;
   /** The claim under which everything is done. */
@@ -136,7 +143,7 @@ export class Driver {
   /** Protocol 1.7: who changed the record, or was woken to do so, lists the inbox before it finishes. */
   #owesInbox: boolean;
 
-  constructor(context: DriveContext, writer: RunWriter, lease: ChainLease, wakeUp: WakeUp) {
+  constructor(context: DriveContext, writer: RunWriter, lease: DriverLease, wakeUp: WakeUp) {
     const { task } = lease.claim;
     this.#context = context;
     this.#writer = writer;
@@ -214,7 +221,7 @@ export class Driver {
     this.#outbox.dispatchAll(record, program);
     await this.#outbox.settle();
     const isOwed =
-      wakeUp.facts.length > 0 || wakeUp.lookUp !== undefined || ownFlight(record, this.#lease.claim) !== undefined;
+      wakeUp.facts.length > 0 || wakeUp.lookUp !== undefined || ownExecution(record, this.#lease.claim) !== undefined;
     // The next check of the sweeper comes by itself. What is over is owed nothing but to be opened again.
     const reopens = record.status === "failed" && wakeUp.facts.some(isRetry);
     return isOwed && wakeUp.recurs !== true && (reopens || !isOver(record.status))
@@ -225,13 +232,13 @@ export class Driver {
   /** R3: what the record asks for is dispatched at once; then this claim's own execution runs. */
   #follow({ record, program }: Decided): State {
     this.#outbox.dispatchAll(record, program);
-    const flight = ownFlight(record, this.#lease.claim);
-    return flight === undefined ? { at: "idle", record, program } : { at: "running", flight, record, program };
+    const execution = ownExecution(record, this.#lease.claim);
+    return execution === undefined ? { at: "idle", record, program } : { at: "running", execution, record, program };
   }
 
   /** Runs the execution that this claim holds, and applies how it ended. */
-  async #run({ flight, record, program }: Decided & { readonly flight: Flight }): Promise<State> {
-    const end = await this.#runOwn(flight, record, program);
+  async #run({ execution, record, program }: Decided & { readonly execution: Execution }): Promise<State> {
+    const end = await this.#runOwn(execution, record, program);
     if (end.kind === "requeued") await this.#outbox.settle();
     if (end.kind !== "facts") return over(end);
     const facts = end.facts.map((fact) => ({ ...fact, claim: this.#actor }));
@@ -241,27 +248,28 @@ export class Driver {
   }
 
   /** R9: how the execution ended; one that the run stops, and that did not begin under this claim, never begins. */
-  async #runOwn(flight: Flight, record: RunRecord, program: Program): Promise<AfterExecution> {
-    const ref = refOf(flight);
-    const id = flightTaskId(record.id, ref);
+  async #runOwn(execution: Execution, record: RunRecord, program: Program): Promise<AfterExecution> {
+    const ref = refOf(execution);
+    const id = executionTaskId(record.id, ref);
     if (record.machine !== undefined && drains(record.machine, program, ref)) {
       const outcome = this.#begun.has(id) ? "unknown" : "never";
       return { kind: "facts", facts: [{ fact: "fenced", ref, outcome }] };
     }
     if (!(await this.#lease.hold())) return { kind: "dropped" };
     this.#begun.add(id);
-    return this.#context.run(flight, record, program, () => this.#isWanted(ref));
+    return this.#context.run(execution, record, program, () => this.#isWanted(ref));
   }
 
   /** Whether the run, read anew, still wants this execution from this claim. */
-  async #isWanted(ref: FlightRef): Promise<boolean> {
+  async #isWanted(ref: ExecutionRef): Promise<boolean> {
     const read = await this.#commit([], { fresh: true });
     // Whoever acts next finds out.
     if (read.kind !== "committed" || read.record.machine === undefined) return true;
     // What others brought may have been written in this claim's name: it is dispatched at once, however long the handler goes on.
     if (read.wrote) this.#outbox.dispatchAll(read.record, read.program);
-    const flight = read.record.machine.flights.find((other) => sameFlight(other, ref));
-    if (flight === undefined || !isHeldBy(flight, flightTaskId(read.record.id, ref), this.#actor)) return false;
+    const execution = read.record.machine.executions.find((other) => sameExecution(other, ref));
+    if (execution === undefined || !isHeldBy(execution, executionTaskId(read.record.id, ref), this.#actor))
+      return false;
     return !drains(read.record.machine, read.program, ref);
   }
 
@@ -274,7 +282,7 @@ export class Driver {
     const outcome = await this.#commit([...news, ...this.#outbox.confirmed(record)], { fresh: true });
     // Signals that change nothing were taken by somebody else: they are not looked for again.
     const isNothingNew =
-      outcome.kind === "committed" && !outcome.wrote && ownFlight(outcome.record, this.#lease.claim) === undefined;
+      outcome.kind === "committed" && !outcome.wrote && ownExecution(outcome.record, this.#lease.claim) === undefined;
     return isNothingNew && learned.length === 0 ? over({ kind: "finished", record: outcome.record }) : after(outcome);
   }
 
@@ -343,7 +351,7 @@ function attemptsBefore(
 }
 
 /** The part of a driver in the outbox. What it dispatches is tried again while its lease lives. */
-function outboxOf(context: DriveContext, writer: RunWriter, lease: ChainLease, actor: Actor): Outbox {
+function outboxOf(context: DriveContext, writer: RunWriter, lease: DriverLease, actor: Actor): Outbox {
   const dispatcher = {
     actor,
     finishOwn: (id: string, end: TaskEnd) => context.finishOwn(id, end),

@@ -10,9 +10,9 @@ import { EFFECTS } from "../run/effects/effects.ts";
 import { lookIntoInbox } from "../run/inbox.ts";
 import { repairRecord, type Repaired } from "../run/foreign/repair.ts";
 import type { Program, Programs } from "../programs/programs.ts";
-import { type Flight, hasUnknownOwner, ownerOf, type RunRecord } from "../run/record/record.ts";
+import { type Execution, hasUnknownOwner, ownerOf, type RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
-import { flightTaskId } from "../run/tasks.ts";
+import { executionTaskId } from "../run/tasks.ts";
 import { drains, openWaits } from "../run/view.ts";
 import { isUnanswered } from "../store/again.ts";
 import { readDocument } from "../store/document.ts";
@@ -118,14 +118,14 @@ export class ForeignPoll {
     if ("reason" in repaired) return false;
     if (repaired.facts.length > 0) return true;
     const { program }: Repaired = repaired;
-    const isStopping = (flight: Flight): boolean =>
-      record.machine !== undefined && drains(record.machine, program, flight);
-    const remote = (record.machine?.flights ?? []).filter((flight) => isRemote(program, flight));
-    for (const flight of remote) {
-      const task = await getTask(queue, flightTaskId(record.id, flight));
+    const isStopping = (execution: Execution): boolean =>
+      record.machine !== undefined && drains(record.machine, program, execution);
+    const remote = (record.machine?.executions ?? []).filter((execution) => isRemote(program, execution));
+    for (const execution of remote) {
+      const task = await getTask(queue, executionTaskId(record.id, execution));
       if (task === undefined) continue;
       // One that was given back after it was fenced is fenced again.
-      if (isTaskOver(task) || (task.status === "pending" && isStopping(flight))) return true;
+      if (isTaskOver(task) || (task.status === "pending" && isStopping(execution))) return true;
     }
     return (await lookIntoInbox(queue, record, openWaits(record, program))).length > 0;
   }
@@ -139,7 +139,7 @@ export class ForeignPoll {
 }
 
 /** A step that only other programs run, and that is theirs to take. */
-function isRemote(program: Program, flight: Flight): boolean {
-  if (flight.kind !== "run" || ownerOf(flight) !== undefined) return false;
-  return program.activity(flight)?.remote === true;
+function isRemote(program: Program, execution: Execution): boolean {
+  if (execution.kind !== "run" || ownerOf(execution) !== undefined) return false;
+  return program.activity(execution)?.remote === true;
 }

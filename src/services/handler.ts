@@ -12,7 +12,7 @@ import type { WaitForSignalOptions } from "../define/context.ts";
 import { epochOf } from "../run/decide/steps.ts";
 import type { Fact, Failure } from "../run/facts.ts";
 import { callTraced } from "../host/stray-errors.ts";
-import { type Flight, type FlightRef, type GivenSignals, type RunRecord } from "../run/record/record.ts";
+import { type Execution, type ExecutionRef, type GivenSignals, type RunRecord } from "../run/record/record.ts";
 import { lazyMembers, STORED_NULL, StoredValue } from "../wire/value.ts";
 import { type ChecksOf, duration, readSettings } from "../settings.ts";
 
@@ -40,7 +40,7 @@ export type AttemptEnd =
 export interface HandlerEnvironment {
   readonly host: Host;
   readonly record: RunRecord;
-  readonly flight: Flight;
+  readonly execution: Execution;
   readonly policy: ActivityPolicy;
   readonly attempt: number;
   /** Whether the workflow takes signals of this name. */
@@ -67,9 +67,9 @@ export function idempotencyKeyOf(record: RunRecord, step: string): string {
 /** Names with half of a character are refused where they are given; one in a record that somebody edited must not stop its worker. */
 const encodeName = (name: string): string => encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, "\ufffd"));
 
-function givenOf(record: RunRecord, flight: FlightRef): GivenSignals["given"] {
+function givenOf(record: RunRecord, execution: ExecutionRef): GivenSignals["given"] {
   const entry = record.machine?.given.find(
-    (given) => given.step === flight.step && given.generation === flight.generation,
+    (given) => given.step === execution.step && given.generation === execution.generation,
   );
   return entry?.given ?? [];
 }
@@ -87,8 +87,8 @@ const WAIT_CHECKS = { timeout: duration(0) } satisfies ChecksOf<WaitForSignalOpt
 
 /** Runs the handler once, and judges how that ended. Never rejects. */
 export async function runAttempt(environment: HandlerEnvironment, stop: AbortSignal): Promise<AttemptEnd> {
-  const { host, record, flight, policy, attempt } = environment;
-  const judge = new Judge(flight, policy, attempt, () => host.random.next());
+  const { host, record, execution, policy, attempt } = environment;
+  const judge = new Judge(execution, policy, attempt, () => host.random.next());
   const abort = new AbortController();
   const timer = new AbortController();
   /** Aborts when the attempt has ended and its handler has not. */
@@ -99,7 +99,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const suspensions = new Set<unknown>();
   /** Set when the handler asks in another order than before: it would be given the payload of another signal. */
   let disorder: WorkflowError | undefined;
-  const given = givenOf(record, flight);
+  const given = givenOf(record, execution);
   const answer = async (name: string, options: { timeout?: string | number }): Promise<unknown> => {
     checkSignalName(name);
     readSettings("ctx.waitForSignal", WAIT_CHECKS, options);
@@ -114,7 +114,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
       if (known.signal === name) return known.id === null ? undefined : known.payload.read();
       disorder = new WorkflowError(
         "invalid",
-        `step ${JSON.stringify(flight.step)} waits for signal ${JSON.stringify(name)} where it waited for ${JSON.stringify(known.signal)} when it ran before; a handler waits in the same order each time, also after a deploy`,
+        `step ${JSON.stringify(execution.step)} waits for signal ${JSON.stringify(name)} where it waited for ${JSON.stringify(known.signal)} when it ran before; a handler waits in the same order each time, also after a deploy`,
       );
       throw disorder;
     }
@@ -136,17 +136,17 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const known = {
     runId: record.id,
     workflow: record.type,
-    step: flight.step,
+    step: execution.step,
     attempt: environment.attempt,
-    generation: flight.generation,
+    generation: execution.generation,
     signal: abort.signal,
-    idempotencyKey: idempotencyKeyOf(record, flight.step),
+    idempotencyKey: idempotencyKeyOf(record, execution.step),
     heartbeat: environment.heartbeat,
     isCancelled: () => environment.cancelRequested.aborted,
     waitForSignal,
-    log: withFields(environment.log, { run: record.id, step: flight.step, attempt: environment.attempt }),
+    log: withFields(environment.log, { run: record.id, step: execution.step, attempt: environment.attempt }),
     queue: { submit },
-    outcome: hasCompleted(record, flight.step) ? "completed" : "unknown",
+    outcome: hasCompleted(record, execution.step) ? "completed" : "unknown",
     results: resultsOf(record, policy.dependsOn),
   };
   const context = lazyMembers(known, [["input", () => record.data.read()]]);
@@ -166,7 +166,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
   const strayed = new Promise<Verdict>((resolve) => {
     failStray = (error) => resolve(() => judge.threw(error));
   });
-  const fields = { run: record.id, step: flight.step, attempt: environment.attempt };
+  const fields = { run: record.id, step: execution.step, attempt: environment.attempt };
   const called = environment.catchesStrays
     ? callTraced({ fields, fail: failStray }, () => callHandler(environment, context))
     : callHandler(environment, context);
@@ -178,7 +178,7 @@ export async function runAttempt(environment: HandlerEnvironment, stop: AbortSig
     if (disorder !== undefined) return () => judge.unrepeatable(disorder as WorkflowError);
     if (open === undefined) return () => ("error" in answer ? judge.threw(answer.error) : judge.returned(answer.value));
     if ("error" in answer && suspensions.has(answer.error)) return () => ({ kind: "waits", ...open });
-    const caught = `step ${JSON.stringify(flight.step)} caught the suspension that ctx.waitForSignal throws; let it pass`;
+    const caught = `step ${JSON.stringify(execution.step)} caught the suspension that ctx.waitForSignal throws; let it pass`;
     return () => judge.unrepeatable(new WorkflowError("invalid", caught));
   });
   // Only the first is judged: a delay of a retry is drawn by chance, and nobody draws for what came too late.
@@ -204,12 +204,15 @@ type Answer = { readonly value: unknown } | { readonly error: unknown };
 
 async function callHandler(environment: HandlerEnvironment, context: unknown): Promise<Answer> {
   try {
-    const { flight, record, handler } = environment;
-    const state = record.steps.get(flight.step);
+    const { execution, record, handler } = environment;
+    const state = record.steps.get(execution.step);
     const value =
-      flight.kind === "run"
+      execution.kind === "run"
         ? await handler(context)
-        : await handler(context, hasCompleted(record, flight.step) ? (state?.result ?? STORED_NULL).read() : undefined);
+        : await handler(
+            context,
+            hasCompleted(record, execution.step) ? (state?.result ?? STORED_NULL).read() : undefined,
+          );
     return { value };
   } catch (error) {
     return { error };
@@ -224,18 +227,18 @@ function hasCompleted(record: RunRecord, step: string): boolean {
 
 /** The rules of retries and outcomes, for one attempt. */
 export class Judge {
-  readonly #flight: Pick<FlightRef, "kind">;
+  readonly #execution: Pick<ExecutionRef, "kind">;
   readonly #policy: Pick<ActivityPolicy, "retries" | "retryPolicy" | "timeoutMs">;
   readonly #attempt: number;
   readonly #random: () => number;
 
   constructor(
-    flight: Pick<FlightRef, "kind">,
+    execution: Pick<ExecutionRef, "kind">,
     policy: Pick<ActivityPolicy, "retries" | "retryPolicy" | "timeoutMs">,
     attempt: number,
     random: () => number,
   ) {
-    this.#flight = flight;
+    this.#execution = execution;
     this.#policy = policy;
     this.#attempt = attempt;
     this.#random = random;
@@ -244,7 +247,7 @@ export class Judge {
   /** The handler returned this. What is no JSON, or too long, cannot be kept, and fails the step. */
   returned(value: unknown): AttemptEnd {
     // Nobody asks what an undo returned.
-    if (this.#flight.kind === "undo") return { kind: "completed", result: STORED_NULL };
+    if (this.#execution.kind === "undo") return { kind: "completed", result: STORED_NULL };
     const taken = StoredValue.take(value, MAX_RESULT_LENGTH);
     switch (taken.kind) {
       case "taken":
@@ -304,7 +307,7 @@ function refused(message: string): AttemptEnd {
 /** What the end of an attempt says of its execution. */
 export function factOf(
   end: Extract<AttemptEnd, { kind: "completed" | "failed" | "waits" }>,
-  ref: FlightRef,
+  ref: ExecutionRef,
   attempt: number,
 ): Fact {
   switch (end.kind) {

@@ -2,7 +2,7 @@
 import type { AnyWorkflow, ErasedHandlers } from "../define/workflow.ts";
 import { stateKey } from "../keys.ts";
 import type { QueueContext, TaskRecord } from "../queue/task.ts";
-import type { FlightRef, RunRecord } from "../run/record/record.ts";
+import type { ExecutionRef, RunRecord } from "../run/record/record.ts";
 import { recordCodec } from "../run/record/codec.ts";
 import { isServedElsewhere, type Announcement } from "../programs/announcements.ts";
 import type { Unfit } from "./driver.ts";
@@ -87,7 +87,7 @@ export class Registry {
   /** The handler of a step or its undo; undefined: none here. */
   handlerOf(
     workflow: string,
-    ref: Pick<FlightRef, "kind" | "step">,
+    ref: Pick<ExecutionRef, "kind" | "step">,
   ): ErasedHandlers["run"] | ErasedHandlers["compensate"] {
     const handlers = this.#workflows.get(workflow)?.handlers.get(ref.step);
     return ref.kind === "run" ? handlers?.run : handlers?.compensate;

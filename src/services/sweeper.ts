@@ -242,7 +242,7 @@ async function look(
     if (change) await queue.store.delete(key);
     return { ...told, action: "forgotten" };
   }
-  const planned = record.machine?.look_at ?? null;
+  const planned = record.machine?.next_check_at ?? null;
   if (planned !== null && minuteOf(planned) > minute) {
     // A newer entry stands in the record; it may not be in the index yet.
     if (change) await moveEntry(queue, runId, key, planned);
@@ -262,7 +262,7 @@ async function look(
 /** Over, and not only by the word of a foreign writer, who does not know of its steps in flight and its undos. */
 export function isDone(record: RunRecord, queue: QueueContext): boolean {
   if (!isOver(record.status)) return false;
-  if (record.machine !== undefined) return record.machine.look_at === null;
+  if (record.machine !== undefined) return record.machine.next_check_at === null;
   return record.status !== "cancelled" && !queue.store.capabilities.versions;
 }
 
@@ -271,10 +271,10 @@ async function moveEntry(
   queue: QueueContext,
   runId: string,
   key: string,
-  lookAt: number,
+  nextCheckAt: number,
   tick?: () => Promise<void>,
 ): Promise<void> {
-  await queue.store.put(activeKey(runId, lookAt), "", "always");
+  await queue.store.put(activeKey(runId, nextCheckAt), "", "always");
   await tick?.();
   await queue.store.delete(key);
 }

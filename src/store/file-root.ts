@@ -35,7 +35,7 @@ export class FileRoot {
 
   /** Looks at a folder and changes nothing. @throws {WorkflowError} `invalid` for a path that is no folder. */
   static async open(path: string): Promise<FileRoot> {
-    const found = await lookAt(path);
+    const found = await nextCheckAt(path);
     if (found?.isDirectory() === false) throw notAFolder(path);
     return new FileRoot(path, found !== undefined, found === undefined ? undefined : await readMark(path));
   }
@@ -145,7 +145,7 @@ export class FileRoot {
 }
 
 /** The target of a path; undefined when it does not exist. */
-async function lookAt(path: string): Promise<Stats | undefined> {
+async function nextCheckAt(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {

@@ -279,12 +279,12 @@ class Kit implements TestKit {
     const { machine } = record;
     if (machine === undefined) return true;
     if (record.status === "pending" || machine.timers.length > 0) return false;
-    const handlerOf = (flight: { readonly kind: "run" | "undo"; readonly step: string }): boolean =>
+    const handlerOf = (execution: { readonly kind: "run" | "undo"; readonly step: string }): boolean =>
       serving.some((workflow) => {
-        const handlers = workflow.handlers.get(flight.step);
-        return (flight.kind === "run" ? handlers?.run : handlers?.compensate) !== undefined;
+        const handlers = workflow.handlers.get(execution.step);
+        return (execution.kind === "run" ? handlers?.run : handlers?.compensate) !== undefined;
       });
-    if (machine.flights.some(handlerOf)) return false;
+    if (machine.executions.some(handlerOf)) return false;
     return !(await this.#hasTokens(id));
   }
 

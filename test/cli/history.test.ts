@@ -169,7 +169,7 @@ describe("diff", () => {
     expect(told.stdout).toContain('~ status: "running" → "waiting_signal"\n');
     expect(told.stdout).toContain('~ steps.confirm.phase: "running" → "waiting"\n');
     expect(told.stdout).toMatch(/^\+ waits\["answer confirm"\]: \{"signal":"answer",/m);
-    expect(told.stdout).toMatch(/^- flights\["run confirm"\]: /m);
+    expect(told.stdout).toMatch(/^- executions\["run confirm"\]: /m);
     expect((await here("diff", "trip", "-1", "11")).stdout).toBe("no difference\n");
   });
 

@@ -345,7 +345,7 @@ test("a run that is terminated says so, where the wire says cancelled", async ()
 test("a program of buquet that fails a step is no lost worker", async () => {
   await using kit = await createTestKit({ workflows: [saga], workers: 0 });
   const { context } = kit.queue;
-  const flight = { kind: "run", step: "charge", generation: 2, wake: 0, begun: false, retries: 0 } as const;
+  const execution = { kind: "run", step: "charge", generation: 2, wake: 0, begun: false, retries: 0 } as const;
   const spec = {
     id: "00000000-0000-4000-8000-000000000001",
     taskType: "workflow.step:saga:charge",
@@ -354,13 +354,13 @@ test("a program of buquet that fails a step is no lost worker", async () => {
     maxRetries: 0,
   };
   const task = { ...newTask(spec, 0), status: "failed", attempt: 1 } as const;
-  const [raised] = await endedWithoutUs(context, "r", flight, { ...task, last_error: "ValueError: no funds" });
+  const [raised] = await endedWithoutUs(context, "r", execution, { ...task, last_error: "ValueError: no funds" });
   expect(raised).toMatchObject({
     failure: { type: "StepFailed", message: "ValueError: no funds" },
     failures: [{ error: { name: "ValueError", message: "no funds" } }],
   });
   // A monitor of buquet that gives a worker up leaves its name.
-  const [lost] = await endedWithoutUs(context, "r", flight, {
+  const [lost] = await endedWithoutUs(context, "r", execution, {
     ...task,
     worker_id: "w",
     last_error: "Timeout after max retries (1 attempts)",

@@ -25,14 +25,14 @@ describe("a difference", () => {
     await kit.until(run, "waiting_signal");
     const { frames } = await read(kit.store, run.id);
     const [before, after] = [frames[4], frames[5]] as [Frame, Frame];
-    const isShown = (path: string): boolean => !/^(outbox|lookAt|writtenBy)/.test(path);
+    const isShown = (path: string): boolean => !/^(outbox|nextCheckAt|writtenBy)/.test(path);
     expect(diffFrames(before, after).filter(({ path }) => isShown(path))).toEqual([
       { path: "status", before: "running", after: "waiting_signal" },
       { path: "steps.confirm.phase", before: "running", after: "waiting" },
       { path: 'waits["answer confirm"]', before: undefined, after: expect.objectContaining({ signal: "answer" }) },
       { path: 'timers["deadline confirm"]', before: undefined, after: expect.objectContaining({ step: "confirm" }) },
       { path: "given.confirm", before: undefined, after: { step: "confirm", signals: [] } },
-      { path: 'flights["run confirm"]', before: expect.anything(), after: undefined },
+      { path: 'executions["run confirm"]', before: expect.anything(), after: undefined },
     ]);
     const quoted = diffFrames(frames[1] as Frame, frames[2] as Frame);
     expect(quoted).toContainEqual({ path: "steps.quote.result", before: undefined, after: { price: 10 } });

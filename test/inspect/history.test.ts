@@ -130,7 +130,7 @@ describe("a timeline", () => {
     expect(undoing.steps["book_hotel"]).toMatchObject({ phase: "completed", undo: "running" });
     const { by } = machineOf(bodies[8])["write"] as { by: string };
     expect(undoing.writtenBy).toBe(by);
-    expect(undoing.flights).toMatchObject([
+    expect(undoing.executions).toMatchObject([
       { kind: "undo", step: "book flight", owner: `${by} attempt 1` },
       { kind: "undo", step: "book_hotel", owner: null },
     ]);

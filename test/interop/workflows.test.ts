@@ -299,7 +299,7 @@ describe.skipIf(whyNoInterop() !== undefined)("workflows between Python and Type
     // Python's orchestrator submits the next step, and its worker begins it.
     await python.begun("after");
     await here.work();
-    await here.reached(run.id, ({ machine }) => machine?.flights.some(({ owner }) => owner === "unknown") === true);
+    await here.reached(run.id, ({ machine }) => machine?.executions.some(({ owner }) => owner === "unknown") === true);
     await python.open("after");
     expect(await run.wait({ timeout: "100s" })).toMatchObject({ status: "completed" });
     expect(ran).toEqual([]);

@@ -178,8 +178,8 @@ async function playChanged(): Promise<void> {
 }
 
 /** A worker of buquet that registers a whole workflow pauses a run of another definition; `doctor` tells an operator of it. */
-async function playMeddled(): Promise<void> {
-  await playScript("meddled", async (world, process) => {
+async function playInterfered(): Promise<void> {
+  await playScript("interfered", async (world, process) => {
     const worker = new Worker(handleOf(process.store, process.host), { workflows: [mixed], id: "w" });
     await worker.start();
     const { store, host } = world.spawn("client");
@@ -219,7 +219,7 @@ beforeAll(async () => {
   }
   await playOperator();
   await playChanged();
-  await playMeddled();
+  await playInterfered();
 }, 600_000);
 
 describe.each(ROLES)("the policy of a %s", (role) => {

@@ -51,7 +51,7 @@ test.each<[string, (machine: Json) => Json, string]>([
     "a step in flight that its plan has not",
     (machine) => ({
       ...machine,
-      flights: [{ kind: "run", step: "x", generation: 1, wake: 0, begun: false, retries: 0 }],
+      executions: [{ kind: "run", step: "x", generation: 1, wake: 0, begun: false, retries: 0 }],
     }),
     'it names "x"',
   ],

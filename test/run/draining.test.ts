@@ -5,10 +5,10 @@ import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import { type FlightRef, type RunRecord } from "../../src/run/record/record.ts";
+import { type ExecutionRef, type RunRecord } from "../../src/run/record/record.ts";
 import { entryKey } from "../../src/run/outbox.ts";
 import { firstRecord } from "../../src/run/start.ts";
-import { flightTaskId } from "../../src/run/tasks.ts";
+import { executionTaskId } from "../../src/run/tasks.ts";
 import { planOf, task } from "../machines/build.ts";
 import { stored } from "../stored.ts";
 
@@ -17,7 +17,7 @@ const program: Program = new PlanProgram(planOf([task("a", { compensate: true })
   planHash: "sha256:plan",
   definitionHash: "sha256:definition",
 });
-const a: FlightRef = { kind: "run", step: "a", generation: 1, wake: 0 };
+const a: ExecutionRef = { kind: "run", step: "a", generation: 1, wake: 0 };
 
 function apply(record: RunRecord, facts: readonly Fact[]): RunRecord {
   return decide(record, program, [{ facts, takes: () => false }], { now: NOW, effects: EFFECTS, writeId: "w" });
@@ -30,12 +30,12 @@ test("the next claim ends a step of a run that stops, also when its fence was co
   ]);
   const fences = cancelled.machine?.outbox.filter((entry) => entry.do === "fence").map(entryKey) ?? [];
   expect(fences).toHaveLength(1);
-  const claimed: Fact = { fact: "begun", task: flightTaskId("r", a), retries: 0 };
+  const claimed: Fact = { fact: "begun", task: executionTaskId("r", a), retries: 0 };
   // No write is made only to confirm: the fence write of the claim brings it along.
   const confirmed: Fact[] = [{ fact: "fence" }, { fact: "confirm", entries: fences }, claimed];
   for (const facts of [[claimed], confirmed]) {
     const record = apply(cancelled, facts);
-    expect(record.machine?.flights).toMatchObject([{ kind: "undo", step: "a" }]);
+    expect(record.machine?.executions).toMatchObject([{ kind: "undo", step: "a" }]);
     expect(record.status).toBe("compensating");
   }
 });

@@ -5,11 +5,11 @@ import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { FactBatch, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import type { Actor, FlightRef, RunRecord } from "../../src/run/record/record.ts";
+import type { Actor, ExecutionRef, RunRecord } from "../../src/run/record/record.ts";
 import type { OutboxEntry } from "../../src/run/effects/effects.ts";
 import { entryKey } from "../../src/run/outbox.ts";
 import { firstRecord } from "../../src/run/start.ts";
-import { flightTaskId } from "../../src/run/tasks.ts";
+import { executionTaskId } from "../../src/run/tasks.ts";
 import { planOf, task } from "../machines/build.ts";
 import { stored } from "../stored.ts";
 
@@ -19,7 +19,7 @@ const program: Program = new PlanProgram(planOf([task("x", { compensate: true })
   planHash: "sha256:plan",
   definitionHash: "sha256:definition",
 });
-const run = (step: string): FlightRef => ({ kind: "run", step, generation: 1, wake: 0 });
+const run = (step: string): ExecutionRef => ({ kind: "run", step, generation: 1, wake: 0 });
 const owner: Actor = { task: "11111111-0000-4000-8000-000000000000", attempt: 1 };
 const asker: Actor = { task: "22222222-0000-4000-8000-000000000000", attempt: 3 };
 const releaser: Actor = { task: owner.task, attempt: 2 };
@@ -75,25 +75,25 @@ describe("R3: who dispatched an entry drops that one, and no other that stands u
 
   test("an entry of the active index, moved meanwhile by the same claim", () => {
     const record = begun();
-    const first = entryOf(record, "look");
+    const first = entryOf(record, "index");
     const fence: Fact = { fact: "fence" };
     const moved = decided(record, [by(owner, fence)], LATER);
-    expect(entryOf(moved, "look")).toMatchObject({ by: owner });
-    expect(entryOf(moved, "look")).not.toEqual(first);
+    expect(entryOf(moved, "index")).toMatchObject({ by: owner });
+    expect(entryOf(moved, "index")).not.toEqual(first);
     // The put of that write had no answer; the same facts are decided again on it, beside somebody's fence write.
     const again = decided(moved, [by(asker, fence), by(owner, confirmed(first))], LATER);
-    expect(entryOf(again, "look")).toEqual(entryOf(moved, "look"));
+    expect(entryOf(again, "index")).toEqual(entryOf(moved, "index"));
   });
 });
 
 describe("what a run leaves behind in the active index is named until it is known to be gone", () => {
-  const look = (record: RunRecord): Extract<OutboxEntry, { do: "look" }> => {
-    const entry = entryOf(record, "look");
-    if (entry?.do !== "look") throw new Error("no entry moves the look");
+  const look = (record: RunRecord): Extract<OutboxEntry, { do: "index" }> => {
+    const entry = entryOf(record, "index");
+    if (entry?.do !== "index") throw new Error("no entry moves the look");
     return entry;
   };
   const end: Fact = { fact: "command", id: "t", command: { type: "terminate" }, at: NOW };
-  const first = begun().machine?.look_at ?? 0;
+  const first = begun().machine?.next_check_at ?? 0;
   const MINUTE = 60_000;
 
   test("the look that its record names, while it is to come", () => {
@@ -141,7 +141,7 @@ describe("while a run stops, the task of a step that nobody holds is fenced, nev
       expect(entryOf(next, CREATE)).toBeUndefined();
       // It may have begun.
       const over = decided(next, [by(releaser, { fact: "fenced", ref: run("x"), outcome: "never" }, fencedY, fencedZ)]);
-      expect(over.machine?.flights).toMatchObject([{ kind: "undo", step: "x" }]);
+      expect(over.machine?.executions).toMatchObject([{ kind: "undo", step: "x" }]);
     }
   });
 
@@ -151,7 +151,7 @@ describe("while a run stops, the task of a step that nobody holds is fenced, nev
     for (const record of [asked(), stopped()]) {
       const over = decided(record, [by(owner, back), by(asker, fencedY, fencedZ)]);
       expect([entryOf(over, FENCE), entryOf(over, CREATE)]).toEqual([undefined, undefined]);
-      expect(over.machine?.flights).toMatchObject([{ kind: "undo", step: "x" }]);
+      expect(over.machine?.executions).toMatchObject([{ kind: "undo", step: "x" }]);
       expect(over.machine?.failures).toMatchObject([{ step: "x", error: { message: "not now" } }]);
     }
   });
@@ -160,8 +160,8 @@ describe("while a run stops, the task of a step that nobody holds is fenced, nev
     const record = asked();
     const { machine } = record;
     if (machine === undefined) expect.fail("it has a machine");
-    const flights = machine.flights.map((flight) => ({ ...flight, owner: "unknown" as const }));
-    const next = decided({ ...record, machine: { ...machine, flights } }, [by(releaser, { fact: "disown" })]);
+    const executions = machine.executions.map((execution) => ({ ...execution, owner: "unknown" as const }));
+    const next = decided({ ...record, machine: { ...machine, executions } }, [by(releaser, { fact: "disown" })]);
     expect(entryOf(next, FENCE)).toMatchObject({ by: releaser });
     expect(entryOf(next, CREATE)).toBeUndefined();
   });
@@ -183,7 +183,7 @@ describe("what a runner says of an execution counts only while its claim holds i
     ["backoff", { fact: "backoff", ref: run("x"), availableAt: LATER, retries: 3, claim }],
     ["fenced", { fact: "fenced", ref: run("x"), outcome: "never", claim }],
   ];
-  const taken: Fact = { fact: "begun", task: flightTaskId("r", run("x")), retries: 1 };
+  const taken: Fact = { fact: "begun", task: executionTaskId("r", run("x")), retries: 1 };
 
   test.for(says)("%s, of one that was taken over", ([, fact]) => {
     const record = decided(fact.fact === "fenced" ? stopped() : begun(), [by(undefined, { fact: "fence" })]);
@@ -191,7 +191,7 @@ describe("what a runner says of an execution counts only while its claim holds i
     const released = decided(record, [by(releaser, { fact: "release", task: owner.task, before: 2 })]);
     expect(decided(released, [by(owner, fact)])).toBe(released);
     if (fact.fact === "fenced") return;
-    const held = decided(record, [by({ task: flightTaskId("r", run("x")), attempt: 2 }, taken)]);
+    const held = decided(record, [by({ task: executionTaskId("r", run("x")), attempt: 2 }, taken)]);
     expect(decided(held, [by(owner, fact)])).toBe(held);
   });
 
@@ -205,8 +205,8 @@ describe("what a runner says of an execution counts only while its claim holds i
     const record = begun();
     const { machine } = record;
     if (machine === undefined) expect.fail("it has a machine");
-    const flights = machine.flights.map((flight) => ({ ...flight, owner: "unknown" as const }));
-    const next = decided({ ...record, machine: { ...machine, flights } }, [
+    const executions = machine.executions.map((execution) => ({ ...execution, owner: "unknown" as const }));
+    const next = decided({ ...record, machine: { ...machine, executions } }, [
       by(asker, { ...says[0]?.[1], claim } as Fact),
     ]);
     expect(next.steps.get("x")?.status).toBe("completed");
@@ -218,5 +218,5 @@ test("a run that is terminated still puts the results that it has, and ends the 
   const terminate: Fact = { fact: "command", id: "t", command: { type: "terminate" }, at: NOW };
   const { machine, status } = decided(record, [by(asker, terminate)]);
   expect(status).toBe("cancelled");
-  expect(machine?.outbox.map(({ id }) => id).toSorted()).toEqual(["look", "result:x:1", "settle:run:x:1:0"]);
+  expect(machine?.outbox.map(({ id }) => id).toSorted()).toEqual(["index", "result:x:1", "settle:run:x:1:0"]);
 });

@@ -110,7 +110,7 @@ test("it is read, dispatched once and confirmed like any other", async () => {
 test("its own rules hold: one that tells of the past is left when the run is terminated", async () => {
   const { commit } = await runThatTells();
   const ended = await commit({ fact: "command", id: "c", command: { type: "terminate" }, at: NOW });
-  expect(kindsIn(ended).toSorted()).toEqual(["look", "tell"]);
+  expect(kindsIn(ended).toSorted()).toEqual(["index", "tell"]);
 });
 
 test("one about a step that the program does not have is refused as damage", async () => {

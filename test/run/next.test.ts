@@ -6,7 +6,7 @@ import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import { previewOfCommand, nextOf } from "../../src/run/next.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import type { FlightRef, RunRecord } from "../../src/run/record/record.ts";
+import type { ExecutionRef, RunRecord } from "../../src/run/record/record.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/wakeups/command.ts";
 import { planOf, signal, task } from "../machines/build.ts";
@@ -23,7 +23,7 @@ const program: Program = new PlanProgram(
   { planHash: "sha256:plan", definitionHash: "sha256:definition" },
 );
 const none = { starts: [], undoes: [], waits: [], delays: [] };
-const ref = (step: string, kind: "run" | "undo" = "run"): FlightRef => ({ kind, step, generation: 1, wake: 0 });
+const ref = (step: string, kind: "run" | "undo" = "run"): ExecutionRef => ({ kind, step, generation: 1, wake: 0 });
 const done = (step: string): Fact => ({ fact: "done", ref: ref(step), result: stored(1), attempt: 1 });
 const fails = (step: string): Fact => ({
   fact: "failed",
@@ -138,7 +138,7 @@ describe("what comes next", () => {
       for (const { step, completed, failed } of next.steps) {
         const after = apply(record, done(step));
         expect(after.status).toBe(completed.status);
-        expect(after.machine?.flights.map((flight) => flight.step)).toEqual(
+        expect(after.machine?.executions.map((execution) => execution.step)).toEqual(
           expect.arrayContaining([...completed.starts]),
         );
         expect(apply(record, fails(step)).status).toBe(failed.status);

@@ -44,12 +44,12 @@ let serial = 0;
 function nextFacts(record: RunRecord, program: Program, random: () => number): Fact[] {
   const { machine } = record;
   if (machine === undefined) return [];
-  const facts: Fact[] = machine.flights.map((flight): Fact => {
-    const ref = refOf(flight);
+  const facts: Fact[] = machine.executions.map((execution): Fact => {
+    const ref = refOf(execution);
     const { draining } = program.project(machine.snapshot);
-    if (flight.kind === "run" && draining.includes(flight.step) && random() < 0.5)
+    if (execution.kind === "run" && draining.includes(execution.step) && random() < 0.5)
       return { fact: "fenced", ref, outcome: "unknown" };
-    if (random() < 0.85) return { fact: "done", ref, result: stored(flight.step), attempt: 1 };
+    if (random() < 0.85) return { fact: "done", ref, result: stored(execution.step), attempt: 1 };
     return { fact: "failed", ref, failure: { type: "StepFailed", message: "no", outcome: "unknown", attempt: 1 } };
   });
   for (const timer of machine.timers) facts.push({ fact: "due", ...timer });
@@ -164,7 +164,7 @@ describe("without versions", () => {
     )) as Repaired;
     const record = apply(repaired.record, program, repaired.facts);
     expect(record).toMatchObject({ status: "compensating", error: { type: "Cancelled" } });
-    expect(record.machine?.flights).toMatchObject([{ kind: "undo", step: "a", owner: "unknown" }]);
+    expect(record.machine?.executions).toMatchObject([{ kind: "undo", step: "a", owner: "unknown" }]);
     const failed: RunRecord = { ...plain, status: "failed" };
     const left = (await repairRecord({ store, programs: programsOf(program), effects: EFFECTS }, failed)) as Repaired;
     expect(apply(left.record, program, left.facts)).toBe(failed);
@@ -198,7 +198,7 @@ describe("with versions", () => {
       { ...plain, status: "paused", error: { type: "Paused", message: "stop" } },
     ]);
     expect(record).toMatchObject({ status: "paused", error: { type: "Paused", message: "stop" } });
-    expect(record.machine?.flights.map((flight) => flight.step)).toEqual(["a"]);
+    expect(record.machine?.executions.map((execution) => execution.step)).toEqual(["a"]);
   });
 
   test("a pause and a resume in between are played one after the other", async () => {
@@ -216,7 +216,7 @@ describe("with versions", () => {
   test("a completed step is a completion: its dependents start", async () => {
     const record = await mended((plain) => [done(plain, "a", { by: "python" })]);
     expect(record.steps.get("a")).toMatchObject({ status: "completed", result: stored({ by: "python" }) });
-    expect(record.machine?.flights.map((flight) => flight.step)).toEqual(["b"]);
+    expect(record.machine?.executions.map((execution) => execution.step)).toEqual(["b"]);
     expect(record.machine?.outbox.map((entry) => entry.id)).toContain("result:a:1");
   });
 
@@ -233,7 +233,7 @@ describe("with versions", () => {
       { ...plain, steps: new Map(plain.steps).set("a", { status: "failed", attempt: 2, error: "boom" }) },
     ]);
     expect(record.error).toMatchObject({ type: "StepFailed", message: "boom", step: "a", attempt: 2 });
-    expect(record.machine?.flights).toMatchObject([{ kind: "undo", step: "a" }]);
+    expect(record.machine?.executions).toMatchObject([{ kind: "undo", step: "a" }]);
   });
 
   test("a signal that a foreign consumer read is not given again", async () => {

@@ -6,7 +6,7 @@ import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import type { FlightRef, RunRecord } from "../../src/run/record/record.ts";
+import type { ExecutionRef, RunRecord } from "../../src/run/record/record.ts";
 import { decodeRecord, encodeRecord } from "../../src/run/record/codec.ts";
 import { firstRecord } from "../../src/run/start.ts";
 import type { RunCommand } from "../../src/run/wakeups/command.ts";
@@ -24,21 +24,26 @@ const program: Program = new PlanProgram(
   { planHash: "sha256:plan", definitionHash: "sha256:definition" },
 );
 
-const flight = (kind: "run" | "undo", step: string, generation = 1): FlightRef => ({ kind, step, generation, wake: 0 });
+const execution = (kind: "run" | "undo", step: string, generation = 1): ExecutionRef => ({
+  kind,
+  step,
+  generation,
+  wake: 0,
+});
 const done = (step: string, result: unknown, generation = 1): Fact => ({
   fact: "done",
-  ref: flight("run", step, generation),
+  ref: execution("run", step, generation),
   result: stored(result),
   attempt: 3,
 });
 const fails = (step: string, generation = 1): Fact => ({
   fact: "failed",
-  ref: flight("run", step, generation),
+  ref: execution("run", step, generation),
   failure: { type: "StepFailed", message: "no", outcome: "never", attempt: 3 },
 });
 const undone = (step: string, generation = 1): Fact => ({
   fact: "done",
-  ref: flight("undo", step, generation),
+  ref: execution("undo", step, generation),
   result: stored(null),
   attempt: 1,
 });
@@ -65,7 +70,7 @@ describe("a record that is opened again", () => {
     expect(before).toMatchObject({
       status: "failed",
       error: { step: "c" },
-      machine: { cause: { step: "c" }, look_at: null },
+      machine: { cause: { step: "c" }, next_check_at: null },
     });
     const { error, status, steps, machine, current_steps } = apply(before, [asked("1", retry(1))], NOW + 5_000);
     expect({ error, cause: machine?.cause, status, current_steps }).toEqual({
@@ -78,7 +83,7 @@ describe("a record that is opened again", () => {
     expect(steps.get("c")).toEqual({ status: "pending", attempt: 0 });
     // A generation of its own: it began now, and this is its first attempt.
     expect(steps.get("a")).toEqual({ status: "running", started_at: "2026-01-01T00:00:05+00:00", attempt: 1 });
-    expect(machine?.flights).toMatchObject([{ step: "a", generation: 2, retries: 0 }]);
+    expect(machine?.executions).toMatchObject([{ step: "a", generation: 2, retries: 0 }]);
   });
 
   test("puts the first result of a step that was undone into its file, also if that has yet to be done [10]", () => {
@@ -138,15 +143,15 @@ describe("a record that is opened again", () => {
 
   test("gets a minute of the active index that a late delete of its last entry cannot hit", () => {
     const before = failed();
-    const leaving = before.machine?.outbox.find((entry) => entry.do === "look");
+    const leaving = before.machine?.outbox.find((entry) => entry.do === "index");
     expect(leaving).toMatchObject({ at: null, was: [expect.any(Number)] });
     const { machine } = apply(before, [asked("1", retry(1))]);
-    const entry = machine?.outbox.find((other) => other.do === "look");
-    expect(entry).toMatchObject({ at: machine?.look_at, was: leaving?.was });
+    const entry = machine?.outbox.find((other) => other.do === "index");
+    expect(entry).toMatchObject({ at: machine?.next_check_at, was: leaving?.was });
     expect((entry?.was ?? []).map(minuteOf)).not.toContain(minuteOf(entry?.at ?? 0));
     // Later the minutes differ by themselves.
     const later = apply(before, [asked("1", retry(1))], NOW + 90_000);
-    expect(later.machine?.look_at).toBe(NOW + 90_000 + 600_000);
+    expect(later.machine?.next_check_at).toBe(NOW + 90_000 + 600_000);
   });
 
   test("counts a retry that was given twice for one failure once", () => {
@@ -206,7 +211,7 @@ describe("a record that is opened again", () => {
   test("asks anew for what handlers had been given by signals", () => {
     let record = apply(firstRecord({ id: "r", program, data: stored(1) }, NOW, "w0"), [
       { fact: "begin" },
-      { fact: "waiting", ref: flight("run", "a"), signal: "go", timeoutMs: 0 },
+      { fact: "waiting", ref: execution("run", "a"), signal: "go", timeoutMs: 0 },
       { fact: "signals", found: [{ name: "go", segment: "s", id: "i", payload: stored(1) }] },
     ]);
     expect(record.machine?.given).toMatchObject([{ step: "a", given: [{ id: "i" }] }]);

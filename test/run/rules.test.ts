@@ -5,10 +5,10 @@ import { EFFECTS } from "../../src/run/effects/effects.ts";
 import { decide } from "../../src/run/decide/decide.ts";
 import type { FactBatch, Fact } from "../../src/run/facts.ts";
 import type { Program } from "../../src/programs/programs.ts";
-import { type Actor, type FlightRef, type RunRecord } from "../../src/run/record/record.ts";
+import { type Actor, type ExecutionRef, type RunRecord } from "../../src/run/record/record.ts";
 import { entryKey } from "../../src/run/outbox.ts";
 import { firstRecord } from "../../src/run/start.ts";
-import { flightTaskId } from "../../src/run/tasks.ts";
+import { executionTaskId } from "../../src/run/tasks.ts";
 import type { TraceEntry, World } from "../simulation/world/index.ts";
 import { planOf, task } from "../machines/build.ts";
 import { play, type Setting } from "../simulation/play.ts";
@@ -23,7 +23,7 @@ const program: Program = new PlanProgram(
   { planHash: "sha256:plan", definitionHash: "sha256:definition" },
 );
 
-const run = (name: string): FlightRef => ({ kind: "run", step: name, generation: 1, wake: 0 });
+const run = (name: string): ExecutionRef => ({ kind: "run", step: name, generation: 1, wake: 0 });
 const done = (name: string, result: unknown): Fact => ({
   fact: "done",
   ref: run(name),
@@ -88,7 +88,7 @@ describe("the rules of a run", () => {
   test("R3: commands are committed with the decision, and only who carried one out drops it", () => {
     const record = apply(begun(), [done("a", 1)], driver);
     // One branch is handed off, the other becomes a task; both are in the same write as the completion.
-    expect(record.machine?.flights).toMatchObject([{ step: "b", owner: driver }, { step: "c" }]);
+    expect(record.machine?.executions).toMatchObject([{ step: "b", owner: driver }, { step: "c" }]);
     expect(outboxOf(record)).toContain("create:run:c:1:0");
     expect(outboxOf(record)).not.toContain("create:run:b:1:0");
     const next = apply(record, [done("b", 2)], other);
@@ -113,14 +113,14 @@ describe("the rules of a run", () => {
   });
 
   test("R4: ids are computed, and differ by run, step, kind, generation and wake, never by attempt", () => {
-    const id = flightTaskId("r", run("a"));
-    expect(flightTaskId("r", run("a"))).toBe(id);
+    const id = executionTaskId("r", run("a"));
+    expect(executionTaskId("r", run("a"))).toBe(id);
     const others = [
-      flightTaskId("s", run("a")),
-      flightTaskId("r", run("b")),
-      flightTaskId("r", { ...run("a"), kind: "undo" }),
-      flightTaskId("r", { ...run("a"), generation: 2 }),
-      flightTaskId("r", { ...run("a"), wake: 1 }),
+      executionTaskId("s", run("a")),
+      executionTaskId("r", run("b")),
+      executionTaskId("r", { ...run("a"), kind: "undo" }),
+      executionTaskId("r", { ...run("a"), generation: 2 }),
+      executionTaskId("r", { ...run("a"), wake: 1 }),
     ];
     expect(new Set([id, ...others]).size).toBe(6);
   });

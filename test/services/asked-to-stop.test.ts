@@ -1,6 +1,6 @@
 /** `queue.cancelTask` of the task of a step: whoever holds it hears of it, whatever kind of step it is. */
 import { expect, test } from "vitest";
-import { flightTaskId } from "../../src/run/tasks.ts";
+import { executionTaskId } from "../../src/run/tasks.ts";
 import { createTestKit } from "../../src/testing/index.ts";
 import { untypedWorkflow } from "../../src/index.ts";
 
@@ -23,7 +23,7 @@ test.each([
   await using kit = await createTestKit({ workflows: [definition] });
   const run = await kit.client.start(definition);
   await kit.clock.advance("60s");
-  const id = flightTaskId(run.id, { kind: "run", step: "slow", generation: 1, wake: 0 });
+  const id = executionTaskId(run.id, { kind: "run", step: "slow", generation: 1, wake: 0 });
   expect(await kit.queue.cancelTask(id)).toEqual({ kind: "requested" });
   await kit.clock.advance("30s");
   expect(heard).toBe("cancelled: true, aborted: true");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { foreignKey, readyKey, signalKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../../src/keys.ts";
-import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, executionTaskId } from "../../src/run/tasks.ts";
 import { PermanentError, type Run, workflow } from "../../src/index.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 
@@ -177,7 +177,7 @@ async function rewrite(kit: TestKit, runId: string, change: Readonly<Record<stri
 
 /** Ends the task of the step `r` as another program does, which tells nobody. */
 async function endTask(kit: TestKit, runId: string, end: Readonly<Record<string, unknown>>): Promise<void> {
-  const id = flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 });
+  const id = executionTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 });
   const read = await kit.store.get(taskKey(id));
   if (read.kind === "missing") throw new Error("the remote step has no task");
   const task = JSON.parse(read.object.body) as Record<string, unknown>;
@@ -191,7 +191,7 @@ async function endTask(kit: TestKit, runId: string, end: Readonly<Record<string,
 
 /** Changes the task of the step `r` as another program does. */
 async function changeTask(kit: TestKit, runId: string, change: Readonly<Record<string, unknown>>): Promise<void> {
-  const key = taskKey(flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 }));
+  const key = taskKey(executionTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 }));
   const read = await kit.store.get(key);
   if (read.kind === "missing") throw new Error("the remote step has no task");
   const task = JSON.parse(read.object.body) as Record<string, unknown>;
@@ -241,7 +241,7 @@ describe("a run of a workflow with foreign: true", () => {
       put: (...what: Parameters<typeof put>) => (asked.push(`put ${what[0]}`), put.call(kit.store, ...what)),
     });
     await kit.clock.advance("10s");
-    const step = taskKey(flightTaskId(run.id, { kind: "run", step: "r", generation: 1, wake: 0 }));
+    const step = taskKey(executionTaskId(run.id, { kind: "run", step: "r", generation: 1, wake: 0 }));
     const rounds = /^list (?:ready|leases|x-workflow\/active|x-workflow\/due)/u;
     expect(asked.filter((request) => !rounds.test(request))).toEqual([
       "list x-workflow/foreign/",

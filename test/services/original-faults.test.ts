@@ -6,7 +6,7 @@ import { readyKey, signalsPrefix, stateKey, stepResultKey, taskKey } from "../..
 import { createTask } from "../../src/queue/submit.ts";
 import { newTask, taskCodec, type TaskRecord } from "../../src/queue/task.ts";
 import { encodeRecord } from "../../src/run/record/codec.ts";
-import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, executionTaskId } from "../../src/run/tasks.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
 import { Judge } from "../../src/services/handler.ts";
 import { parseInstant } from "../../src/wire/instant.ts";
@@ -183,7 +183,7 @@ test("a completed step is not run again by whoever takes its task over (W-7)", a
   const first = fleet.worker("worker-1");
   const { client } = fleet.client();
   await fleet.play(() => client.start("late", null, { id: "r" }));
-  const own = taskKey(flightTaskId("r", { kind: "run", step: "a", generation: 1, wake: 0 }));
+  const own = taskKey(executionTaskId("r", { kind: "run", step: "a", generation: 1, wake: 0 }));
   const task = async (): Promise<TaskRecord | undefined> => {
     const read = await fleet.world.store.get(own);
     return read.kind === "found" ? taskCodec.decode(read.object.body, own) : undefined;
@@ -309,7 +309,7 @@ test("the result of a step that is only known from its task is taken out of its 
   await fleet.play(() => client.start("bare", null, { id: "r" }));
   await fleet.world.run({ until: () => ran.length > 0 });
   first.crash();
-  const id = flightTaskId("r", { kind: "run", step: "a", generation: 1, wake: 0 });
+  const id = executionTaskId("r", { kind: "run", step: "a", generation: 1, wake: 0 });
   const now = fleet.world.store.time().latest;
   const task: TaskRecord = {
     ...newTask({ id, taskType: "workflow.step:bare:a", input: {}, timeoutMs: 1_000, maxRetries: 3 }, now),

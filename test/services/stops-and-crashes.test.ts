@@ -5,7 +5,7 @@ import type { AnyWorkflow } from "../../src/define/workflow.ts";
 import { workflow } from "../../src/index.ts";
 import { stateKey, taskKey } from "../../src/keys.ts";
 import { handleOf } from "../../src/queue/handle.ts";
-import { flightTaskId } from "../../src/run/tasks.ts";
+import { executionTaskId } from "../../src/run/tasks.ts";
 import { startTick } from "../../src/run/wakeups/start.ts";
 import { Worker } from "../../src/services/worker.ts";
 import type { ObjectStore, PutCondition, PutOutcome } from "../../src/store/object-store.ts";
@@ -15,7 +15,7 @@ import { makeFleet } from "./fleet.ts";
 
 const RUN = "run";
 const STATE = stateKey(RUN);
-const taskOf = (step: string): string => taskKey(flightTaskId(RUN, { kind: "run", step, generation: 1, wake: 0 }));
+const taskOf = (step: string): string => taskKey(executionTaskId(RUN, { kind: "run", step, generation: 1, wake: 0 }));
 
 /** Called when a put was answered, before the process hears of it. */
 type AfterPut = (key: string, outcome: PutOutcome, condition: PutCondition) => Promise<void>;
@@ -100,9 +100,9 @@ describe("a fence that was answered by an owner who died is not lost", () => {
       "asks hears of the other branch",
       "asks writes what it knows",
     ]);
-    const { flights } = (await fleet.record(RUN)).machine ?? expect.fail("it has a machine");
-    expect(flights).toMatchObject([{ kind: "run", step: "x", begun: true }]);
-    expect(flights[0]?.owner).toBeUndefined();
+    const { executions } = (await fleet.record(RUN)).machine ?? expect.fail("it has a machine");
+    expect(executions).toMatchObject([{ kind: "run", step: "x", begun: true }]);
+    expect(executions[0]?.owner).toBeUndefined();
     begin("last", () => async () => {});
     expect((await fleet.play(() => client.wait(RUN))).status).toBe("failed");
     // Whether it happened is not known.

@@ -61,7 +61,8 @@ export class Observer {
     if (found.kind === "missing") return this.#report(`${run}: ${step} starts without a record`);
     const record = decodeRecord(found.object.body, stateKey(run));
     execution.round = record.machine?.reopened?.count ?? 0;
-    const undoing = record.machine?.flights.some((flight) => flight.kind === "undo" && flight.step === step) === true;
+    const undoing =
+      record.machine?.executions.some((execution) => execution.kind === "undo" && execution.step === step) === true;
     if (kind === "run" && undoing) this.#report(`${run}: ${step} starts after its undo was decided`);
     if (kind === "run" && !record.steps.has(step)) this.#report(`${run}: ${step} starts and is not recorded`);
     if (kind === "undo" && record.machine !== undefined && !undoing && !isOver(record.status)) {

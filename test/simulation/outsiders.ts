@@ -15,7 +15,7 @@ import {
   stepResultKey,
   taskKey,
 } from "../../src/keys.ts";
-import { FOREIGN_TICK_TYPE, flightTaskId } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, executionTaskId } from "../../src/run/tasks.ts";
 import { Chance, mixSeed, type World } from "./world/index.ts";
 
 /** What an outsider does to one run. */
@@ -130,7 +130,7 @@ export async function putSignal(
 /** A Python worker that claims the step `r`, completes it in the record and asks for a look. */
 async function runRemoteStep(act: Act): Promise<void> {
   const { queue, runId, sleep } = act;
-  const id = flightTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 });
+  const id = executionTaskId(runId, { kind: "run", step: "r", generation: 1, wake: 0 });
   for (;;) {
     await sleep(500, 3_000);
     const read = await queue.store.get(taskKey(id));

@@ -27,7 +27,7 @@ const DRIVER = "src/services/driver.ts";
 const CLAIMED = "src/services/claimed-task.ts";
 const COMMIT = "src/run/commit.ts";
 const DECIDE = "src/run/decide/decide.ts";
-const FLIGHTS = "src/run/decide/executions.ts";
+const EXECUTIONS = "src/run/decide/executions.ts";
 const OUTBOX = "src/run/outbox.ts";
 const CLAIM = "src/queue/claim.ts";
 
@@ -54,7 +54,7 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: CLAIMED,
-        from: "        this.#remember(flight, end);",
+        from: "        this.#remember(execution, end);",
         to: "        await completeClaim(this.#context.queue, this.#lease.claim, null);",
       },
     ],
@@ -107,10 +107,10 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       {
         file: "src/run/effects/fence.ts",
-        from: "    const spec = flightTask(record, program, flight);\n    if (flight.owner !== undefined) {",
-        to: `    const spec = flightTask(record, program, flight);
+        from: "    const spec = executionTask(record, program, execution);\n    if (execution.owner !== undefined) {",
+        to: `    const spec = executionTask(record, program, execution);
     if (Number(1) === 1) return [{ fact: "fenced", ref, outcome: "unknown" }];
-    if (flight.owner !== undefined) {`,
+    if (execution.owner !== undefined) {`,
       },
     ],
     setting: { shapes: ["race"], freeze: 1, long: false },
@@ -324,7 +324,7 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       NO_GATE,
       {
-        file: FLIGHTS,
+        file: EXECUTIONS,
         from: "owner.task === task && owner.attempt < before",
         to: "owner.task === task",
       },
@@ -338,9 +338,9 @@ export const MISTAKES: readonly Mistake[] = [
     edits: [
       NO_GATE,
       {
-        file: FLIGHTS,
-        from: '  const flight = findFlight(draft, ref);\n  if (flight === undefined) return;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
-        to: '  const flight = findFlight(draft, ref);\n  if (flight === undefined) return ref.kind === "run" ? completeStep(draft, ref, result, attempt) : undefined;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
+        file: EXECUTIONS,
+        from: '  const execution = findExecution(draft, ref);\n  if (execution === undefined) return;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
+        to: '  const execution = findExecution(draft, ref);\n  if (execution === undefined) return ref.kind === "run" ? completeStep(draft, ref, result, attempt) : undefined;\n  if (ref.kind === "undo") {\n    if (move(draft, { type: "undo.done"',
       },
     ],
     setting: { shapes: ["two", "three"], freeze: 1 },
@@ -394,7 +394,7 @@ export const MISTAKES: readonly Mistake[] = [
     name: "a release keeps the fence that its owner answered, with its old stamp",
     edits: [
       {
-        file: FLIGHTS,
+        file: EXECUTIONS,
         from: "  addEntry(draft, isDraining(draft, ref) ? fenceEntry(ref) : createEntry(ref));",
         to: `  if (draft.machine.outbox.some(({ id }) => id === entryId("fence", ref))) return;
   addEntry(draft, isDraining(draft, ref) ? fenceEntry(ref) : createEntry(ref));`,

@@ -10,7 +10,7 @@ import {
   activeKey,
   foreignKey,
   laterResultKey,
-  meddlingKey,
+  interferenceKey,
   announcementKey,
   signalKey,
   stateKey,
@@ -35,7 +35,7 @@ const keysOf = (name: string, other = name): readonly string[] => [
   workerKey(name),
   announcementKey(name),
   typeKey(name),
-  meddlingKey(name),
+  interferenceKey(name),
 ];
 
 /** Throws when a key cannot be a path, and compares what is read back. */

@@ -305,9 +305,9 @@ function fill(id, content, nothing, count = "") {
 
 /** Members of the details that are about the engine and not about the work. */
 const ENGINE = new Set([
-  "flights",
+  "executions",
   "outbox",
-  "lookAt",
+  "nextCheckAt",
   "writtenBy",
   "given",
   "taken",

@@ -52,7 +52,7 @@ function explainCommand(draft: Draft, type: string, reason: string | undefined):
   else blame(draft, error);
   if (type === "terminate") {
     removeMoot(draft);
-    draft.machine = { ...draft.machine, flights: [], timers: [] };
+    draft.machine = { ...draft.machine, executions: [], timers: [] };
   }
 }
 

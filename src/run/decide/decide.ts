@@ -10,11 +10,11 @@ import type { FactBatch, Fact } from "../facts.ts";
 import type { Program } from "../../programs/programs.ts";
 import { createEntry } from "../effects/create.ts";
 import type { EffectKind } from "../effects/effect.ts";
-import { type Actor, type FlightRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record/record.ts";
+import { type Actor, type ExecutionRef, isHeldBy, isOver, type RunError, type RunRecord } from "../record/record.ts";
 import { addEntry, confirmEntries } from "../outbox.ts";
-import { flightTaskId } from "../tasks.ts";
+import { executionTaskId } from "../tasks.ts";
 import { applyCommand, applyMismatch } from "./commands.ts";
-import { type Draft, findFlight, mapFlight, projectionOf } from "./draft.ts";
+import { type Draft, findExecution, mapExecution, projectionOf } from "./draft.ts";
 import {
   applyBackoff,
   applyBegun,
@@ -118,18 +118,18 @@ function applyFact(draft: Draft, fact: Fact): void {
   }
 }
 
-/** What a runner says of a flight counts only while its claim holds the flight; of an unknown holder anybody may be the one. */
-function isHeld(draft: Draft, ref: FlightRef, claim: Actor | undefined): boolean {
-  const flight = findFlight(draft, ref);
-  if (flight === undefined || claim === undefined || flight.owner === "unknown") return true;
-  return isHeldBy(flight, flightTaskId(draft.record.id, flight), claim);
+/** What a runner says of an execution counts only while its claim holds the execution; of an unknown holder anybody may be the one. */
+function isHeld(draft: Draft, ref: ExecutionRef, claim: Actor | undefined): boolean {
+  const execution = findExecution(draft, ref);
+  if (execution === undefined || claim === undefined || execution.owner === "unknown") return true;
+  return isHeldBy(execution, executionTaskId(draft.record.id, execution), claim);
 }
 
 /** Hand-off: each source of facts that can go on gets one of the executions that its facts started; the others become tasks. */
 function assignOwners(draft: Draft, batches: readonly FactBatch[]): void {
   const free = batches.filter((batch) => batch.actor !== undefined && !ownsSomething(draft, batch));
   for (const ref of draft.fresh) {
-    if (findFlight(draft, ref) === undefined) continue;
+    if (findExecution(draft, ref) === undefined) continue;
     const index = free.findIndex((batch) => batch.takes(ref));
     const actor = free[index]?.actor;
     if (actor === undefined) {
@@ -137,21 +137,23 @@ function assignOwners(draft: Draft, batches: readonly FactBatch[]): void {
       continue;
     }
     free.splice(index, 1);
-    mapFlight(draft, ref, (flight) => ({ ...flight, owner: { task: actor.task, attempt: actor.attempt } }));
+    mapExecution(draft, ref, (execution) => ({ ...execution, owner: { task: actor.task, attempt: actor.attempt } }));
   }
 }
 
 function ownsSomething(draft: Draft, batch: FactBatch): boolean {
   const { actor } = batch;
   if (actor === undefined) return false;
-  return draft.machine.flights.some((flight) => isHeldBy(flight, flightTaskId(draft.record.id, flight), actor));
+  return draft.machine.executions.some((execution) =>
+    isHeldBy(execution, executionTaskId(draft.record.id, execution), actor),
+  );
 }
 
 function finishDraft(draft: Draft, before: RunRecord, by: string | undefined, writeId: string): RunRecord {
   const view = projectionOf(draft);
   syncSteps(draft, view);
   const over = isOver(view.status);
-  if (over) draft.machine = { ...draft.machine, timers: [], flights: [] };
+  if (over) draft.machine = { ...draft.machine, timers: [], executions: [] };
   moveNextCheck(draft, view, { before, over });
   const { error, ...rest } = draft.record;
   const settled = finalError(draft, view, error);

@@ -4,15 +4,15 @@ import { projectRun, type RunProjection } from "../control.ts";
 import type { EffectKind } from "../effects/effect.ts";
 import {
   type Actor,
-  type Flight,
-  type FlightRef,
+  type Execution,
+  type ExecutionRef,
   type MachinePart,
   type RunError,
   type RunRecord,
-  sameFlight,
+  sameExecution,
   type StepState,
 } from "../record/record.ts";
-import { flightTaskId } from "../tasks.ts";
+import { executionTaskId } from "../tasks.ts";
 import { drains } from "../view.ts";
 
 /** A record under decision. Members are replaced, never changed in place. */
@@ -25,8 +25,8 @@ export type Draft = {
   readonly now: string;
   readonly nowMs: number;
   readonly applied: string[];
-  /** Flights started in this decision, to be given to their sources. */
-  readonly fresh: FlightRef[];
+  /** Executions started in this decision, to be given to their sources. */
+  readonly fresh: ExecutionRef[];
   /** The claim that brings the facts: the stamp of what they add to the outbox. */
   by: Actor | undefined;
   force: boolean;
@@ -37,25 +37,27 @@ export function projectionOf({ program, machine }: Draft): RunProjection {
   return projectRun(program, machine);
 }
 
-/** The flight of this reference, if it is in the air. */
-export function findFlight(draft: Draft, ref: FlightRef): Flight | undefined {
-  return draft.machine.flights.find((flight) => sameFlight(flight, ref));
+/** The execution of this reference, if it is in the air. */
+export function findExecution(draft: Draft, ref: ExecutionRef): Execution | undefined {
+  return draft.machine.executions.find((execution) => sameExecution(execution, ref));
 }
 
-/** Replaces one flight. */
-export function mapFlight(draft: Draft, ref: FlightRef, change: (flight: Flight) => Flight): void {
-  if (findFlight(draft, ref) === undefined) return;
-  const flights = draft.machine.flights.map((flight) => (sameFlight(flight, ref) ? change(flight) : flight));
-  draft.machine = { ...draft.machine, flights };
+/** Replaces one execution. */
+export function mapExecution(draft: Draft, ref: ExecutionRef, change: (execution: Execution) => Execution): void {
+  if (findExecution(draft, ref) === undefined) return;
+  const executions = draft.machine.executions.map((execution) =>
+    sameExecution(execution, ref) ? change(execution) : execution,
+  );
+  draft.machine = { ...draft.machine, executions };
 }
 
-/** The flight whose own task this is. */
-export function flightOfTask(draft: Draft, task: string): Flight | undefined {
-  return draft.machine.flights.find((flight) => flightTaskId(draft.record.id, flight) === task);
+/** The execution whose own task this is. */
+export function executionOfTask(draft: Draft, task: string): Execution | undefined {
+  return draft.machine.executions.find((execution) => executionTaskId(draft.record.id, execution) === task);
 }
 
-/** Whether the run stops and waits for the end of this flight. */
-export function isDraining(draft: Draft, ref: FlightRef): boolean {
+/** Whether the run stops and waits for the end of this execution. */
+export function isDraining(draft: Draft, ref: ExecutionRef): boolean {
   return drains(draft.machine, draft.program, ref);
 }
 

@@ -2,7 +2,7 @@
 import { type ErrorData, summarize } from "../../host/error-data.ts";
 import { formatOpaque } from "../../wire/instant.ts";
 import type { AttemptFailure } from "../facts.ts";
-import type { FailedAttempt, FlightRef } from "../record/record.ts";
+import type { FailedAttempt, ExecutionRef } from "../record/record.ts";
 import type { Draft } from "./draft.ts";
 
 /** Of a step, and of its undo, so many failed attempts are kept: the newest. */
@@ -13,7 +13,7 @@ export const MAX_FAILURES_LENGTH: number = 64 * 1024;
 const BRIEF_LENGTH = 100;
 
 /** Keeps failed attempts of a handler execution. One that is told again takes the place of what was known of it. */
-export function keepFailures(draft: Draft, ref: FlightRef, failures: readonly AttemptFailure[] = []): void {
+export function keepFailures(draft: Draft, ref: ExecutionRef, failures: readonly AttemptFailure[] = []): void {
   if (failures.length === 0) return;
   const { kind, step, generation } = ref;
   const added = failures.map(({ attempt, beganAt, endedAt, error }): FailedAttempt => ({

@@ -1,7 +1,7 @@
-/** Does something to a run, and turns the commands that come out into flights, timers and outbox entries of the same record (R3). */
+/** Does something to a run, and turns the commands that come out into executions, timers and outbox entries of the same record (R3). */
 import type { Command } from "../../../machines/commands.ts";
 import { operate, type RunOperation } from "../control.ts";
-import type { FlightRef, GivenSignals, TimerState } from "../record/record.ts";
+import type { ExecutionRef, GivenSignals, TimerState } from "../record/record.ts";
 import { entryId } from "../effects/effect.ts";
 import { fenceEntry } from "../effects/fence.ts";
 import { timerEntry } from "../effects/timer.ts";
@@ -22,16 +22,16 @@ export function move(draft: Draft, operation: RunOperation, label: string): bool
 function applyEmitted(draft: Draft, command: Command): void {
   switch (command.type) {
     case "step.start":
-      return startFlight(draft, {
+      return startExecution(draft, {
         kind: "run",
         step: command.step,
         generation: command.generation,
         wake: command.wake,
       });
     case "undo.start":
-      return startFlight(draft, { kind: "undo", step: command.step, generation: command.generation, wake: 0 });
+      return startExecution(draft, { kind: "undo", step: command.step, generation: command.generation, wake: 0 });
     case "step.fence": {
-      const ref: FlightRef = { kind: "run", step: command.step, generation: command.generation, wake: command.wake };
+      const ref: ExecutionRef = { kind: "run", step: command.step, generation: command.generation, wake: command.wake };
       removeEntry(draft, entryId("create", ref));
       return addEntry(draft, fenceEntry(ref));
     }
@@ -46,15 +46,17 @@ function applyEmitted(draft: Draft, command: Command): void {
   }
 }
 
-function startFlight(draft: Draft, ref: FlightRef): void {
-  const before = draft.machine.flights.filter((flight) => !(flight.kind === ref.kind && flight.step === ref.step));
+function startExecution(draft: Draft, ref: ExecutionRef): void {
+  const before = draft.machine.executions.filter(
+    (execution) => !(execution.kind === ref.kind && execution.step === ref.step),
+  );
   const retries = ref.wake > 0 ? retriesBefore(draft, ref) : 0;
-  draft.machine = { ...draft.machine, flights: [...before, { ...ref, begun: false, retries }] };
+  draft.machine = { ...draft.machine, executions: [...before, { ...ref, begun: false, retries }] };
   draft.fresh.push(ref);
 }
 
 /** A wake is no retry: what was used up before the wait is carried over in the waiting step's plain attempt count. */
-function retriesBefore(draft: Draft, ref: FlightRef): number {
+function retriesBefore(draft: Draft, ref: ExecutionRef): number {
   const attempt = draft.record.steps.get(ref.step)?.attempt ?? 1;
   return Math.max(0, attempt - 1);
 }

@@ -30,12 +30,12 @@ export function moveNextCheck(
   view: Projection,
   { before, over }: { readonly before: RunRecord; readonly over: boolean },
 ): void {
-  const was = draft.machine.look_at;
+  const was = draft.machine.next_check_at;
   const leaving = leavingOf(draft);
   const at = over ? null : nextCheck(draft, view, leaving);
   const soonEnough = at !== null && was !== null && was <= at && isLater(was, draft.nowMs) && !isParked(draft, view);
   if (at === was || soonEnough) return;
-  draft.machine = { ...draft.machine, look_at: at };
+  draft.machine = { ...draft.machine, next_check_at: at };
   const standing = was === null ? [] : [standingCheck(before, draft.nowMs)];
   addEntry(draft, indexEntry(at, [...new Set([...leaving, ...standing])]));
 }
@@ -45,7 +45,7 @@ export function moveNextCheck(
  * may still have the one that its end takes away. What is due is taken away by the next sweep.
  */
 function leavingOf({ machine, nowMs }: Draft): readonly number[] {
-  const moved = machine.outbox.find((entry) => entry.do === "look");
+  const moved = machine.outbox.find((entry) => entry.do === "index");
   if (moved === undefined) return [];
   return moved.was.filter((was) => isLater(was, nowMs) && (moved.at === null || !isSameMinute(was, moved.at)));
 }
@@ -57,7 +57,7 @@ function leavingOf({ machine, nowMs }: Draft): readonly number[] {
  */
 export function standingCheck(record: RunRecord, nowMs: number): number {
   const strideMs = strideOf(record);
-  const first = record.machine?.look_at ?? nowMs;
+  const first = record.machine?.next_check_at ?? nowMs;
   if (isLater(first, nowMs)) return first;
   const at = first + strideMs * (Math.floor((nowMs - first) / strideMs) + 1);
   return isLater(at, nowMs) ? at : at + strideMs;
@@ -71,14 +71,14 @@ function strideOf(record: RunRecord): number {
   if (hasUnknownOwner(record)) return ORPHAN_CHECK_MS;
   const { machine, status, updated_at } = record;
   const onlyWaits = (status === "waiting_signal" || status === "paused") && machine?.timers.length === 0;
-  const strideMs = (machine?.look_at ?? 0) - (parseInstant(updated_at)?.ms ?? 0);
-  if (!onlyWaits || machine.flights.length > 0 || strideMs < MINUTE_MS) return CHECK_MS;
+  const strideMs = (machine?.next_check_at ?? 0) - (parseInstant(updated_at)?.ms ?? 0);
+  if (!onlyWaits || machine.executions.length > 0 || strideMs < MINUTE_MS) return CHECK_MS;
   return Math.min(strideMs, PARKED_CHECK_MS);
 }
 
 function isParked(draft: Draft, view: Projection): boolean {
   return (
-    draft.machine.flights.length === 0 &&
+    draft.machine.executions.length === 0 &&
     view.draining.length === 0 &&
     (view.waits.length > 0 || view.status === "paused" || draft.machine.timers.length > 0)
   );
@@ -93,7 +93,7 @@ function nextCheck(draft: Draft, view: Projection, leaving: readonly number[]): 
 
 /** Always in a minute that comes: what is due is the sweeper's. */
 function wantedCheck(draft: Draft, view: Projection): number {
-  if (draft.machine.flights.some((flight) => flight.owner === "unknown")) return draft.nowMs + ORPHAN_CHECK_MS;
+  if (draft.machine.executions.some((execution) => execution.owner === "unknown")) return draft.nowMs + ORPHAN_CHECK_MS;
   if (!isParked(draft, view)) return draft.nowMs + CHECK_MS;
   const due = draft.machine.timers.map((timer) => timer.dueAt);
   if (due.length === 0) return draft.nowMs + PARKED_CHECK_MS;

@@ -8,10 +8,10 @@ import type { Fact } from "../facts.ts";
 import {
   type Actor,
   type EntryBase,
-  type Flight,
-  type FlightRef,
+  type Execution,
+  type ExecutionRef,
   type RunRecord,
-  sameFlight,
+  sameExecution,
 } from "../record/record.ts";
 import type { ShapeOf } from "../record/shape.ts";
 
@@ -66,13 +66,13 @@ export interface EffectKind<E extends EntryBase = EntryBase> {
 }
 
 /** The id of an entry about an execution: a later entry with the same id replaces it. */
-export function entryId(kind: string, ref: FlightRef): string {
+export function entryId(kind: string, ref: ExecutionRef): string {
   return `${kind}:${ref.kind}:${ref.step}:${ref.generation}:${ref.wake}`;
 }
 
 /** The execution of this name, if it is in flight. */
-export function flightIn(record: RunRecord, ref: FlightRef): Flight | undefined {
-  return record.machine?.flights.find((flight) => sameFlight(flight, ref));
+export function executionIn(record: RunRecord, ref: ExecutionRef): Execution | undefined {
+  return record.machine?.executions.find((execution) => sameExecution(execution, ref));
 }
 
 /** Makes sure that a task is there, and tells the process when it is due. Resolves to the task that was there before. */

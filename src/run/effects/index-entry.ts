@@ -7,7 +7,7 @@ import type { DispatchSite, EffectKind } from "./effect.ts";
 
 /** The outbox entry that moves the index entries of a run. There is one in an outbox at most. */
 export interface IndexEntry extends EntryBase {
-  readonly do: "look";
+  readonly do: "index";
   /** When the run is reconciled next, in milliseconds since 1970; null: no more. */
   readonly at: number | null;
   /** The entries of the active index that the one at `at` takes the place of. */
@@ -16,12 +16,12 @@ export interface IndexEntry extends EntryBase {
 
 /** The entry for the next reconcile at `at`, which replaces those at `was`. */
 export function indexEntry(at: number | null, was: readonly number[]): IndexEntry {
-  return { id: "look", do: "look", at, was };
+  return { id: "index", do: "index", at, was };
 }
 
 /** The kind of effect that moves the index entries of a run. */
 export const indexEffect: EffectKind<IndexEntry> = {
-  do: "look",
+  do: "index",
   shape: { at: moment.nullable(), was: z.array(moment) },
   outlivesTermination: true,
   stepOf: () => undefined,

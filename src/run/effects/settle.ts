@@ -2,15 +2,15 @@
 import { z } from "zod";
 import { settleTask, type TaskEnd } from "../../queue/settle.ts";
 import type { StoredValue } from "../../wire/value.ts";
-import { type EntryBase, type FlightRef, flightRef, storedValue } from "../record/record.ts";
+import { type EntryBase, type ExecutionRef, executionRef, storedValue } from "../record/record.ts";
 import { outputOf, resultOutput } from "../step-output.ts";
-import { flightTask } from "../tasks.ts";
+import { executionTask } from "../tasks.ts";
 import { type EffectKind, entryId } from "./effect.ts";
 
 /** The outbox entry that ends the task of an execution. */
 export interface SettleEntry extends EntryBase {
   readonly do: "settle";
-  readonly ref: FlightRef;
+  readonly ref: ExecutionRef;
   readonly status: "completed" | "failed" | "cancelled";
   readonly error?: string;
   /** The result, where the step table does not hold it any more. */
@@ -18,7 +18,7 @@ export interface SettleEntry extends EntryBase {
 }
 
 /** The entry for an execution that ended so. */
-export function settleEntry(ref: FlightRef, status: SettleEntry["status"], error?: string): SettleEntry {
+export function settleEntry(ref: ExecutionRef, status: SettleEntry["status"], error?: string): SettleEntry {
   return { id: entryId("settle", ref), do: "settle", ref, status, ...(error === undefined ? {} : { error }) };
 }
 
@@ -26,7 +26,7 @@ export function settleEntry(ref: FlightRef, status: SettleEntry["status"], error
 export const settleEffect: EffectKind<SettleEntry> = {
   do: "settle",
   shape: {
-    ref: flightRef,
+    ref: executionRef,
     status: z.enum(["completed", "failed", "cancelled"]),
     error: z.string().optional(),
     result: storedValue.optional(),
@@ -38,7 +38,7 @@ export const settleEffect: EffectKind<SettleEntry> = {
     return isOfStep && !("result" in entry) ? { ...entry, result } : entry;
   },
   dispatch: async (entry, { context, record, program, dispatcher }) => {
-    const spec = flightTask(record, program, entry.ref);
+    const spec = executionTask(record, program, entry.ref);
     const { kind, step } = entry.ref;
     const state = kind === "run" ? record.steps.get(step) : undefined;
     const error = entry.error === undefined ? {} : { error: entry.error };

@@ -3,8 +3,15 @@
  * `cancelled` into the status; its workers complete and fail steps and move signal cursors.
  */
 import { STORED_NULL } from "../../wire/value.ts";
-import { type FlightRef, isOver, type RunError, type RunRecord, sameFlight, type StepState } from "../record/record.ts";
-import { blame, type Draft, heal, hold, mapFlight, projectionOf } from "../decide/draft.ts";
+import {
+  type ExecutionRef,
+  isOver,
+  type RunError,
+  type RunRecord,
+  sameExecution,
+  type StepState,
+} from "../record/record.ts";
+import { blame, type Draft, heal, hold, mapExecution, projectionOf } from "../decide/draft.ts";
 import { applyDone, applyFailed } from "../decide/executions.ts";
 import { move } from "../decide/move.ts";
 
@@ -55,11 +62,11 @@ export function applyForeign(draft: Draft, before: RunRecord, after: RunRecord):
 
 /** A step that has its task from elsewhere and has just been started by us gets none of ours: somebody may be running it. */
 function leaveToSubmitter(draft: Draft, step: string): void {
-  const flight = flightOf(draft, step);
-  const fresh = flight === undefined ? -1 : draft.fresh.findIndex((ref) => sameFlight(ref, flight));
-  if (flight === undefined || fresh === -1) return;
+  const execution = executionOf(draft, step);
+  const fresh = execution === undefined ? -1 : draft.fresh.findIndex((ref) => sameExecution(ref, execution));
+  if (execution === undefined || fresh === -1) return;
   draft.fresh.splice(fresh, 1);
-  mapFlight(draft, flight, (other) => ({ ...other, owner: "unknown" }));
+  mapExecution(draft, execution, (other) => ({ ...other, owner: "unknown" }));
 }
 
 /** What a foreign consumer has read is not given once more, also not when the inbox is looked through from before its cursor. */
@@ -84,10 +91,10 @@ function applySteps(draft: Draft, before: RunRecord, after: RunRecord): void {
     for (const { name } of draft.program.steps) {
       const state = after.steps.get(name);
       const changed = state !== undefined && isEnd(state) && before.steps.get(name)?.status !== state.status;
-      const flight = changed ? flightOf(draft, name) : undefined;
-      if (state === undefined || flight === undefined) continue;
+      const execution = changed ? executionOf(draft, name) : undefined;
+      if (state === undefined || execution === undefined) continue;
       const events = draft.applied.length;
-      report(draft, flight, state);
+      report(draft, execution, state);
       moved ||= draft.applied.length > events;
     }
   }
@@ -95,11 +102,11 @@ function applySteps(draft: Draft, before: RunRecord, after: RunRecord): void {
 
 const isEnd = (state: StepState): boolean => state.status !== "pending" && state.status !== "running";
 
-function flightOf(draft: Draft, step: string): FlightRef | undefined {
-  return draft.machine.flights.find((flight) => flight.kind === "run" && flight.step === step);
+function executionOf(draft: Draft, step: string): ExecutionRef | undefined {
+  return draft.machine.executions.find((execution) => execution.kind === "run" && execution.step === step);
 }
 
-function report(draft: Draft, ref: FlightRef, state: StepState): void {
+function report(draft: Draft, ref: ExecutionRef, state: StepState): void {
   if (state.status === "completed")
     return applyDone(draft, { fact: "done", ref, result: state.result ?? STORED_NULL, attempt: state.attempt });
   const message = state.error ?? `${state.status} by another program`;

@@ -3,7 +3,7 @@
  * definition they do not have, and submits the steps of one that they have. Kept for `doctor`, the newest for each workflow.
  */
 import { z } from "zod";
-import { MEDDLING_PREFIX, meddlingKey } from "../../keys.ts";
+import { INTERFERENCE_PREFIX, interferenceKey } from "../../keys.ts";
 import type { WorkflowError } from "../../errors.ts";
 import { Codec, readDocuments } from "../../store/document.ts";
 import type { ObjectStore } from "../../store/object-store.ts";
@@ -27,13 +27,13 @@ const noteSchema: z.ZodType<Interference> = z.object({
 const noteCodec = new Codec<Interference>({
   what: "a note of interference",
   read: (json) => noteSchema.parse(json),
-  keyOf: ({ workflow }) => meddlingKey(workflow),
+  keyOf: ({ workflow }) => interferenceKey(workflow),
   write: (note) => stringifyJson(note),
 });
 
 /** Writes a note over the last one. */
 export async function noteInterference(store: ObjectStore, note: Interference): Promise<void> {
-  await store.put(meddlingKey(note.workflow), noteCodec.encode(note), "always");
+  await store.put(interferenceKey(note.workflow), noteCodec.encode(note), "always");
 }
 
 /** All notes, by workflow. `onUnreadable` is told of those that cannot be read. */
@@ -41,5 +41,5 @@ export function listInterference(
   store: ObjectStore,
   onUnreadable?: (error: WorkflowError) => void,
 ): Promise<readonly Interference[]> {
-  return readDocuments(store, MEDDLING_PREFIX, noteCodec, onUnreadable);
+  return readDocuments(store, INTERFERENCE_PREFIX, noteCodec, onUnreadable);
 }

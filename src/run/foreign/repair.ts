@@ -125,19 +125,19 @@ function rebuild(programs: Programs, plain: RunRecord): Repaired | Unrepairable 
   }
   // Another program ended it. A cancelled run of ours still undoes; the others are over.
   if (isOver(plain.status) && plain.status !== "cancelled") return { record: plain, program, facts: [] };
-  const machine: MachinePart = { ...emptyMachine(program), look_at: null };
+  const machine: MachinePart = { ...emptyMachine(program), next_check_at: null };
   const { error: _kept, ...rest } = plain;
   const record: RunRecord = { ...rest, status: "pending", steps: new Map(), signals: new Map(), machine };
   return { record, program, facts: [{ fact: "restore", plain }, { fact: "fence" }] };
 }
 
 /** The machine part of a run that has not started. */
-export function emptyMachine(program: Program): Omit<MachinePart, "look_at"> {
+export function emptyMachine(program: Program): Omit<MachinePart, "next_check_at"> {
   return {
     layout: RECORD_LAYOUT,
     plan_hash: program.planHash,
     snapshot: program.initial(),
-    flights: [],
+    executions: [],
     timers: [],
     outbox: [],
     given: [],

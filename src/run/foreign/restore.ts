@@ -77,15 +77,15 @@ function replayStep(draft: Draft, name: string, state: StepState, view: Projecti
   const at = { step: name, generation: Math.max(step?.generation ?? 1, 1), wake: step?.wake ?? 0 };
   if (step?.phase === "delaying") return move(draft, { type: "timer.due", timer: "delay", ...at }, `delay ${name}`);
   if (state.status === "running" || state.status === "cancelled") return false;
-  const flight = draft.machine.flights.find((candidate) => candidate.kind === "run" && candidate.step === name);
+  const execution = draft.machine.executions.find((candidate) => candidate.kind === "run" && candidate.step === name);
   const before = draft.applied.length;
-  if (flight !== undefined) {
+  if (execution !== undefined) {
     if (state.status === "completed")
-      applyDone(draft, { fact: "done", ref: flight, result: state.result ?? STORED_NULL, attempt: state.attempt });
+      applyDone(draft, { fact: "done", ref: execution, result: state.result ?? STORED_NULL, attempt: state.attempt });
     else {
       const message = state.error ?? "failed";
       applyFailed(draft, {
-        ref: flight,
+        ref: execution,
         failure: { type: "StepFailed", message, outcome: "unknown", attempt: state.attempt },
       });
     }
@@ -108,12 +108,12 @@ function stopAsTold(draft: Draft, plain: RunRecord): void {
 
 /** What the rebuilt run would have started before it stopped, and the plain fields do not know, was never begun. */
 function fenceUnknown(draft: Draft, plain: RunRecord): void {
-  for (const flight of draft.machine.flights) {
-    const state = plain.steps.get(flight.step);
-    const drains = flight.kind === "run" && projectionOf(draft).draining.includes(flight.step);
+  for (const execution of draft.machine.executions) {
+    const state = plain.steps.get(execution.step);
+    const drains = execution.kind === "run" && projectionOf(draft).draining.includes(execution.step);
     if (!drains || state?.status === "running") continue;
     const { machine, record } = draft;
-    applyFenced(draft, { ref: refOf(flight), outcome: state?.started_at === undefined ? "never" : "unknown" });
+    applyFenced(draft, { ref: refOf(execution), outcome: state?.started_at === undefined ? "never" : "unknown" });
     if (!isOver(projectionOf(draft).status)) continue;
     // The run has not ended yet: the last one is fenced like any other.
     draft.machine = machine;
@@ -123,18 +123,18 @@ function fenceUnknown(draft: Draft, plain: RunRecord): void {
 
 /** A step that the plain fields do not know was never begun; an undo may have been. */
 function forgetOwners(draft: Draft, plain: RunRecord): void {
-  const known = draft.machine.flights.map((flight) => {
-    const state = plain.steps.get(flight.step);
-    if (flight.kind === "run" && state?.status !== "running") return flight;
-    const retries = flight.kind === "run" ? Math.max(0, (state?.attempt ?? 1) - 1) : 0;
-    return { ...flight, owner: "unknown" as const, retries };
+  const known = draft.machine.executions.map((execution) => {
+    const state = plain.steps.get(execution.step);
+    if (execution.kind === "run" && state?.status !== "running") return execution;
+    const retries = execution.kind === "run" ? Math.max(0, (state?.attempt ?? 1) - 1) : 0;
+    return { ...execution, owner: "unknown" as const, retries };
   });
   const orphans = new Set(
-    known.filter((flight) => flight.owner === "unknown").map((flight) => JSON.stringify(refOf(flight))),
+    known.filter((execution) => execution.owner === "unknown").map((execution) => JSON.stringify(refOf(execution))),
   );
   const fresh = draft.fresh.filter((ref) => !orphans.has(JSON.stringify(refOf(ref))));
   draft.fresh.splice(0, draft.fresh.length, ...fresh);
-  draft.machine = { ...draft.machine, flights: known };
+  draft.machine = { ...draft.machine, executions: known };
 }
 
 /** What was written stands: results, errors and times are not ours to change. */

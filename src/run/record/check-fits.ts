@@ -38,6 +38,6 @@ function problemOf(
 
 function namedSteps(machine: MachinePart, effects: readonly EffectKind[]): readonly string[] {
   const outbox = machine.outbox.flatMap((entry) => kindOf(effects, entry).stepOf(entry) ?? []);
-  const { flights, timers, parked = [] } = machine;
-  return [...[...flights, ...timers, ...parked].map(({ step }) => step), ...outbox];
+  const { executions, timers, parked = [] } = machine;
+  return [...[...executions, ...timers, ...parked].map(({ step }) => step), ...outbox];
 }

@@ -77,14 +77,14 @@ const runError: z.ZodType<RunError> = openObjectOf<RunError>({
 });
 
 /** Names one handler execution: a step or its undo, in one generation, after so many wakes. */
-export interface FlightRef {
+export interface ExecutionRef {
   readonly kind: "run" | "undo";
   readonly step: string;
   readonly generation: number;
   readonly wake: number;
 }
 
-const refShape: ShapeOf<FlightRef> = {
+const refShape: ShapeOf<ExecutionRef> = {
   kind: z.enum(["run", "undo"]),
   step: z.string(),
   generation: z.number().int(),
@@ -92,7 +92,7 @@ const refShape: ShapeOf<FlightRef> = {
 };
 
 /** The schema of the name of a handler execution. */
-export const flightRef: z.ZodType<FlightRef> = objectOf<FlightRef>(refShape);
+export const executionRef: z.ZodType<ExecutionRef> = objectOf<ExecutionRef>(refShape);
 
 /** The claim of one attempt of a task: who may act for a run. */
 export interface Actor {
@@ -104,7 +104,7 @@ export interface Actor {
 export const actor: z.ZodType<Actor> = objectOf<Actor>({ task: z.string(), attempt: z.number().int() });
 
 /** A handler execution that was decided and is not over. */
-export interface Flight extends FlightRef {
+export interface Execution extends ExecutionRef {
   /**
    * Handed off: nobody but the holder of this task and attempt may run it or create its task. `unknown`: the record was made from its
    * plain fields, which do not say who holds it; nobody creates, fences or releases it until a reconcile finds that nobody does.
@@ -118,7 +118,7 @@ export interface Flight extends FlightRef {
   readonly availableAt?: number;
 }
 
-const flight: z.ZodType<Flight> = objectOf<Flight>({
+const execution: z.ZodType<Execution> = objectOf<Execution>({
   ...refShape,
   owner: z.union([z.literal("unknown"), actor]).optional(),
   begun: z.boolean(),
@@ -253,10 +253,10 @@ export interface MachinePart {
   /** Somebody paused the run. */
   readonly paused?: boolean;
   /** Activities that the program asked for while the run was paused, in that order: nobody has them until somebody resumes the run. */
-  readonly parked?: readonly FlightRef[];
+  readonly parked?: readonly ExecutionRef[];
   /** An operator ended the run at once; its program has not heard of it. */
   readonly terminated?: boolean;
-  readonly flights: readonly Flight[];
+  readonly executions: readonly Execution[];
   readonly timers: readonly TimerState[];
   readonly outbox: readonly OutboxEntry[];
   readonly given: readonly GivenSignals[];
@@ -282,7 +282,7 @@ export interface MachinePart {
   /** Why the run stops; kept while `error` says something nearer, such as a pause. */
   readonly cause?: RunError;
   /** When the run is reconciled next, by the active index (milliseconds since 1970); null: no more. */
-  readonly look_at: number | null;
+  readonly next_check_at: number | null;
   /** For people: the id of this write and the facts that it applied. */
   readonly write: { readonly id: string; readonly by?: string; readonly events: readonly string[] };
 }
@@ -295,9 +295,9 @@ export function machinePartOf(outboxEntry: z.ZodType<OutboxEntry>): z.ZodType<Ma
     // Its program reads the rest.
     snapshot: z.looseObject({ status: z.string() }) as unknown as z.ZodType<PersistedSnapshot>,
     paused: z.boolean().optional(),
-    parked: z.array(flightRef).optional(),
+    parked: z.array(executionRef).optional(),
     terminated: z.boolean().optional(),
-    flights: z.array(flight),
+    executions: z.array(execution),
     timers: z.array(timerState),
     outbox: z.array(outboxEntry),
     given: z.array(givenSignals),
@@ -311,7 +311,7 @@ export function machinePartOf(outboxEntry: z.ZodType<OutboxEntry>): z.ZodType<Ma
     // For people only: what cannot be read of it must not keep anybody from reading the run.
     failures: z.preprocess(toPlain, z.array(failedAttempt).optional()).catch(undefined),
     cause: runError.optional(),
-    look_at: moment.nullable(),
+    next_check_at: moment.nullable(),
     write: objectOf<MachinePart["write"]>({
       id: z.string(),
       by: z.string().optional(),
@@ -414,27 +414,27 @@ export function isOver(status: RunStatus): boolean {
 }
 
 /** Whether two references name the same handler execution. */
-export function sameFlight(a: FlightRef, b: FlightRef): boolean {
+export function sameExecution(a: ExecutionRef, b: ExecutionRef): boolean {
   return a.kind === b.kind && a.step === b.step && a.generation === b.generation && a.wake === b.wake;
 }
 
-/** The bare reference of a flight. */
-export function refOf(flight: FlightRef): FlightRef {
-  return { kind: flight.kind, step: flight.step, generation: flight.generation, wake: flight.wake };
+/** The bare reference of an execution. */
+export function refOf(execution: ExecutionRef): ExecutionRef {
+  return { kind: execution.kind, step: execution.step, generation: execution.generation, wake: execution.wake };
 }
 
-/** Who a flight was handed off to, when that is known. */
-export function ownerOf(flight: Flight): Actor | undefined {
-  return flight.owner === "unknown" ? undefined : flight.owner;
+/** Who an execution was handed off to, when that is known. */
+export function ownerOf(execution: Execution): Actor | undefined {
+  return execution.owner === "unknown" ? undefined : execution.owner;
 }
 
-/** Whether this claim runs the flight: it was handed off to it, or it is the claim of the flight's own task. */
-export function isHeldBy(flight: Flight, ownTaskId: string, actor: Actor): boolean {
-  const owner = ownerOf(flight);
+/** Whether this claim runs the execution: it was handed off to it, or it is the claim of the execution's own task. */
+export function isHeldBy(execution: Execution, ownTaskId: string, actor: Actor): boolean {
+  const owner = ownerOf(execution);
   return owner === undefined ? ownTaskId === actor.task : owner.task === actor.task && owner.attempt === actor.attempt;
 }
 
 /** Whether somebody has to find out who holds the steps in flight: the machine is gone, or it was made from plain fields. */
 export function hasUnknownOwner(record: RunRecord): boolean {
-  return record.machine === undefined || record.machine.flights.some((flight) => flight.owner === "unknown");
+  return record.machine === undefined || record.machine.executions.some((execution) => execution.owner === "unknown");
 }

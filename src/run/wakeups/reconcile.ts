@@ -5,12 +5,12 @@ import { repairIndex } from "../../queue/index-keys.ts";
 import { listLeasedTasks } from "../../queue/monitor.ts";
 import { isTaskOver, type QueueContext, type TaskRecord } from "../../queue/task.ts";
 import { getTask } from "../../queue/submit.ts";
-import { fenceFlight } from "../effects/fence.ts";
+import { fenceExecution } from "../effects/fence.ts";
 import { endedWithoutUs } from "../ended-task.ts";
 import type { Fact } from "../facts.ts";
 import type { Program } from "../../programs/programs.ts";
-import { type Flight, hasUnknownOwner, ownerOf, refOf, type RunRecord } from "../record/record.ts";
-import { computedId, flightTask, flightTaskId } from "../tasks.ts";
+import { type Execution, hasUnknownOwner, ownerOf, refOf, type RunRecord } from "../record/record.ts";
+import { computedId, executionTask, executionTaskId } from "../tasks.ts";
 import { drains } from "../view.ts";
 import { type TickKind, tickKind } from "./tick.ts";
 import { dueFact } from "./timer.ts";
@@ -60,22 +60,22 @@ async function examine(
   const { machine } = record;
   if (machine === undefined) return [];
   // It may have been lost: a run that another program started, or one that was opened again.
-  if (program.foreign && machine.look_at !== null) await queue.store.put(foreignKey(record.id), "", "always");
+  if (program.foreign && machine.next_check_at !== null) await queue.store.put(foreignKey(record.id), "", "always");
   const facts: Fact[] = [];
-  for (const flight of machine.flights.filter(({ owner }) => owner !== "unknown")) {
-    const owner = ownerOf(flight);
-    const id = owner?.task ?? flightTaskId(record.id, flight);
+  for (const execution of machine.executions.filter(({ owner }) => owner !== "unknown")) {
+    const owner = ownerOf(execution);
+    const id = owner?.task ?? executionTaskId(record.id, execution);
     const task = await getTask(queue, id);
     if (task !== undefined && !isTaskOver(task)) {
-      const spec = flightTask(record, program, flight);
+      const spec = executionTask(record, program, execution);
       // A program of others that held the task gave it back after it was fenced: it does not hear of the stop.
-      if (owner === undefined && task.status === "pending" && drains(machine, program, flight))
-        facts.push(...(await fenceFlight(queue, spec, refOf(flight))));
+      if (owner === undefined && task.status === "pending" && drains(machine, program, execution))
+        facts.push(...(await fenceExecution(queue, spec, refOf(execution))));
       else await repairIndex(queue, task, spec.ownOnly === true);
       continue;
     }
     if (owner === undefined) {
-      if (task !== undefined) facts.push(...(await endedWithoutUs(queue, record.id, flight, task)));
+      if (task !== undefined) facts.push(...(await endedWithoutUs(queue, record.id, execution, task)));
     } else {
       facts.push({ fact: "release", task: id, before: Number.MAX_SAFE_INTEGER });
     }
@@ -89,7 +89,7 @@ async function examine(
 }
 
 /**
- * Protocol §7: who holds a flight of unknown owner? If no other task of the run is running (expired counts as running), nobody does. What its
+ * Protocol §7: who holds an execution of unknown owner? If no other task of the run is running (expired counts as running), nobody does. What its
  * own task knows of its end counts.
  */
 async function examineOrphans(queue: QueueContext, record: RunRecord, ownTask: string): Promise<readonly Fact[]> {
@@ -98,10 +98,10 @@ async function examineOrphans(queue: QueueContext, record: RunRecord, ownTask: s
   const isHeld = unreadable.length > 0 || tasks.some((task) => task.id !== ownTask && isOf(task, record.id));
   if (isHeld) return [];
   const facts: Fact[] = [];
-  for (const flight of record.machine?.flights ?? []) {
-    if (flight.owner !== "unknown") continue;
-    const task = await getTask(queue, flightTaskId(record.id, flight));
-    if (task !== undefined) facts.push(...(await endedAlone(queue, record.id, flight, task)));
+  for (const execution of record.machine?.executions ?? []) {
+    if (execution.owner !== "unknown") continue;
+    const task = await getTask(queue, executionTaskId(record.id, execution));
+    if (task !== undefined) facts.push(...(await endedAlone(queue, record.id, execution, task)));
   }
   return [...facts, { fact: "disown" }];
 }
@@ -110,16 +110,16 @@ function isOf(task: TaskRecord, runId: string): boolean {
   return (task.input as { workflow_id?: unknown } | null)?.workflow_id === runId;
 }
 
-/** How a flight ended of which only its task tells. */
+/** How an execution ended of which only its task tells. */
 async function endedAlone(
   queue: QueueContext,
   runId: string,
-  flight: Flight,
+  execution: Execution,
   task: TaskRecord,
 ): Promise<readonly Fact[]> {
-  const told = await endedWithoutUs(queue, runId, flight, task);
+  const told = await endedWithoutUs(queue, runId, execution, task);
   if (told.length > 0 || task.status !== "completed") return told;
   const message = "its record was rebuilt without what its handler waited for; a bucket with versions keeps that";
   const failure = { type: "WorkerLost", message, outcome: "unknown", attempt: task.attempt } as const;
-  return [{ fact: "failed", ref: refOf(flight), failure }];
+  return [{ fact: "failed", ref: refOf(execution), failure }];
 }

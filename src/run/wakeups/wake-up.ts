@@ -2,7 +2,7 @@
 import type { Program } from "../../programs/programs.ts";
 import type { QueueContext, TaskRecord } from "../../queue/task.ts";
 import type { Fact } from "../facts.ts";
-import type { FlightRef, RunRecord } from "../record/record.ts";
+import type { ExecutionRef, RunRecord } from "../record/record.ts";
 
 /** What a claimer knows before it has read the record, and what it wants to look up once it has. */
 export interface Known {
@@ -21,7 +21,7 @@ export interface WakeUp extends Known {
   /** The workflow of the run. Absent: the task does not name it, the record of the run does. */
   readonly workflow?: string;
   /** The activity whose own task this is: only who has its handler takes it. Absent: the task only wakes the run. */
-  readonly activity?: Pick<FlightRef, "kind" | "step">;
+  readonly activity?: Pick<ExecutionRef, "kind" | "step">;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The plan of the user with handlers that only wait for what a path answers. */
-import type { FlightRef } from "../../run/record/record.ts";
+import type { ExecutionRef } from "../../run/record/record.ts";
 import { hashPlan } from "../../define/definition.ts";
 import type { AnyWorkflow, ErasedHandlers } from "../../define/workflow.ts";
 import { PermanentError, RescheduleError } from "../../errors.ts";
@@ -36,16 +36,16 @@ export class Answers {
   readonly #known = new Map<string, { readonly promise: Promise<Answer>; readonly give: (answer: Answer) => void }>();
 
   /** Answers a handler execution, also one that has not begun. */
-  give(ref: FlightRef, answer: Answer): void {
+  give(ref: ExecutionRef, answer: Answer): void {
     this.#of(ref).give(answer);
   }
 
   /** The answer for a handler execution, when it comes. */
-  wanted(ref: FlightRef): Promise<Answer> {
+  wanted(ref: ExecutionRef): Promise<Answer> {
     return this.#of(ref).promise;
   }
 
-  #of({ kind, step, generation, wake }: FlightRef): {
+  #of({ kind, step, generation, wake }: ExecutionRef): {
     readonly promise: Promise<Answer>;
     readonly give: (answer: Answer) => void;
   } {

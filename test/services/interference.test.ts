@@ -1,9 +1,9 @@
 /** Workers of buquet that register a whole workflow claim `workflow.orchestrate` tasks of runs that are driven here (W-3, W-4). */
 import { describe, expect, test } from "vitest";
 import { examineFleet } from "../../src/cli/fleet-checkup.ts";
-import { leaseKey, meddlingKey, stateKey, taskKey, workerKey } from "../../src/keys.ts";
+import { leaseKey, interferenceKey, stateKey, taskKey, workerKey } from "../../src/keys.ts";
 import { newTask, taskCodec } from "../../src/queue/task.ts";
-import { FOREIGN_TICK_TYPE, flightTaskId, stepTaskType } from "../../src/run/tasks.ts";
+import { FOREIGN_TICK_TYPE, executionTaskId, stepTaskType } from "../../src/run/tasks.ts";
 import { workflow } from "../../src/index.ts";
 import { createTestKit, type TestKit } from "../../src/testing/index.ts";
 import type { Duration } from "../../src/wire/duration.ts";
@@ -86,7 +86,7 @@ describe.each([true, false])("on a bucket that keeps versions: %s", (versions) =
     await rewrite(kit, kit.runId, change);
     await kit.clock.advance("5m");
     expect(await kit.client.get(kit.runId)).toMatchObject({ status: "paused" });
-    const noted = await kit.store.get(meddlingKey("mixed"));
+    const noted = await kit.store.get(interferenceKey("mixed"));
     expect(noted.kind).toBe("missing");
   });
 
@@ -111,7 +111,7 @@ describe.each([true, false])("on a bucket that keeps versions: %s", (versions) =
 
   test("a step that Python completed is followed at once, while the task of its worker still runs", async () => {
     await using kit = await started("1d");
-    const id = flightTaskId(kit.runId, { kind: "run", step: "r", generation: 1, wake: 0 });
+    const id = executionTaskId(kit.runId, { kind: "run", step: "r", generation: 1, wake: 0 });
     const read = await kit.store.get(taskKey(id));
     if (read.kind === "missing") return expect.fail("the remote step has no task");
     const until = kit.clock.now() + 300_000;
