@@ -8,7 +8,7 @@
  *    │         │   ▼
  *    │         │ ┌ compensating ─────┐ ─→ failed
  *    │         │ └───────────────────┘  ╳
- *    │         └→ stopping ──────────── ─→ cancelled ← any state: terminate
+ *    │         └→ stopping ──────────── ─→ cancelled
  *    └──────────────────────────────────────↑
  * ```
  */
@@ -167,7 +167,7 @@ export async function placeSheet(root: ChartNode): Promise<Box> {
     );
   }
 
-  // What does not go through the steps: cancelled before it began, and terminated anywhere.
+  // What does not go through the steps: cancelled before it began.
   const floor = Math.max(bottom(cancelled), bottom(stopping) + (toUndo === undefined ? 0 : 18)) + 18;
   const early = edge(pending.node, cancelled.node);
   const drop = pending.x + pending.width / 2;
@@ -179,20 +179,8 @@ export async function placeSheet(root: ChartNode): Promise<Box> {
   ]);
   if (early !== undefined) say(labelOfEdge(early), drop + 8, bottom(pending) + 18);
 
-  const anywhere = root.edges.filter(({ from }) => from === root.id);
-  const words = anywhere.map((known) => `${labelOfEdge(known)}, from anywhere`).join(" · ");
   const side = Math.max(right(completed), right(failed), right(cancelled));
-  // Where the arrow from anywhere begins: in the picture, not at its edge, where it would look cut off.
-  const from = side + measure(words, SIZES.event) + 24;
-  const width = Math.max(from, MARGIN + Math.max(...heading.map((line) => line.width))) + MARGIN;
-  for (const known of anywhere) {
-    const y = middle(cancelled);
-    draw(known, "cancel", [
-      [from, y],
-      [right(cancelled), y],
-    ]);
-    say(words, (right(cancelled) + from) / 2 + 4, y - 6, "middle");
-  }
+  const width = Math.max(side, MARGIN + Math.max(...heading.map((line) => line.width))) + MARGIN;
 
   const height = floor + MARGIN;
   const children = [

@@ -129,7 +129,7 @@ function covered(names: readonly string[], isTaken: readonly boolean[]): Covered
   return { taken: names.length - missing.length, total: names.length, missing };
 }
 
-/** `order.active.flow.charge.running, step.failed [answers] → compensating`. */
+/** `order.active.charge.running, step.failed [answers] → compensating`. */
 function wordsOf({ source, eventType, guard, target }: AnyTransitionDefinition): string {
   const event = eventType === "" ? "" : eventType.startsWith("xstate.done.") ? "done" : eventType;
   const condition = guard === undefined ? "" : `[${(guard as { type: string }).type}]`;
